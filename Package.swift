@@ -1,0 +1,190 @@
+// swift-tools-version:6.2
+// The rooms of the house, lowest layer first. A target may depend on targets above it in this file,
+// never on one below it. ARCHITECTURE.md says what lives where.
+//
+// Swift 6.3 is the supported compiler (6.4's static Foundation does not link).
+import PackageDescription
+
+/// Every target: Swift 6 mode, explicit existentials, no leaking imports, warnings are errors.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Targets that must also compile as Embedded Swift for i686 (see Scripts/embedded-node.sh):
+/// no Foundation, no async, typed throws, no non-class existentials.
+let portable = strict
+
+let package = Package(
+    name: "mallee",
+    products: [
+        .executable(name: "mallee", targets: ["mallee"]),
+        .executable(name: "mallee-node", targets: ["mallee-node"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // MARK: C libraries and the machine underneath
+        .target(name: "CPosix"),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+
+        // MARK: Layer 1: values, no I/O
+        .target(name: "XML", swiftSettings: portable),
+        .target(name: "JSON", swiftSettings: portable),
+        .target(
+            name: "Contracts", dependencies: ["XML"], exclude: ["wsdl"], swiftSettings: portable),
+        .target(name: "CloudModel", swiftSettings: strict),
+        .target(
+            name: "Signatures",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+
+        // MARK: Layer 2: one Swift face for each C library
+        .target(name: "Posix", dependencies: ["CPosix"], swiftSettings: portable),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Posix"], swiftSettings: portable),
+        .target(name: "Archive", dependencies: ["CArchive"], swiftSettings: strict),
+
+        // MARK: Layer 3: mechanisms behind small protocols
+        .target(name: "BlockingHTTP", dependencies: ["Posix", "TLS"], swiftSettings: portable),
+        .target(
+            name: "Store", dependencies: [.product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+        .target(
+            name: "ObjectStore",
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Hypervisor", dependencies: ["JSON", "Posix", "Contracts"], swiftSettings: portable),
+
+        // MARK: Layer 4: services
+        .target(
+            name: "NodeController",
+            dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "JSON", "Posix", "TLS", "XML"],
+            swiftSettings: portable),
+        .target(
+            name: "ClusterController",
+            dependencies: ["Contracts", "Store", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .target(
+            name: "CloudController",
+            dependencies: [
+                "CloudModel", "Contracts", "Store",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Walrus",
+            dependencies: [
+                "ObjectStore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+
+        // MARK: Layer 5: interface modules
+        .target(
+            name: "ServiceHost",
+            dependencies: [
+                "Contracts", "XML",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "EC2Query", dependencies: ["CloudModel", "Signatures", "XML"], swiftSettings: strict),
+        .target(
+            name: "S3",
+            dependencies: [
+                "ServiceHost", "Signatures", "Walrus", "XML",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+
+        // MARK: Layer 6: composition
+        .executableTarget(
+            name: "mallee",
+            dependencies: [
+                "Archive", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query", "JSON", "S3",
+                "ServiceHost", "Signatures", "Store", "Walrus", "XML",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "mallee-node",
+            dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "JSON", "NodeController", "Posix", "TLS"],
+            swiftSettings: portable),
+        .executableTarget(name: "wsdl2swift", dependencies: ["XML"], swiftSettings: strict),
+
+        // MARK: Tests mirror the targets
+        .testTarget(name: "XMLTests", dependencies: ["XML"], swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        .testTarget(name: "ContractsTests", dependencies: ["Contracts", "XML"], swiftSettings: strict),
+        .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
+        .testTarget(name: "BlockingHTTPTests", dependencies: ["BlockingHTTP", "Posix", "TLS"], swiftSettings: strict),
+        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "NodeControllerTests",
+            dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "XML"],
+            swiftSettings: strict),
+        .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
+        .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
+        .testTarget(name: "ObjectStoreTests", dependencies: ["ObjectStore"], swiftSettings: strict),
+        .testTarget(name: "SignaturesTests", dependencies: ["Signatures"], swiftSettings: strict),
+        .testTarget(name: "CloudModelTests", dependencies: ["CloudModel"], swiftSettings: strict),
+        .testTarget(
+            name: "CloudControllerTests",
+            dependencies: ["CloudController", "CloudModel", "Contracts", "Store"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterControllerTests",
+            dependencies: ["ClusterController", "Contracts", "Store"], swiftSettings: strict),
+        .testTarget(
+            name: "EC2QueryTests", dependencies: ["CloudModel", "EC2Query", "Signatures", "XML"],
+            swiftSettings: strict),
+        .testTarget(name: "ServiceHostTests", dependencies: ["Contracts", "ServiceHost", "XML"], swiftSettings: strict),
+        .testTarget(name: "S3Tests", dependencies: ["S3", "Signatures", "Walrus"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)
