@@ -124,7 +124,8 @@ let package = Package(
         .target(
             name: "S3",
             dependencies: [
-                "ServiceHost", "Signatures", "Walrus", "XML",
+                "ObjectStore", "Signatures", "Walrus", "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -170,7 +171,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
-        .testTarget(name: "ObjectStoreTests", dependencies: ["ObjectStore"], swiftSettings: strict),
+        .testTarget(
+            name: "ObjectStoreTests",
+            dependencies: [
+                "ObjectStore", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "SignaturesTests", dependencies: ["Signatures"], swiftSettings: strict),
         .testTarget(name: "CloudModelTests", dependencies: ["CloudModel"], swiftSettings: strict),
         .testTarget(
@@ -183,7 +190,15 @@ let package = Package(
             name: "EC2QueryTests", dependencies: ["CloudModel", "EC2Query", "Signatures", "XML"],
             swiftSettings: strict),
         .testTarget(name: "ServiceHostTests", dependencies: ["Contracts", "ServiceHost", "XML"], swiftSettings: strict),
-        .testTarget(name: "S3Tests", dependencies: ["S3", "Signatures", "Walrus"], swiftSettings: strict),
+        .testTarget(
+            name: "S3Tests",
+            dependencies: [
+                "ObjectStore", "S3", "Signatures", "Walrus", "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
