@@ -19,6 +19,8 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     case keyPair = "key-pair"
     case securityGroup = "security-group"
     case securityGroupRule = "security-group-rule"
+    /// A rule as requests describe it (protocol, ports, peer), in distinction from one named by its id.
+    case permission
     case instanceType = "instance-type"
     case availabilityZone = "availability-zone"
     case node, region
