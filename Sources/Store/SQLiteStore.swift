@@ -64,11 +64,13 @@ public final class SQLiteStore: Store {
             history: Int64(history))
     }
 
+    /// One look-up by primary key.
     public func get(_ key: String) async throws(StoreError) -> StoredValue? {
         try StoreLimits.check(key: key)
         return try await read { db in try SQLiteTransaction.value(key, db) }
     }
 
+    /// A scan of the primary key, in one snapshot.
     public func range(prefix: String, after: String?, limit: Int?) async throws(StoreError) -> StoreRange {
         if !prefix.isEmpty { try StoreLimits.check(key: prefix) }
         if let limit, limit < 1 { throw .invalid("the limit of a range is \(limit), it must be 1 or more") }
@@ -79,11 +81,13 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// Joins the group that is committed next; see ``SQLiteWriter``.
     public func commit(_ transaction: StoreTransaction) async throws(StoreError) -> StoreCommit {
         try StoreLimits.check(transaction)
         return try await writer.commit(transaction)
     }
 
+    /// Reads recent events from memory, older ones from the file.
     public func watch(prefix: String, from revision: Int64) -> AsyncThrowingStream<[StoreEvent], any Error> {
         let cursor = Mutex(max(revision, 1))
         return AsyncThrowingStream {
@@ -111,6 +115,7 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// From memory.
     public var currentRevision: Int64 {
         get async throws(StoreError) {
             if closed.withLock({ $0 }) { throw .closed }
@@ -118,10 +123,12 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// Deletes the rows; SQLite reuses their pages.
     public func compact(before revision: Int64) async throws(StoreError) {
         try await writer.compact(before: revision)
     }
 
+    /// Folds the WAL into the file and releases the lock.
     public func close() async {
         let first = closed.withLock { closed in
             defer { closed = true }
