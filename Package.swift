@@ -86,7 +86,7 @@ let package = Package(
             swiftSettings: portable),
         .target(
             name: "ClusterController",
-            dependencies: ["Contracts", "Store", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Contracts", "Store", "XML", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .target(
             name: "CloudController",
@@ -140,11 +140,23 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .target(
+            name: "ImageImport",
+            dependencies: [
+                "Archive", "Signatures", "XML",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+
         // MARK: Layer 6: composition
         .executableTarget(
             name: "mallee",
             dependencies: [
-                "Archive", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query", "JSON", "S3",
+                "Archive", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
+                "ImageImport", "JSON", "S3",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -176,6 +188,7 @@ let package = Package(
             dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "XML"],
             swiftSettings: strict),
         .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
+        .testTarget(name: "ImageImportTests", dependencies: ["Archive", "ImageImport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
         .testTarget(
             name: "ObjectStoreTests",
