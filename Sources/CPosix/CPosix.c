@@ -450,25 +450,34 @@ int32_t cposix_peer_name(int32_t fd, bool local, char *text, size_t capacity) {
 }
 
 int32_t cposix_poll(struct cposix_poll *items, int32_t count, int64_t timeout) {
-    struct pollfd p[16];
-    if (count < 0 || count > 16) return -EINVAL;
+    // Most callers wait for a few; a node's event loop waits for hundreds.
+    struct pollfd few[16], *p = few;
+    if (count < 0) return -EINVAL;
+    if (count > 16 && !(p = calloc((size_t)count, sizeof *p))) return -ENOMEM;
     for (int i = 0; i < count; i++)
         p[i] = (struct pollfd){.fd = items[i].fd,
                                .events = (short)((items[i].events & CPOSIX_READABLE ? POLLIN : 0)
                                                  | (items[i].events & CPOSIX_WRITABLE ? POLLOUT : 0))};
     int64_t deadline = deadline_after(timeout);
+    int32_t result;
     for (;;) {
         int r = poll(p, (nfds_t)count, poll_time(deadline));
-        if (r == -1 && errno != EINTR) return -errno;
+        if (r == -1 && errno != EINTR) {
+            result = -errno;
+            break;
+        }
         if (r > 0 || (deadline >= 0 && now_ms() >= deadline)) {
             for (int i = 0; i < count; i++)
                 items[i].ready = (int16_t)(r <= 0 ? 0
                                                   : (p[i].revents & POLLIN ? CPOSIX_READABLE : 0)
                                                         | (p[i].revents & POLLOUT ? CPOSIX_WRITABLE : 0)
                                                         | (p[i].revents & (POLLHUP | POLLERR | POLLNVAL) ? CPOSIX_HANGUP : 0));
-            return r < 0 ? 0 : r;
+            result = r < 0 ? 0 : r;
+            break;
         }
     }
+    if (p != few) free(p);
+    return result;
 }
 
 // MARK: processes

@@ -234,7 +234,7 @@ public enum Poll {
         public var isHangup: Bool { ready & 4 != 0 }
     }
 
-    /// The items (at most 16) with what they are ready for; none is after the time limit.
+    /// The items with what they are ready for; none is after the time limit.
     public static func wait(_ items: [Item], timeout: Milliseconds?) throws(PosixError) -> [Item] {
         var raw: [cposix_poll] = []
         for item in items { raw.append(cposix_poll(fd: item.descriptor, events: item.events, ready: 0)) }
