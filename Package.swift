@@ -141,13 +141,18 @@ let package = Package(
             swiftSettings: strict),
 
         .target(
-            name: "ImageImport",
+            name: "CloudClient",
             dependencies: [
-                "Archive", "Signatures", "XML",
+                "Signatures", "XML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "ImageImport",
+            dependencies: [
+                "Archive", "CloudClient", "XML", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
 
@@ -155,7 +160,7 @@ let package = Package(
         .executableTarget(
             name: "mallee",
             dependencies: [
-                "Archive", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
+                "Archive", "CloudClient", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
                 "ImageImport", "JSON", "S3",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -188,6 +193,7 @@ let package = Package(
             dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "XML"],
             swiftSettings: strict),
         .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
+        .testTarget(name: "CloudClientTests", dependencies: ["CloudClient"], swiftSettings: strict),
         .testTarget(name: "ImageImportTests", dependencies: ["Archive", "ImageImport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
         .testTarget(

@@ -1,0 +1,130 @@
+public import AsyncHTTPClient
+import Foundation
+public import NIOCore
+import NIOHTTP1
+import Signatures
+import XML
+
+/// S3 calls that images need.
+public struct S3Client: Sendable {
+    /// What HEAD tells of an object.
+    public struct ObjectFacts: Sendable, Equatable {
+        /// Size in bytes.
+        public var size: Int64
+        /// SHA-256 of the whole object in lower-case hexadecimal, if the server keeps one.
+        public var sha256: String?
+    }
+
+    private let http: HTTPClient
+    private let address: ServiceAddress
+    private let signer: SigV4Signer
+
+    /// A client of the service at `url`.
+    public init(http: HTTPClient, url: String, accessKeyID: String, secret: String, region: String)
+        throws(CloudClientError)
+    {
+        self.http = http
+        address = try ServiceAddress(url)
+        signer = SigV4Signer(accessKeyID: accessKeyID, secret: secret, region: region, service: "s3")
+    }
+
+    /// "bucket/key" as a percent-encoded path below the service.
+    private func path(_ location: String) -> String {
+        address.path + "/" + location.split(separator: "/", omittingEmptySubsequences: false)
+            .map { PercentEncoding.encode(String($0)) }.joined(separator: "/")
+    }
+
+    private var now: Int64 { Int64(Date().timeIntervalSince1970) }
+
+    private func request(_ method: HTTPMethod, _ location: String, headers: [(name: String, value: String)] = [])
+        -> HTTPClientRequest
+    {
+        let path = path(location)
+        let signed = SignedRequest(
+            method: method.rawValue, path: path, headers: [(name: "host", value: address.host)] + headers)
+        // The body is not hashed: it is checked by its SHA-256 when the image is registered.
+        let added = signer.headers(for: signed, payloadHash: "UNSIGNED-PAYLOAD", now: now)
+        var request = HTTPClientRequest(url: address.origin + path)
+        request.method = method
+        for (name, value) in headers + added { request.headers.add(name: name, value: value) }
+        return request
+    }
+
+    private func send(_ request: HTTPClientRequest, timeout: TimeAmount = .seconds(60)) async throws
+        -> HTTPClientResponse
+    {
+        let response: HTTPClientResponse
+        do {
+            response = try await http.execute(request, timeout: timeout)
+        } catch {
+            throw CloudClientError(status: 0, code: "", message: "\(address.origin) does not answer: \(error)")
+        }
+        guard (200..<300).contains(response.status.code) else { throw await failure(response) }
+        return response
+    }
+
+    private func failure(_ response: HTTPClientResponse) async -> CloudClientError {
+        let status = Int(response.status.code)
+        let body = (try? await response.body.collect(upTo: 1 << 16)) ?? ByteBuffer()  // the status alone says enough
+        guard let root = try? XMLElement.parse(Array(body.readableBytesView)) else {
+            return CloudClientError(
+                status: status, code: status == 404 ? "NotFound" : "HTTP \(status)",
+                message: "Walrus answered \(response.status.description)")
+        }
+        return CloudClientError(
+            status: status, code: root.child("Code")?.text ?? "HTTP \(status)", message: root.child("Message")?.text ?? "")
+    }
+
+    /// Creates a bucket; one that the caller owns already is fine.
+    public func createBucket(_ name: String) async throws {
+        do {
+            _ = try await send(request(.PUT, name))
+        } catch let error as CloudClientError where error.code == "BucketAlreadyOwnedByYou" {
+            return
+        }
+    }
+
+    /// Uploads an object of known size from a stream.
+    ///
+    /// - Parameter timeout: for the whole upload.
+    public func put<Body: AsyncSequence & Sendable>(
+        _ location: String, size: Int64, body: Body, timeout: TimeAmount = .hours(12)
+    ) async throws where Body.Element == ByteBuffer {
+        var request = request(.PUT, location)
+        request.body = .stream(body, length: .known(size))
+        _ = try await send(request, timeout: timeout)
+    }
+
+    /// Size and digest of an object.
+    public func head(_ location: String) async throws -> ObjectFacts {
+        let response = try await send(
+            request(.HEAD, location, headers: [(name: "x-amz-checksum-mode", value: "ENABLED")]))
+        guard let size = response.headers.first(name: "content-length").flatMap(Int64.init) else {
+            throw CloudClientError(status: 200, code: "", message: "Walrus named no size for \(location).")
+        }
+        let digest = response.headers.first(name: "x-amz-checksum-sha256").flatMap { Data(base64Encoded: $0) }
+        return ObjectFacts(
+            size: size,
+            sha256: digest.map { bytes in
+                bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            })
+    }
+
+    /// The first bytes of an object.
+    public func prefix(_ location: String, bytes: Int) async throws -> [UInt8] {
+        let response = try await send(
+            request(.GET, location, headers: [(name: "range", value: "bytes=0-\(bytes - 1)")]))
+        return try await Array(response.body.collect(upTo: bytes + 1).readableBytesView)
+    }
+
+    /// Removes an object; an absent one is fine.
+    public func delete(_ location: String) async throws { _ = try await send(request(.DELETE, location)) }
+
+    /// A URL by which anybody can GET the object for a time.
+    public func temporaryURL(_ location: String, validForSeconds seconds: Int64) -> String {
+        let path = path(location)
+        let query = signer.presignedQuery(
+            method: "GET", host: address.host, path: path, expires: min(seconds, 604_800), now: now)
+        return address.origin + path + "?" + query
+    }
+}
