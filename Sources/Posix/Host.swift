@@ -104,16 +104,18 @@ public enum Output {
 
 /// Orderly endings.
 public enum Signals {
-    /// SIGHUP, SIGINT, SIGKILL and SIGTERM by number.
+    /// SIGHUP, SIGINT, SIGKILL, SIGUSR1 and SIGTERM by number.
     public static let hangup: Int32 = 1
     /// SIGINT.
     public static let interrupt: Int32 = 2
     /// SIGKILL.
     public static let kill: Int32 = 9
+    /// SIGUSR1.
+    public static let user1: Int32 = 10
     /// SIGTERM.
     public static let terminate: Int32 = 15
 
-    /// Keeps SIGTERM, SIGINT and SIGHUP for `wait`. Call it first thing in main, before any thread starts,
+    /// Keeps SIGTERM, SIGINT, SIGHUP and SIGUSR1 for `wait`. Call it first thing in main, before any thread starts,
     /// since threads inherit it.
     public static func block() { cposix_block_signals() }
 

@@ -140,7 +140,7 @@ void cposix_condition_signal(void *condition);
 void cposix_condition_broadcast(void *condition);
 int64_t cposix_clock_nanoseconds(bool monotonic);
 void cposix_sleep(int64_t milliseconds);
-/// Blocks SIGTERM, SIGINT and SIGHUP in this thread and those it starts from now on.
+/// Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1 in this thread and those it starts from now on.
 void cposix_block_signals(void);
 /// Waits until one of the blocked signals arrives and returns its number; 0 after the timeout.
 int32_t cposix_wait_signal(int64_t timeout);
