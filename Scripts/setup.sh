@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs by name, with the system's package manager, what is not there yet.
+#   setup.sh run    what building and a cloud on one machine need
+#   setup.sh test   what the tests need besides
+set -eu
+cd "$(dirname "$0")/.."
+
+case "${1:-run}" in
+run)
+    packages="pkg-config libsqlite3-dev libssl-dev libarchive-dev qemu-system-x86 qemu-utils e2fsprogs openssh-client"
+    ;;
+test)
+    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 busybox-static cpio"
+    ;;
+*)
+    echo "usage: setup.sh run|test" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v swift > /dev/null; then
+    echo "Swift 6.3 is needed and not in PATH; see https://www.swift.org/install/linux/" >&2
+    exit 1
+fi
+
+if command -v dpkg-query > /dev/null; then
+    missing=""
+    for package in $packages; do
+        state=$(dpkg-query -W -f '${Status}' "$package" 2> /dev/null || true)
+        [ "$state" = "install ok installed" ] || missing="$missing $package"
+    done
+    if [ -n "$missing" ]; then
+        echo "Installing:$missing"
+        root=""
+        [ "$(id -u)" = 0 ] || root="sudo"
+        $root apt-get update -qq
+        # $missing is a list of names.
+        DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends $missing
+    fi
+else
+    echo "This is no Debian; make sure that these Debian packages' counterparts are there: $packages" >&2
+fi
+
+if [ "$1" = test ] && [ ! -x .build/venv/bin/aws ]; then
+    python3 -m venv .build/venv
+    .build/venv/bin/pip install --quiet --disable-pip-version-check zeep boto3 awscli
+fi

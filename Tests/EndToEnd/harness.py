@@ -1,0 +1,158 @@
+"""A whole cloud under test: starts it, talks to it with real clients, stops it by process id."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def free_ports(count):
+    """A base such that base … base+count-1 can be bound on loopback now."""
+    for base in range(20000, 60000, 97):
+        sockets = []
+        try:
+            for offset in range(count):
+                probe = socket.socket()
+                probe.bind(("127.0.0.1", base + offset))
+                sockets.append(probe)
+            return base
+        except OSError:
+            continue
+        finally:
+            for probe in sockets:
+                probe.close()
+    raise SystemExit("no free ports")
+
+
+def wait_for(what, condition, seconds=60, pause=0.25):
+    """The first true answer of condition; fails after the time."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(pause)
+
+
+class Cloud:
+    """`mallee up` in a directory of its own."""
+
+    def __init__(self, binaries, venv, *options, state=None):
+        self.mallee = os.path.join(os.path.abspath(binaries), "mallee")
+        self.venv = os.path.abspath(venv)
+        self.options = list(options)
+        self.state = state or tempfile.mkdtemp(prefix="mallee-test-")
+        self.base = free_ports(12)
+        self.process = None
+
+    def start(self, seconds=120):
+        log = open(os.path.join(self.state, "test-up.log"), "ab")
+        self.process = subprocess.Popen(
+            [self.mallee, "up", "--state-dir", self.state, "--port-base", str(self.base)] + self.options,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        ready = os.path.join(self.state, "run", "ready")
+
+        def is_ready():
+            if self.process.poll() is not None:
+                raise AssertionError("mallee up ended:\n" + self.log())
+            return os.path.exists(ready) and open(ready).read().strip() == str(self.process.pid)
+
+        wait_for("mallee up is ready", is_ready, seconds)
+        return self
+
+    def log(self):
+        with open(os.path.join(self.state, "test-up.log"), errors="replace") as file:
+            return file.read()[-8000:]
+
+    def environment(self):
+        environment = {"PATH": os.environ["PATH"], "HOME": self.state, "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1"}
+        with open(os.path.join(self.state, "eucarc")) as file:
+            for line in file:
+                if line.startswith("export "):
+                    name, value = line[len("export "):].strip().split("=", 1)
+                    environment[name] = value.strip("'")
+        return environment
+
+    def aws(self, *arguments, fails_with=None):
+        """The aws CLI's answer as JSON; with fails_with, its error text, which must hold that code."""
+        done = subprocess.run(
+            [os.path.join(self.venv, "bin", "aws"), *arguments, "--output", "json"],
+            env=self.environment(), capture_output=True, text=True, timeout=120, check=False)
+        if fails_with is not None:
+            assert done.returncode != 0, f"aws {arguments} should have failed with {fails_with}: {done.stdout}"
+            assert fails_with in done.stderr, f"aws {arguments}: expected {fails_with}, got {done.stderr}"
+            return done.stderr
+        assert done.returncode == 0, f"aws {' '.join(arguments)} failed: {done.stderr}"
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def instances(self, *ids):
+        answer = self.aws("ec2", "describe-instances", *(["--instance-ids", *ids] if ids else []))
+        return [i for r in answer["Reservations"] for i in r["Instances"]]
+
+    def wait_state(self, instance, state, seconds=90):
+        def reached():
+            found = self.instances(instance)[0]
+            if found["State"]["Name"] == state:
+                return found
+            if found["State"]["Name"] == "terminated":
+                raise AssertionError(f"{instance} was terminated: {found.get('StateReason')}")
+            return None
+        return wait_for(f"{instance} is {state}", reached, seconds, 0.5)
+
+    def stop(self, number=signal.SIGINT):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(60)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(30)
+
+    def children(self):
+        """Pids of the cloud's processes that still run: those that name its state directory."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    command = file.read().split(b"\0")
+            except OSError:
+                continue
+            if int(pid) != os.getpid() and any(self.state.encode() in part for part in command):
+                found.append((int(pid), b" ".join(command[:4]).decode(errors="replace")))
+        return found
+
+    def remove(self):
+        self.stop()
+        left = self.children()
+        for pid, _ in left:
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.state, ignore_errors=True)
+        return left
+
+
+def main(tests):
+    """Runs the tests named on the command line, or all; ends with the line that counts them."""
+    passed = failed = 0
+    wanted = sys.argv[3:]
+    for test in tests:
+        if wanted and test.__name__ not in wanted:
+            continue
+        started = time.monotonic()
+        try:
+            test(sys.argv[1], sys.argv[2])
+            passed += 1
+            print(f"ok    {test.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Exception as problem:  # a failing test must not hide the others
+            failed += 1
+            import traceback
+            traceback.print_exc()
+            print(f"FAIL  {test.__name__}: {problem}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
