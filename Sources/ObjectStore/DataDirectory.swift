@@ -1,0 +1,211 @@
+// The files under a store's root:
+//
+//   root/lock           held while the store is open
+//   root/index.sqlite   the index (GRDB)
+//   root/data/ab/abcdef0123456789   one file per content, named by its random id
+//
+// A file is never changed once it is complete and never visible before the index names it, so a file that the index
+// does not name is garbage at any time and is collected when the store is opened.
+
+internal import Glibc
+internal import Synchronization
+
+/// A failed system call.
+func posixFailure(_ call: String, _ path: String, _ code: Int32 = errno) -> ObjectStoreError {
+    .failed("\(call) \(path): \(String(cString: strerror(code)))")
+}
+
+/// Creates, syncs, opens and removes content files. All calls block: run them on the I/O threads.
+final class DataDirectory: Sendable {
+    let root: String
+    private let lock: Int32
+    /// Open for fsync, by the first byte of the id.
+    private let directories: [Int32]
+
+    init(root: String) throws(ObjectStoreError) {
+        self.root = root
+        for path in [root, root + "/data"] {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw posixFailure("mkdir", path) }
+        }
+        let lockPath = root + "/lock"
+        lock = Glibc.open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { throw posixFailure("open", lockPath) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            Glibc.close(lock)
+            if code == EWOULDBLOCK {
+                throw .failed("\(root) is in use by another process; stop it, or choose another directory.")
+            }
+            throw posixFailure("flock", lockPath, code)
+        }
+        var opened: [Int32] = []
+        do throws(ObjectStoreError) {
+            for byte in 0..<256 {
+                let path = Self.directory(root, byte)
+                guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw posixFailure("mkdir", path) }
+                let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                guard descriptor >= 0 else { throw posixFailure("open", path) }
+                opened.append(descriptor)
+            }
+            for path in [root + "/data", root] { try Self.syncDirectory(path) }
+        } catch {
+            for descriptor in opened { Glibc.close(descriptor) }
+            Glibc.close(lock)
+            throw error
+        }
+        directories = opened
+    }
+
+    deinit {
+        for descriptor in directories { Glibc.close(descriptor) }
+        Glibc.close(lock)
+    }
+
+    private static func directory(_ root: String, _ byte: Int) -> String {
+        root + "/data/" + hexadecimal([UInt8(truncatingIfNeeded: byte)])
+    }
+
+    private static func syncDirectory(_ path: String) throws(ObjectStoreError) {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw posixFailure("open", path) }
+        defer { Glibc.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw posixFailure("fsync", path) }
+    }
+
+    private static func name(_ id: Int64) -> String {
+        hexadecimal(stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: id >> Int64($0)) })
+    }
+
+    private func slot(_ id: Int64) -> Int { Int(UInt8(truncatingIfNeeded: id >> 56)) }
+
+    func path(_ id: Int64) -> String { Self.directory(root, slot(id)) + "/" + Self.name(id) }
+
+    /// A new id that is not in use, with its empty file opened for writing.
+    func create() throws(ObjectStoreError) -> (id: Int64, descriptor: Int32) {
+        while true {
+            let id = Int64.random(in: 1...Int64.max)
+            let descriptor = Glibc.open(path(id), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            if descriptor >= 0 { return (id, descriptor) }
+            if errno == ENOSPC || errno == EDQUOT { throw .insufficientStorage(needed: 0, free: free()) }
+            guard errno == EEXIST else { throw posixFailure("open", path(id)) }
+        }
+    }
+
+    /// Writes all bytes at the end of a file.
+    func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, id: Int64) throws(ObjectStoreError) {
+        var done = 0
+        while done < bytes.count {
+            let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                if errno == ENOSPC || errno == EDQUOT {
+                    throw .insufficientStorage(needed: Int64(bytes.count - done), free: free())
+                }
+                throw posixFailure("write", path(id))
+            }
+            done += count
+        }
+    }
+
+    /// Makes a written file and its name durable.
+    func sync(_ id: Int64, descriptor: Int32) throws(ObjectStoreError) {
+        // The size is part of what fdatasync writes; times are of no interest.
+        guard fdatasync(descriptor) == 0 else {
+            if errno == ENOSPC || errno == EDQUOT { throw .insufficientStorage(needed: 0, free: free()) }
+            throw posixFailure("fdatasync", path(id))
+        }
+        guard fsync(directories[slot(id)]) == 0 else { throw posixFailure("fsync", path(id)) }
+    }
+
+    /// Opens a file for reading; nil if it is not there.
+    func open(_ id: Int64) throws(ObjectStoreError) -> Int32? {
+        let descriptor = Glibc.open(path(id), O_RDONLY | O_CLOEXEC)
+        if descriptor >= 0 { return descriptor }
+        guard errno == ENOENT else { throw posixFailure("open", path(id)) }
+        return nil
+    }
+
+    /// Removes a file. One that cannot be removed now is collected at the next start.
+    func remove(_ id: Int64) { unlink(path(id)) }
+
+    /// Bytes that an unprivileged writer may still fill.
+    func free() -> Int64 {
+        var status = statvfs()
+        guard statvfs(root, &status) == 0 else { return 0 }
+        return Int64(
+            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+    }
+
+    /// The file system's size in bytes.
+    func capacity() -> Int64 {
+        var status = statvfs()
+        guard statvfs(root, &status) == 0 else { return 0 }
+        return Int64(
+            clamping: UInt64(status.f_blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+    }
+
+    /// Removes every file for which `isNamed` is false.
+    ///
+    /// - Returns: how many were removed.
+    func collectOrphans(isNamed: (Int64) throws -> Bool) throws -> Int {
+        var removed = 0
+        for byte in 0..<256 {
+            let path = Self.directory(root, byte)
+            guard let stream = opendir(path) else { throw posixFailure("opendir", path) }
+            defer { closedir(stream) }
+            while let entry = readdir(stream) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                // Only what this store could have made; anything else is the administrator's.
+                guard name.utf8.count == 16, let id = UInt64(name, radix: 16).map({ Int64(bitPattern: $0) }) else {
+                    continue
+                }
+                if try !isNamed(id) {
+                    remove(id)
+                    removed += 1
+                }
+            }
+        }
+        return removed
+    }
+}
+
+/// Which contents are being read, so that their files stay until the last reader is done.
+final class Pins: Sendable {
+    private struct State {
+        var counts: [Int64: Int] = [:]
+        var doomed: [Int64: [Int64]] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Keeps a content's files.
+    func pin(_ content: Int64) { state.withLock { $0.counts[content, default: 0] += 1 } }
+
+    /// Lets go of a content.
+    ///
+    /// - Returns: the files to remove now, if it was deleted meanwhile and this was its last reader.
+    func unpin(_ content: Int64) -> [Int64] {
+        state.withLock { state in
+            let count = (state.counts[content] ?? 1) - 1
+            if count > 0 {
+                state.counts[content] = count
+                return []
+            }
+            state.counts[content] = nil
+            return state.doomed.removeValue(forKey: content) ?? []
+        }
+    }
+
+    /// The index no longer names this content.
+    ///
+    /// - Returns: the files to remove now; none if a reader holds it, they come from its `unpin`.
+    func doom(_ content: Int64, files: [Int64]) -> [Int64] {
+        state.withLock { state in
+            guard state.counts[content] != nil else { return files }
+            state.doomed[content, default: []] += files
+            return []
+        }
+    }
+}

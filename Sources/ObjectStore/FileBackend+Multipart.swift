@@ -1,0 +1,214 @@
+internal import Crypto
+internal import Foundation
+internal import GRDB
+public import NIOCore
+
+extension FileBackend {
+    /// See `ObjectBackend`.
+    public func createUpload(
+        bucket: String, key: String, owner: String, attributes: ObjectAttributes
+    ) async throws -> UploadRecord {
+        let random = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        let upload = UploadRecord(
+            id: hexadecimal(random), key: key, owner: owner, initiated: configuration.clock(), attributes: attributes)
+        try await commits.write { database in
+            try database.execute(
+                sql: "INSERT INTO upload (id, bucket, key, owner, initiated, attributes) VALUES (?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    upload.id, try ObjectIndex.bucketID(bucket, database), Self.data(key), owner, upload.initiated,
+                    try ObjectIndex.encode(attributes),
+                ])
+        }
+        return upload
+    }
+
+    private static func upload(_ row: Row) throws -> UploadRecord {
+        let key: Data = row[1]
+        return UploadRecord(
+            id: row[0], key: String(decoding: key, as: UTF8.self), owner: row[2], initiated: row[3],
+            attributes: try ObjectIndex.decode(row[4]))
+    }
+
+    /// Throws unless the upload is under way for just this bucket and key.
+    private static func upload(
+        bucket: String, key: String, id: String, _ database: Database
+    ) throws -> (bucket: Int64, upload: UploadRecord) {
+        let bucketID = try ObjectIndex.bucketID(bucket, database)
+        let row = try Row.fetchOne(
+            database,
+            sql: "SELECT id, key, owner, initiated, attributes FROM upload WHERE id = ? AND bucket = ? AND key = ?",
+            arguments: [id, bucketID, data(key)])
+        guard let row else { throw ObjectStoreError.noSuchUpload(id) }
+        return (bucketID, try upload(row))
+    }
+
+    /// See `ObjectBackend`.
+    public func upload(bucket: String, key: String, id: String) async throws -> UploadRecord {
+        try await index.read { try Self.upload(bucket: bucket, key: key, id: id, $0).upload }
+    }
+
+    /// See `ObjectBackend`.
+    public func putPart<Body: AsyncSequence & Sendable>(
+        bucket: String, key: String, upload: String, number: Int, options: PutOptions, body: Body
+    ) async throws -> PartRecord where Body.Element == ByteBuffer {
+        _ = try await self.upload(bucket: bucket, key: key, id: upload)
+        // Parts are always files: their bytes are what the object will be made of.
+        let received = try await receive(body, options: options, inlineLimit: -1)
+        let part = PartRecord(
+            number: number, size: received.digests.size, etag: hexadecimal(received.digests.md5),
+            modified: configuration.clock(), checksum: received.checksum)
+        let file: Int64
+        switch received.stored {
+        case .file(let id): file = id
+        case .inline: file = try await emptyFile()
+        }
+        do {
+            let former = try await commits.write { database -> Int64? in
+                _ = try Self.upload(bucket: bucket, key: key, id: upload, database)
+                let former = try Int64.fetchOne(
+                    database, sql: "SELECT file FROM part WHERE upload = ? AND number = ?", arguments: [upload, number])
+                try database.execute(
+                    sql: """
+                        INSERT OR REPLACE INTO part (upload, number, file, size, etag, modified, checksum)
+                        VALUES (?, ?, ?, ?, ?, ?, ?)
+                        """,
+                    arguments: [
+                        upload, number, file, part.size, part.etag, part.modified, ObjectIndex.encode(part.checksum),
+                    ])
+                return former
+            }
+            if let former { try await dispose([.init(content: former, files: [former])]) }
+        } catch {
+            if error is ObjectStoreError { try await dispose([.init(content: file, files: [file])]) }
+            throw error
+        }
+        return part
+    }
+
+    /// A body without a byte never reaches the disk; a part of none needs a file all the same.
+    private func emptyFile() async throws -> Int64 {
+        try await threads.blocking { [directory] in
+            let writer = ContentWriter(directory: directory, inlineLimit: -1, checksum: nil)
+            try writer.append(ByteBuffer())
+            guard case .file(let id) = try writer.finish() else {
+                throw ObjectStoreError.failed("an empty part has no file")
+            }
+            return id
+        }
+    }
+
+    /// See `ObjectBackend`.
+    public func parts(
+        bucket: String, key: String, upload: String, after: Int, limit: Int
+    ) async throws -> [PartRecord] {
+        try await index.read { database in
+            _ = try Self.upload(bucket: bucket, key: key, id: upload, database)
+            return try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT number, size, etag, modified, checksum FROM part WHERE upload = ? AND number > ?
+                    ORDER BY number LIMIT ?
+                    """, arguments: [upload, after, limit]
+            ).map {
+                PartRecord(
+                    number: $0[0], size: $0[1], etag: $0[2], modified: $0[3],
+                    checksum: ObjectIndex.decodeChecksum($0[4]))
+            }
+        }
+    }
+
+    /// See `ObjectBackend`.
+    public func completeUpload(
+        bucket: String, key: String, upload: String, parts: [CompletedPart], minimumPartSize: Int64,
+        condition: PutCondition
+    ) async throws -> ObjectRecord {
+        for (one, next) in zip(parts, parts.dropFirst()) where one.number >= next.number {
+            throw ObjectStoreError.invalidPartOrder
+        }
+        let modified = configuration.clock()
+        let (record, released) = try await commits.write { database in
+            let (bucketID, record) = try Self.upload(bucket: bucket, key: key, id: upload, database)
+            var stored: [Int: (file: Int64, size: Int64, etag: String)] = [:]
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT number, file, size, etag FROM part WHERE upload = ?", arguments: [upload])
+            for row in rows { stored[row[0]] = (row[1], row[2], row[3]) }
+            let content = Int64.random(in: 1...Int64.max)
+            var hash = Insecure.MD5()
+            var size: Int64 = 0
+            for (position, part) in parts.enumerated() {
+                guard let found = stored.removeValue(forKey: part.number), found.etag == part.etag else {
+                    throw ObjectStoreError.invalidPart(number: part.number)
+                }
+                if position < parts.count - 1, found.size < minimumPartSize {
+                    throw ObjectStoreError.partTooSmall(
+                        number: part.number, size: found.size, minimum: minimumPartSize)
+                }
+                hash.update(data: Self.bytes(hexadecimal: found.etag))
+                size += found.size
+                try database.cachedStatement(sql: "INSERT INTO piece (content, number, file, size) VALUES (?, ?, ?, ?)")
+                    .execute(arguments: [content, part.number, found.file, found.size])
+            }
+            let object = ObjectRecord(
+                key: key, size: size, etag: hexadecimal(hash.finalize()) + "-\(parts.count)", sha256: nil,
+                modified: modified, attributes: record.attributes)
+            var released = stored.values.map { ObjectIndex.Released(content: $0.file, files: [$0.file]) }
+            let entry = ObjectIndex.Entry(record: object, content: content, layout: .pieces)
+            if let former = try ObjectIndex.replace(bucket: bucketID, entry, condition: condition, database) {
+                released.append(former)
+            }
+            try database.execute(sql: "DELETE FROM part WHERE upload = ?", arguments: [upload])
+            try database.execute(sql: "DELETE FROM upload WHERE id = ?", arguments: [upload])
+            return (object, released)
+        }
+        try await dispose(released)
+        return record
+    }
+
+    private static func bytes(hexadecimal text: String) -> [UInt8] {
+        let digits = Array(text.utf8)
+        return stride(from: 0, to: digits.count - 1, by: 2).map {
+            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16) ?? 0
+        }
+    }
+
+    /// See `ObjectBackend`.
+    public func abortUpload(bucket: String, key: String, upload: String) async throws {
+        let files = try await commits.write { database -> [Int64] in
+            _ = try Self.upload(bucket: bucket, key: key, id: upload, database)
+            let files = try Int64.fetchAll(
+                database, sql: "SELECT file FROM part WHERE upload = ?", arguments: [upload])
+            try database.execute(sql: "DELETE FROM part WHERE upload = ?", arguments: [upload])
+            try database.execute(sql: "DELETE FROM upload WHERE id = ?", arguments: [upload])
+            return files
+        }
+        try await dispose(files.map { .init(content: $0, files: [$0]) })
+    }
+
+    /// See `ObjectBackend`.
+    public func uploads(
+        bucket: String, _ query: ListQuery, afterUpload: String
+    ) async throws -> ListPage<UploadRecord> {
+        try await index.read { database in
+            let id = try ObjectIndex.bucketID(bucket, database)
+            // Several uploads may share a key: the walk is over key, NUL, id. (No key holds a NUL.)
+            let key = Self.data(query.after)
+            let behind = afterUpload.isEmpty ? key + [1] : key + [0] + Self.data(afterUpload) + [0]
+            return try Self.page(query, behind: behind) { start, end, limit in
+                let place = "CAST(key || x'00' || id AS BLOB)"
+                let bound = end == nil ? "" : "AND \(place) < :end"
+                var arguments: StatementArguments = ["bucket": id, "start": start, "limit": limit]
+                if let end { arguments += ["end": end] }
+                return try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT id, key, owner, initiated, attributes FROM upload
+                        WHERE bucket = :bucket AND \(place) >= :start \(bound) ORDER BY key, id LIMIT :limit
+                        """, arguments: arguments
+                ).map {
+                    let upload = try Self.upload($0)
+                    return (upload.key, Self.data(upload.key) + [0] + Self.data(upload.id), upload)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+internal import GRDB
+public import NIOCore
+internal import NIOPosix
+
+extension FileBackend {
+    /// A batch is what one visit of an I/O thread hashes and writes: large enough that the visit costs nothing, small
+    /// enough that 64 puts at once (with the next batch filling) stay under 64 MiB.
+    private static let batchSize = 512 << 10
+
+    /// See `ObjectBackend`.
+    public func put<Body: AsyncSequence & Sendable>(
+        bucket: String, key: String, options: PutOptions, body: Body
+    ) async throws -> ObjectRecord where Body.Element == ByteBuffer {
+        _ = try await self.bucket(bucket)
+        let received = try await receive(body, options: options, inlineLimit: configuration.inlineLimit)
+        var attributes = options.attributes
+        attributes.checksum = received.checksum
+        let record = ObjectRecord(
+            key: key, size: received.digests.size, etag: hexadecimal(received.digests.md5),
+            sha256: hexadecimal(received.digests.sha256), modified: configuration.clock(), attributes: attributes)
+        let content: Int64
+        let layout: Layout
+        var small: ByteBuffer?
+        switch received.stored {
+        case .inline(let buffer):
+            (content, layout, small) = (Int64.random(in: 1...Int64.max), .inline, buffer)
+        case .file(let id):
+            (content, layout) = (id, .file)
+        }
+        let entry = ObjectIndex.Entry(record: record, content: content, layout: layout)
+        let bytes = small
+        do {
+            let released = try await commits.write { database in
+                let id = try ObjectIndex.bucketID(bucket, database)
+                let released = try ObjectIndex.replace(
+                    bucket: id, entry, condition: options.condition, database)
+                if let bytes {
+                    try database.cachedStatement(sql: "INSERT INTO inline (content, data) VALUES (?, ?)")
+                        .execute(arguments: [content, Self.data(bytes)])
+                }
+                return released
+            }
+            if let released { try await dispose([released]) }
+        } catch {
+            // Only when the write is known not to have happened; in doubt the file stays for the next start to judge.
+            if layout == .file, error is ObjectStoreError {
+                try await dispose([.init(content: content, files: [content])])
+            }
+            throw error
+        }
+        return record
+    }
+
+    struct Received: Sendable {
+        var stored: ContentWriter.Stored
+        var digests: ContentDigests
+        var checksum: ObjectChecksum?
+    }
+
+    /// Takes in a body, checks it, and makes its file durable. On a throw nothing is left behind.
+    func receive<Body: AsyncSequence & Sendable>(
+        _ body: Body, options: PutOptions, inlineLimit: Int
+    ) async throws -> Received where Body.Element == ByteBuffer {
+        try await checkSpace(for: options.expectedSize ?? 0)
+        let writer = ContentWriter(directory: directory, inlineLimit: inlineLimit, checksum: options.checksum)
+        do {
+            try await fill(writer, from: body, expected: options.expectedSize)
+            return try await threads.blocking {
+                let digests = writer.digests()
+                if let expected = options.expectedSize, expected != digests.size {
+                    throw ObjectStoreError.incompleteBody(expected: expected, received: digests.size)
+                }
+                let checksum = try options.validate(digests)
+                return Received(stored: try writer.finish(), digests: digests, checksum: checksum)
+            }
+        } catch {
+            try await threads.blocking { writer.discard() }
+            throw error
+        }
+    }
+
+    /// Writes one batch while the next arrives.
+    private func fill<Body: AsyncSequence & Sendable>(
+        _ writer: ContentWriter, from body: Body, expected: Int64?
+    ) async throws where Body.Element == ByteBuffer {
+        let threads = threads
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var batch = ByteBuffer()
+            var writing = false
+            var total: Int64 = 0
+            var sinceCheck: Int64 = 0
+            for try await var buffer in body {
+                total += Int64(buffer.readableBytes)
+                if let expected, total > expected {
+                    throw ObjectStoreError.incompleteBody(expected: expected, received: total)
+                }
+                if batch.readableBytes == 0 {
+                    batch = buffer
+                } else {
+                    batch.writeBuffer(&buffer)
+                }
+                guard batch.readableBytes >= Self.batchSize else { continue }
+                if writing { try await group.next() }
+                sinceCheck += Int64(batch.readableBytes)
+                if expected == nil, sinceCheck > 64 << 20 {
+                    sinceCheck = 0
+                    try await checkSpace(for: 0)
+                }
+                let full = batch
+                batch = ByteBuffer()
+                group.addTask { try await threads.blocking { try writer.append(full) } }
+                writing = true
+            }
+            if writing { try await group.next() }
+            let last = batch
+            if last.readableBytes > 0 { try await threads.blocking { try writer.append(last) } }
+        }
+    }
+
+    /// Refuses before anything is written, so that the index always has room to commit and to delete.
+    private func checkSpace(for size: Int64) async throws {
+        let free = try await threads.blocking { [directory] in directory.free() }
+        guard free >= reserve, free - reserve >= size else {
+            throw ObjectStoreError.insufficientStorage(needed: size, free: max(free - reserve, 0))
+        }
+    }
+
+    /// See `ObjectBackend`.
+    public func delete(bucket: String, keys: [String]) async throws {
+        let released = try await commits.write { database -> [ObjectIndex.Released] in
+            let id = try ObjectIndex.bucketID(bucket, database)
+            var released: [ObjectIndex.Released] = []
+            for key in keys {
+                guard let entry = try ObjectIndex.entry(bucket: id, key: key, database) else { continue }
+                released.append(try ObjectIndex.release(entry.content, entry.layout, database))
+                try database.cachedStatement(sql: "DELETE FROM object WHERE bucket = ? AND key = ?")
+                    .execute(arguments: [id, Self.data(key)])
+            }
+            return released
+        }
+        try await dispose(released)
+    }
+}

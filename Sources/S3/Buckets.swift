@@ -1,0 +1,69 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import ObjectStore
+internal import Walrus
+internal import XML
+
+extension S3Call {
+    func owner(_ writer: inout XMLWriter, _ name: String = "Owner", id: String) {
+        let own = caller.principal.flatMap { $0.accountID == id ? $0.displayName : nil }
+        writer.element(name) { writer in
+            writer.element("ID", id)
+            writer.element("DisplayName", own ?? id)
+        }
+    }
+
+    func listBuckets() async throws -> Response {
+        let buckets = try await walrus.listBuckets(caller)
+        return xml("ListAllMyBucketsResult") { writer in
+            owner(&writer, id: caller.principal?.accountID ?? "")
+            writer.element("Buckets") { writer in
+                for bucket in buckets {
+                    writer.element("Bucket") { writer in
+                        writer.element("Name", bucket.name)
+                        writer.element("CreationDate", S3Clock.extended(bucket.created))
+                    }
+                }
+            }
+        }
+    }
+
+    func createBucket(_ bucket: String) async throws -> Response {
+        let bytes = try await document()
+        var location = ""
+        if !bytes.isEmpty {
+            let root = try parse(bytes, root: "CreateBucketConfiguration")
+            location = root.child("LocationConstraint")?.trimmedText ?? ""
+            guard location.utf8.count <= 64, location.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+                throw S3Error(.invalidLocationConstraint, "The specified location-constraint is not valid")
+            }
+        }
+        try await walrus.createBucket(caller, name: bucket, location: location)
+        return Response(status: .ok, headers: [.location: "/" + bucket])
+    }
+
+    func headBucket(_ bucket: String) async throws -> Response {
+        let record = try await walrus.headBucket(caller, name: bucket)
+        var headers = HTTPFields()
+        headers[text: S3Header.bucketRegion] = record.region.isEmpty ? walrus.configuration.region : record.region
+        headers[.contentType] = "application/xml"
+        return Response(status: .ok, headers: headers)
+    }
+
+    func deleteBucket(_ bucket: String) async throws -> Response {
+        try await walrus.deleteBucket(caller, name: bucket)
+        return noContent()
+    }
+
+    /// 204 has neither body nor length (RFC 9110).
+    func noContent() -> Response {
+        var response = Response(status: .noContent)
+        response.headers[.contentLength] = nil
+        return response
+    }
+
+    func getBucketLocation(_ bucket: String) async throws -> Response {
+        let location = try await walrus.bucketLocation(caller, name: bucket)
+        return xml("LocationConstraint") { $0.text(location == "us-east-1" ? "" : location) }
+    }
+}

@@ -1,0 +1,105 @@
+// One authenticated call: what all families share.
+
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import ObjectStore
+internal import Signatures
+internal import Walrus
+internal import XML
+
+/// A request with its caller, ready to be carried out. The families extend it, one file each.
+struct S3Call: Sendable {
+    let request: S3Request
+    let caller: WalrusCaller
+    let payload: VerifiedSignature.Payload
+    let body: RequestBody
+    let walrus: Walrus
+    /// Seconds since 1970.
+    let now: Int64
+
+    /// The namespace of S3's documents.
+    static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+    func dispatch(_ operation: S3Operation) async throws -> Response {
+        switch operation {
+        case .listBuckets: try await listBuckets()
+        case .createBucket(let bucket): try await createBucket(bucket)
+        case .headBucket(let bucket): try await headBucket(bucket)
+        case .deleteBucket(let bucket): try await deleteBucket(bucket)
+        case .getBucketLocation(let bucket): try await getBucketLocation(bucket)
+        case .listObjects(let bucket): try await listObjects(bucket)
+        case .listObjectsV2(let bucket): try await listObjectsV2(bucket)
+        case .listUploads(let bucket): try await listUploads(bucket)
+        case .deleteObjects(let bucket): try await deleteObjects(bucket)
+        case .getObject(let bucket, let key): try await getObject(bucket, key)
+        case .headObject(let bucket, let key): try await headObject(bucket, key)
+        case .putObject(let bucket, let key): try await putObject(bucket, key)
+        case .copyObject(let bucket, let key): try await copyObject(bucket, key)
+        case .deleteObject(let bucket, let key): try await deleteObject(bucket, key)
+        case .createUpload(let bucket, let key): try await createUpload(bucket, key)
+        case .uploadPart(let bucket, let key): try await uploadPart(bucket, key)
+        case .uploadPartCopy(let bucket, let key): try await uploadPartCopy(bucket, key)
+        case .completeUpload(let bucket, let key): try await completeUpload(bucket, key)
+        case .abortUpload(let bucket, let key): try await abortUpload(bucket, key)
+        case .listParts(let bucket, let key): try await listParts(bucket, key)
+        }
+    }
+
+    /// A document as the answer.
+    func xml(_ root: String, _ body: (inout XMLWriter) -> Void) -> Response {
+        var writer = XMLWriter()
+        writer.open(root, namespace: Self.namespace)
+        body(&writer)
+        writer.close()
+        var headers = HTTPFields()
+        headers[.contentType] = "application/xml"
+        return Response(
+            status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+
+    /// A number of a query parameter within bounds.
+    func number(_ name: String, default value: Int, in range: ClosedRange<Int>) throws -> Int {
+        guard let text = request[name], !text.isEmpty else { return value }
+        guard let number = Int(text), number >= range.lowerBound else {
+            throw S3Error(
+                .invalidArgument, "Provided \(name) not an integer or within integer range",
+                fields: [("ArgumentName", name), ("ArgumentValue", text)])
+        }
+        return min(number, range.upperBound)
+    }
+
+    /// The whole body of a call that takes a document, checked against its hashes.
+    func document(limit: Int = 1 << 20) async throws -> [UInt8] {
+        let incoming = try IncomingBody(self)
+        if let size = incoming.expectedSize, size > Int64(limit) {
+            throw S3Error(.malformedXML, "The XML you provided is larger than \(limit) bytes.")
+        }
+        var bytes: [UInt8] = []
+        for try await buffer in incoming.stream {
+            guard bytes.count + buffer.readableBytes <= limit else {
+                throw S3Error(.malformedXML, "The XML you provided is larger than \(limit) bytes.")
+            }
+            bytes += Array(buffer.readableBytesView)
+        }
+        try incoming.check(bytes)
+        return bytes
+    }
+
+    /// Completion may name 10,000 parts with a checksum each, deletion 1,000 keys of 1,024 bytes.
+    private static let documentLimits = XMLLimits(bytes: 8 << 20, depth: 16, elements: 100_000)
+
+    /// The root of a document of that name.
+    func parse(_ bytes: [UInt8], root: String) throws -> XMLElement {
+        let malformed = S3Error(
+            .malformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
+        let element: XMLElement
+        do throws(XMLError) {
+            element = try XMLElement.parse(bytes, limits: Self.documentLimits)
+        } catch {
+            throw malformed
+        }
+        guard element.isNamed(root) else { throw malformed }
+        return element
+    }
+}

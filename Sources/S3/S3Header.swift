@@ -1,0 +1,33 @@
+internal import HTTPTypes
+internal import ObjectStore
+internal import Signatures
+
+/// Header names that S3 has and HTTP has not.
+enum S3Header {
+    static let requestID = "x-amz-request-id"
+    static let id2 = "x-amz-id-2"
+    static let bucketRegion = "x-amz-bucket-region"
+    static let checksumType = "x-amz-checksum-type"
+
+    /// Headers that are kept with an object and given back.
+    static let stored = [
+        "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
+    ]
+}
+
+enum S3Clock {
+    static func seconds() -> Int64 { FileBackendConfiguration.systemClock() / 1000 }
+
+    /// `2013-05-24T00:00:00.000Z` of milliseconds since 1970.
+    static func extended(_ milliseconds: Int64) -> String {
+        Timestamp.extended(milliseconds / 1000, milliseconds: milliseconds % 1000)
+    }
+}
+
+extension HTTPFields {
+    /// The value of a header that HTTPTypes has no name for. What is no valid name has no value and cannot be set.
+    subscript(text name: String) -> String? {
+        get { HTTPField.Name(name).flatMap { self[$0] } }
+        set { if let name = HTTPField.Name(name) { self[name] = newValue } }
+    }
+}

@@ -1,0 +1,63 @@
+public import NIOCore
+public import ObjectStore
+
+extension Walrus {
+    /// Begins a multipart upload.
+    public func createUpload(
+        _ caller: WalrusCaller, bucket: String, key: String, attributes: ObjectAttributes
+    ) async throws -> UploadRecord {
+        let record = try await authorised(caller, .putObject, bucket, key: key)
+        try Names.checkKey(key)
+        return try await backend.createUpload(
+            bucket: bucket, key: key, owner: caller.principal?.accountID ?? record.owner, attributes: attributes)
+    }
+
+    /// Stores a part.
+    public func uploadPart<Body: AsyncSequence & Sendable>(
+        _ caller: WalrusCaller, bucket: String, key: String, upload: String, number: Int, options: PutOptions,
+        body: Body
+    ) async throws -> PartRecord where Body.Element == ByteBuffer {
+        let record = try await authorised(caller, .putObject, bucket, key: key)
+        guard (1...10_000).contains(number) else { throw WalrusError.invalidPartNumber(number) }
+        try await checkSize(options.expectedSize, in: record)
+        return try await backend.putPart(
+            bucket: bucket, key: key, upload: upload, number: number, options: options, body: body)
+    }
+
+    /// Parts after a number, in order.
+    public func listParts(
+        _ caller: WalrusCaller, bucket: String, key: String, upload: String, after: Int, limit: Int
+    ) async throws -> (upload: UploadRecord, parts: [PartRecord]) {
+        _ = try await authorised(caller, .manageUploads, bucket, key: key)
+        return (
+            try await backend.upload(bucket: bucket, key: key, id: upload),
+            try await backend.parts(bucket: bucket, key: key, upload: upload, after: after, limit: limit)
+        )
+    }
+
+    /// Makes an object of the parts.
+    public func completeUpload(
+        _ caller: WalrusCaller, bucket: String, key: String, upload: String, parts: [CompletedPart],
+        condition: PutCondition
+    ) async throws -> ObjectRecord {
+        _ = try await authorised(caller, .putObject, bucket, key: key)
+        guard !parts.isEmpty else { throw WalrusError.noParts }
+        return try await backend.completeUpload(
+            bucket: bucket, key: key, upload: upload, parts: parts, minimumPartSize: configuration.smallestPart,
+            condition: condition)
+    }
+
+    /// Ends an upload and drops its parts.
+    public func abortUpload(_ caller: WalrusCaller, bucket: String, key: String, upload: String) async throws {
+        _ = try await authorised(caller, .manageUploads, bucket, key: key)
+        try await backend.abortUpload(bucket: bucket, key: key, upload: upload)
+    }
+
+    /// Uploads under way.
+    public func listUploads(
+        _ caller: WalrusCaller, bucket: String, _ query: ListQuery, afterUpload: String
+    ) async throws -> ListPage<UploadRecord> {
+        _ = try await authorised(caller, .manageUploads, bucket)
+        return try await backend.uploads(bucket: bucket, query, afterUpload: afterUpload)
+    }
+}
