@@ -120,6 +120,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "X509", package: "swift-certificates"),
@@ -214,7 +215,18 @@ let package = Package(
         .testTarget(
             name: "EC2QueryTests", dependencies: ["CloudModel", "EC2Query", "Signatures", "XML"],
             swiftSettings: strict),
-        .testTarget(name: "ServiceHostTests", dependencies: ["Contracts", "ServiceHost", "XML"], swiftSettings: strict),
+        .testTarget(
+            name: "ServiceHostTests",
+            dependencies: [
+                "Contracts", "ServiceHost", "XML",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "S3Tests",
             dependencies: [
