@@ -77,7 +77,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Hypervisor", dependencies: ["JSON", "Posix", "Contracts"], swiftSettings: portable),
+            name: "Hypervisor", dependencies: ["JSON", "Posix"], swiftSettings: portable),
 
         // MARK: Layer 4: services
         .target(
@@ -188,7 +188,7 @@ let package = Package(
         .testTarget(name: "ContractsTests", dependencies: ["Contracts", "XML"], swiftSettings: strict),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .testTarget(name: "BlockingHTTPTests", dependencies: ["BlockingHTTP", "Posix", "TLS"], swiftSettings: strict),
-        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "Posix"], swiftSettings: strict),
+        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "JSON", "Posix"], swiftSettings: strict),
         .testTarget(
             name: "NodeControllerTests",
             dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "XML"],
