@@ -1,0 +1,64 @@
+import CloudModel
+import XML
+
+/// The actions on tags.
+enum Tags {
+    /// CreateTags.
+    static func create(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let ids = try call.parameters.requiredList("ResourceId")
+        let tags = try call.parameters.tags()
+        guard !tags.isEmpty else { throw .missingParameter("Tag") }
+        try await call.backend.createTags(
+            resourceIDs: ids, tags: tags, dryRun: try call.parameters.dryRun(), as: call.caller)
+        answer.success()
+    }
+
+    /// DeleteTags. A tag without value goes whatever its value is; an empty value is a value.
+    static func delete(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let ids = try call.parameters.requiredList("ResourceId")
+        var tags: [(key: String, value: String?)] = []
+        for entry in call.parameters.structures("Tag") {
+            tags.append((key: try entry.required("Key"), value: entry.raw("Value")))
+        }
+        try await call.backend.deleteTags(
+            resourceIDs: ids, tags: tags, dryRun: try call.parameters.dryRun(), as: call.caller)
+        answer.success()
+    }
+
+    /// DescribeTags.
+    static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let page = try await call.backend.describeTags(try call.parameters.describeRequest(), as: call.caller)
+        answer.list("tagSet", page.items) { writer, described in
+            writer.element("resourceId", described.resourceID)
+            writer.element("resourceType", described.resource.rawValue)
+            writer.element("key", described.tag.key)
+            writer.element("value", described.tag.value)
+        }
+        answer.nextToken(page.nextToken)
+    }
+}
+
+/// What tools ask about an account before they do anything else.
+enum AccountAttributes {
+    /// DescribeAccountAttributes: networking without VPCs, which EC2 called the platform EC2.
+    static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let known = [("supported-platforms", "EC2"), ("default-vpc", "none")]
+        let asked = call.parameters.list("AttributeName")
+        for name in asked where !known.contains(where: { $0.0 == name }) {
+            throw .invalidValue(
+                parameter: "AttributeName", value: Parameters.shortened(name),
+                reason: "The account attribute '\(Parameters.shortened(name))' is not known here; "
+                    + "there are supported-platforms and default-vpc.")
+        }
+        if try call.parameters.dryRun() { throw .dryRunSucceeded }
+        answer.list("accountAttributeSet", known.filter { asked.isEmpty || asked.contains($0.0) }) {
+            writer, attribute in
+            writer.element("attributeName", attribute.0)
+            writer.open("attributeValueSet")
+            writer.open("item")
+            writer.element("attributeValue", attribute.1)
+            writer.close()
+            writer.close()
+        }
+    }
+}

@@ -1,0 +1,90 @@
+public import CloudModel
+public import Signatures
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What the interface can be told from outside.
+public struct EC2Configuration: Sendable {
+    /// Largest body of a request in bytes. The largest legitimate one is a RunInstances with 16 KiB of user data or a
+    /// DescribeInstances that names some thousand ids.
+    public var largestBody: Int
+    /// Largest query string in bytes.
+    public var largestQuery: Int
+    /// Largest number of parameters of a request.
+    public var mostParameters: Int
+    /// How far clocks may differ.
+    public var signatures: SignaturePolicy
+    /// The time.
+    public var now: @Sendable () -> CloudModel.Timestamp
+    /// A new id for each request.
+    public var requestID: @Sendable () -> String
+    /// Told once about every request when its answer is ready: for the audit, metrics and the log.
+    public var observer: @Sendable (EC2Observation) -> Void
+
+    /// Makes a configuration; the defaults suit production.
+    public init(
+        largestBody: Int = 1 << 20, largestQuery: Int = 128 << 10, mostParameters: Int = 20_000,
+        signatures: SignaturePolicy = SignaturePolicy(),
+        now: @escaping @Sendable () -> CloudModel.Timestamp = { systemTime() },
+        requestID: @escaping @Sendable () -> String = { randomRequestID() },
+        observer: @escaping @Sendable (EC2Observation) -> Void = { _ in }
+    ) {
+        self.largestBody = largestBody
+        self.largestQuery = largestQuery
+        self.mostParameters = mostParameters
+        self.signatures = signatures
+        self.now = now
+        self.requestID = requestID
+        self.observer = observer
+    }
+
+    /// The system's clock.
+    public static func systemTime() -> CloudModel.Timestamp {
+        var time = timespec()
+        // CLOCK_REALTIME cannot fail with a valid pointer.
+        _ = clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+
+    /// A random UUID (version 4), the form of EC2's request ids.
+    public static func randomRequestID() -> String {
+        var bytes: [UInt8] = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        bytes[6] = bytes[6] & 0x0F | 0x40
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        var text = ""
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text += "-" }
+            if byte < 16 { text += "0" }
+            text += String(byte, radix: 16)
+        }
+        return text
+    }
+}
+
+/// One line of the audit: who asked what, and how it ended.
+public struct EC2Observation: Sendable {
+    /// The request's id.
+    public var requestID: String
+    /// The action as it was asked for; nil if there was none.
+    public var action: String?
+    /// Who asked, if the request could be authenticated.
+    public var caller: Caller?
+    /// Where it came from.
+    public var sourceAddress: String
+    /// HTTP status of the answer.
+    public var status: Int
+    /// EC2's code, if it failed.
+    public var errorCode: String?
+    /// The text that was sent, if it failed.
+    public var errorMessage: String?
+    /// What only the administrator may read; it was not sent.
+    public var internalDetail: String?
+    /// From arrival to the finished answer, by the configured clock.
+    public var milliseconds: Int64
+    /// Bytes of the answer's body.
+    public var responseBytes: Int
+}

@@ -1,0 +1,127 @@
+import CloudModel
+import Signatures
+
+/// A failure as it goes over the wire: EC2's code, its HTTP status and a text. Codes: "Error codes for the Amazon EC2
+/// API" in the API reference.
+struct EC2Fault: Error, Sendable, Equatable {
+    let code: String
+    let status: Int
+    let message: String
+    /// Not sent; see `EC2Observation.internalDetail`.
+    var detail: String?
+
+    init(_ code: String, status: Int = 400, _ message: String, detail: String? = nil) {
+        self.code = code
+        self.status = status
+        self.message = message
+        self.detail = detail
+    }
+
+    // MARK: Faults of the protocol itself
+
+    static func malformedQuery(_ message: String) -> EC2Fault { EC2Fault("MalformedQueryString", message) }
+
+    static func method(_ method: String) -> EC2Fault {
+        EC2Fault(
+            "MethodNotAllowed", status: 405,
+            "The method \(Parameters.shortened(method)) is not offered here; use POST, or GET for short requests.")
+    }
+
+    static let missingAction = EC2Fault(
+        "MissingAction",
+        "This is an EC2 endpoint. The request must contain the parameter Action, such as Action=DescribeInstances, "
+            + "and be signed with an access key; any EC2 client does both.")
+
+    static func unknownAction(_ name: String) -> EC2Fault {
+        EC2Fault("InvalidAction", "The action \(Parameters.shortened(name)) is not valid for this web service.")
+    }
+
+    static func unofferedAction(_ name: String) -> EC2Fault {
+        EC2Fault("UnsupportedOperation", "The action \(name) is known but not offered by this cloud.")
+    }
+
+    static let badCredentials = EC2Fault(
+        "AuthFailure", status: 401, "AWS was not able to validate the provided access credentials")
+
+    /// A request whose signature is missing or wrong.
+    init(_ error: SignatureError) {
+        let status =
+            switch error {
+            case .missing, .mismatch: 403
+            case .missingParameter, .malformed, .unsupported, .ambiguous, .unsignedHeader, .skewed, .expired,
+                .expiresOutOfRange:
+                400
+            }
+        var message = error.message
+        // What the service signed helps to find the cause; the one of version 2 is as long as the request.
+        if case .mismatch(let text, _) = error, !text.isEmpty, text.utf8.count <= 512 {
+            message += "\n\nThe String-to-Sign should have been\n'\(text)'\n"
+        }
+        self.init(error.ec2Code, status: status, message)
+    }
+
+    // MARK: The one table from the cloud's errors to EC2's codes
+
+    /// An error of the cloud as EC2 says it.
+    init(_ error: CloudError) {
+        switch error {
+        case .notFound(let kind, let ids):
+            self.init(Self.codes(kind, ids.first).notFound, Self.notFoundMessage(kind, ids))
+        case .malformedID(let kind, let id):
+            self.init(
+                Self.codes(kind, id).malformed,
+                "Invalid id: \"\(Parameters.shortened(id))\"\(Self.expectedForm(kind))")
+        case .invalidValue(let parameter, let value, let reason):
+            let message =
+                reason.isEmpty
+                ? "Value (\(Parameters.shortened(value))) for parameter \(parameter) is invalid." : reason
+            self.init(Self.invalidValueCode(parameter), message)
+        case .missingParameter(let name):
+            self.init("MissingParameter", "The request must contain the parameter \(name)")
+        case .invalidCombination(let message):
+            self.init("InvalidParameterCombination", message)
+        case .duplicate(let kind, let name):
+            self.init(Self.codes(kind, name).duplicate, Self.duplicateMessage(kind, name))
+        case .inUse(let kind, let id, let user):
+            self.init(
+                Self.codes(kind, id).inUse, "The \(Self.noun(kind)) '\(id)' is currently in use by \(user)")
+        case .incorrectState(let kind, let id, let state, let operation):
+            self.init(
+                Self.codes(kind, id).incorrectState,
+                "The \(Self.noun(kind)) '\(id)' is in the state '\(state)', in which \(operation) is not possible.")
+        case .idempotentParameterMismatch(let token):
+            self.init(
+                "IdempotentParameterMismatch",
+                "The client token '\(Parameters.shortened(token))' was used before with other parameters; "
+                    + "take a new token for another request.")
+        case .unauthorized(let operation):
+            self.init(
+                "UnauthorizedOperation", status: 403,
+                "You are not authorized to perform this operation: \(operation)")
+        case .unsupported(let message):
+            self.init("UnsupportedOperation", message)
+        case .dryRunSucceeded:
+            self.init("DryRunOperation", status: 412, "Request would have succeeded, but DryRun flag is set.")
+        case .invalidNextToken:
+            self.init(
+                "InvalidNextToken",
+                "The NextToken was not handed out for this request or is no longer good; ask again without it.")
+        case .limitExceeded(let kind, let limit, let inUse, let requested):
+            self.init(
+                Self.codes(kind, nil).limitExceeded,
+                "You have requested \(requested) more of \(Self.noun(kind)) than your current limit allows: "
+                    + "the limit is \(limit), in use are \(inUse).")
+        case .insufficientCapacity(let zone, let type, let requested, let available, let detail):
+            let place = zone.map { "the availability zone \($0)" } ?? "any availability zone"
+            let cause = detail.isEmpty ? "" : " " + detail
+            self.init(
+                "InsufficientInstanceCapacity", status: 500,
+                "There is not sufficient capacity for \(type) in \(place): needed \(requested), free \(available)."
+                    + cause)
+        case .unavailable(let component, let reason):
+            self.init("Unavailable", status: 503, "The \(component) cannot be reached at present: \(reason)")
+        case .internalError(let message, let detail):
+            self.init("InternalError", status: 500, message, detail: detail)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import CloudModel
+
+/// The codes that EC2 has for one kind of resource.
+struct ResourceFaultCodes: Sendable {
+    var notFound: String
+    var malformed: String
+    var duplicate = "InvalidParameterValue"
+    var inUse = "DependencyViolation"
+    var incorrectState = "IncorrectState"
+    var limitExceeded = "ResourceLimitExceeded"
+}
+
+extension EC2Fault {
+    /// The codes for a kind of resource. Names are only looked at where EC2 has two families for one kind.
+    static func codes(_ kind: ResourceKind, _ name: String?) -> ResourceFaultCodes {
+        switch kind {
+        case .instance:
+            ResourceFaultCodes(
+                notFound: "InvalidInstanceID.NotFound", malformed: "InvalidInstanceID.Malformed",
+                incorrectState: "IncorrectInstanceState", limitExceeded: "InstanceLimitExceeded")
+        case .image:
+            ResourceFaultCodes(
+                notFound: "InvalidAMIID.NotFound", malformed: "InvalidAMIID.Malformed",
+                duplicate: "InvalidAMIName.Duplicate", incorrectState: "InvalidAMIID.Unavailable")
+        case .reservation:
+            ResourceFaultCodes(notFound: "InvalidReservationID.NotFound", malformed: "InvalidReservationID.Malformed")
+        case .volume:
+            ResourceFaultCodes(
+                notFound: "InvalidVolume.NotFound", malformed: "InvalidVolumeID.Malformed",
+                duplicate: "InvalidVolumeID.Duplicate", inUse: "VolumeInUse", limitExceeded: "VolumeLimitExceeded")
+        case .snapshot:
+            ResourceFaultCodes(
+                notFound: "InvalidSnapshot.NotFound", malformed: "InvalidSnapshotID.Malformed",
+                inUse: "InvalidSnapshot.InUse", limitExceeded: "SnapshotLimitExceeded")
+        case .address:
+            ResourceFaultCodes(
+                notFound: "InvalidAllocationID.NotFound", malformed: "InvalidAddress.Malformed",
+                inUse: "InvalidIPAddress.InUse", limitExceeded: "AddressLimitExceeded")
+        case .keyPair:
+            ResourceFaultCodes(
+                notFound: "InvalidKeyPair.NotFound", malformed: "InvalidKeyPair.Format",
+                duplicate: "InvalidKeyPair.Duplicate")
+        case .securityGroup:
+            ResourceFaultCodes(
+                notFound: "InvalidGroup.NotFound", malformed: "InvalidGroupId.Malformed",
+                duplicate: "InvalidGroup.Duplicate", inUse: "InvalidGroup.InUse",
+                limitExceeded: "SecurityGroupLimitExceeded")
+        case .permission: permissionCodes
+        case .securityGroupRule:
+            // A rule can be meant by its id, or by what it permits.
+            name?.hasPrefix("sgr-") == false
+                ? permissionCodes
+                : ResourceFaultCodes(
+                    notFound: "InvalidSecurityGroupRuleId.NotFound", malformed: "InvalidSecurityGroupRuleId.Malformed",
+                    duplicate: "InvalidPermission.Duplicate", limitExceeded: "RulesPerSecurityGroupLimitExceeded")
+        case .instanceType: ResourceFaultCodes(notFound: "InvalidInstanceType", malformed: "InvalidInstanceType")
+        case .availabilityZone: ResourceFaultCodes(notFound: "InvalidZone.NotFound", malformed: "InvalidZone.NotFound")
+        case .tag:
+            ResourceFaultCodes(
+                notFound: "InvalidParameterValue", malformed: "InvalidParameterValue",
+                limitExceeded: "TagLimitExceeded")
+        case .account, .user:
+            ResourceFaultCodes(notFound: "InvalidUserID.Malformed", malformed: "InvalidUserID.Malformed")
+        case .node, .region: ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
+        }
+    }
+
+    private static let permissionCodes = ResourceFaultCodes(
+        notFound: "InvalidPermission.NotFound", malformed: "InvalidPermission.Malformed",
+        duplicate: "InvalidPermission.Duplicate", limitExceeded: "RulesPerSecurityGroupLimitExceeded")
+
+    /// Some parameters have codes of their own.
+    static func invalidValueCode(_ parameter: String) -> String {
+        switch parameter {
+        case "UserData": "InvalidUserData.Malformed"
+        case "PublicKeyMaterial": "InvalidKey.Format"
+        default: "InvalidParameterValue"
+        }
+    }
+
+    /// What a resource is called in messages.
+    static func noun(_ kind: ResourceKind) -> String {
+        switch kind {
+        case .instance, .image, .reservation, .volume, .snapshot, .address, .tag, .account, .user, .node, .region:
+            kind.rawValue
+        case .keyPair: "key pair"
+        case .securityGroup: "security group"
+        case .permission: "permission"
+        case .securityGroupRule: "security group rule"
+        case .instanceType: "instance type"
+        case .availabilityZone: "availability zone"
+        }
+    }
+
+    static func notFoundMessage(_ kind: ResourceKind, _ ids: [String]) -> String {
+        let shown = ids.prefix(20).map { Parameters.shortened($0) }.joined(separator: ", ")
+        let list = ids.count > 20 ? shown + ", …" : shown
+        switch kind {
+        case .instance, .reservation, .volume, .snapshot:
+            return ids.count == 1
+                ? "The \(noun(kind)) ID '\(list)' does not exist" : "The \(noun(kind)) IDs '\(list)' do not exist"
+        case .image:
+            return ids.count == 1 ? "The image id '[\(list)]' does not exist" : "The image ids '[\(list)]' do not exist"
+        case .instanceType: return "The following supplied instance types do not exist: [\(list)]"
+        case .availabilityZone: return "Invalid availability zone: [\(list)]"
+        case .region: return "Invalid region names: [\(list)]"
+        case .permission: return "The specified rule does not exist in this security group: \(list)"
+        case .address, .tag, .account, .user, .node, .keyPair, .securityGroup, .securityGroupRule:
+            return ids.count == 1
+                ? "The \(noun(kind)) '\(list)' does not exist" : "The \(noun(kind))s '\(list)' do not exist"
+        }
+    }
+
+    static func duplicateMessage(_ kind: ResourceKind, _ name: String) -> String {
+        switch kind {
+        case .permission, .securityGroupRule: "the specified rule \"\(Parameters.shortened(name))\" already exists"
+        default: "The \(noun(kind)) '\(Parameters.shortened(name))' already exists"
+        }
+    }
+
+    /// ` (expecting "i-...")`, for kinds whose identifiers have a prefix.
+    static func expectedForm(_ kind: ResourceKind) -> String {
+        let prefix: String
+        switch kind {
+        case .instance: prefix = InstanceKind.prefix
+        case .image: prefix = MachineImageKind.prefix
+        case .reservation: prefix = ReservationKind.prefix
+        case .securityGroup: prefix = SecurityGroupKind.prefix
+        case .securityGroupRule: prefix = SecurityGroupRuleKind.prefix
+        case .keyPair: prefix = KeyPairKind.prefix
+        case .volume: prefix = "vol"
+        case .snapshot: prefix = "snap"
+        case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region: return ""
+        }
+        return " (expecting \"\(prefix)-\" and 17 or 8 hexadecimal digits)"
+    }
+}

@@ -1,0 +1,36 @@
+import CloudModel
+import XML
+
+// Elements that many answers have.
+extension XMLWriter {
+    /// Tags of a resource.
+    mutating func tagSet(_ tags: [Tag]) {
+        open("tagSet")
+        for tag in tags {
+            open("item")
+            element("key", tag.key)
+            element("value", tag.value)
+            close()
+        }
+        close()
+    }
+
+    /// The answer of actions that only succeed or fail.
+    mutating func success() { element("return", true) }
+
+    /// Where the next page begins, if there is one.
+    mutating func nextToken(_ token: String?) {
+        if let token { element("nextToken", token) }
+    }
+
+    /// A list under `name`, each member under `item`.
+    mutating func list<Element>(_ name: String, _ members: [Element], _ body: (inout XMLWriter, Element) -> Void) {
+        open(name)
+        for member in members {
+            open("item")
+            body(&self, member)
+            close()
+        }
+        close()
+    }
+}
