@@ -42,6 +42,14 @@ public protocol Hypervisor: AnyObject, Sendable {
     ///   malformed); `insufficientResources`; `startFailed` with the hypervisor's own words; `timedOut`.
     func start(_ definition: GuestDefinition) throws(HypervisorError) -> GuestHandle
 
+    /// Finds a guest whose handle was never recorded, because the node controller died between its start and that.
+    ///
+    /// - Parameters:
+    ///   - id: the guest's id.
+    ///   - directory: `GuestDefinition.directory` of that start.
+    /// - Returns: a handle to adopt; nil if no guest of this id runs there, so that it can be started.
+    func find(id: String, directory: String) throws(HypervisorError) -> GuestHandle?
+
     /// Takes over a guest that an earlier driver object started, also one that ended meanwhile; events of it are
     /// delivered from now on. Adopting a guest that this object has already is no error.
     ///
