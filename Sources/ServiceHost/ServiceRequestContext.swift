@@ -1,0 +1,51 @@
+public import Hummingbird
+public import NIOCore
+import NIOSSL
+import SwiftASN1
+import X509
+
+/// What a responder knows about a request besides the request itself.
+///
+/// `logger` carries the request id (metadata `hb.request.id`, printed as `request`), also as the task's current logger.
+public struct ServiceRequestContext: RequestContext {
+    /// Hummingbird's part.
+    public var coreContext: CoreRequestContextStorage
+    /// The connection.
+    public let channel: any Channel
+
+    /// Made by the listener for each request.
+    public init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
+    }
+
+    /// Unique to the request: a UUID in lower case, which is also EC2's form of a request id.
+    public var requestID: String { id }
+
+    /// Where the connection comes from, "192.0.2.7:40312"; nil on a socket that has no such address.
+    public var remoteAddress: SocketAddress? { channel.remoteAddress }
+
+    /// The component at the other end, by its TLS client certificate, which the listener has verified against the
+    /// cloud's authority; nil without TLS, without a certificate, or if it names no component.
+    public func peer() async throws -> ComponentName? {
+        let certificate: NIOSSLCertificate?
+        do {
+            certificate = try await channel.nioSSL_peerCertificate().get()
+        } catch is ChannelPipelineError {
+            // There is no TLS handler: a plain listener.
+            return nil
+        }
+        guard let certificate else { return nil }
+        return ComponentName(try Certificate(derEncoded: certificate.toDERBytes()))
+    }
+
+    /// Whether the connection is encrypted.
+    public func isSecure() async throws -> Bool {
+        do {
+            try await channel.pipeline.containsHandler(type: NIOSSLHandler.self).get()
+            return true
+        } catch is ChannelPipelineError {
+            return false
+        }
+    }
+}
