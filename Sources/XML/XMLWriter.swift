@@ -5,7 +5,8 @@
 public struct XMLWriter: Sendable {
     /// What has been written so far.
     public private(set) var bytes: [UInt8] = []
-    private var open: [String] = []
+    private var open: [(name: String, scopeBefore: Int)] = []
+    private var scope: [XMLNamespaceDeclaration] = []
     /// The length right after the last start tag, so that `close` can turn an empty element into `<a/>`.
     private var afterStartTag = -1
 
@@ -20,18 +21,41 @@ public struct XMLWriter: Sendable {
 
     /// Opens an element. `name` may have a prefix; `attributes` may contain `xmlns` declarations.
     public mutating func open(_ name: String, _ attributes: [(name: String, value: String)] = []) {
+        open.append((name, scope.count))
         startTag(name, attributes)
-        open.append(name)
+        for attribute in attributes where attribute.name.utf8.starts(with: "xmlns".utf8) {
+            let prefix = attribute.name.utf8.count == 5 ? "" : String(attribute.name.dropFirst(6))
+            scope.append(XMLNamespaceDeclaration(prefix: prefix, uri: attribute.value))
+        }
         bytes.append(UInt8(ascii: ">"))
         afterStartTag = bytes.count
     }
 
-    /// Opens an element and makes `namespace` the default namespace inside of it.
-    public mutating func open(_ name: String, namespace: String) { open(name, [("xmlns", namespace)]) }
+    /// Opens an element and makes `namespace` the default namespace inside of it, with a declaration if it is not
+    /// that already. An element without prefix is then itself in that namespace.
+    public mutating func open(_ name: String, namespace: String) {
+        open.append((name, scope.count))
+        startTag(name, [])
+        declare("", namespace)
+        bytes.append(UInt8(ascii: ">"))
+        afterStartTag = bytes.count
+    }
+
+    /// Opens an element with a default namespace and one with a prefix inside of it, each declared if it is not in
+    /// scope already.
+    public mutating func open(_ name: String, namespace: String, prefix: String, for prefixed: String) {
+        open.append((name, scope.count))
+        startTag(name, [])
+        declare("", namespace)
+        declare(prefix, prefixed)
+        bytes.append(UInt8(ascii: ">"))
+        afterStartTag = bytes.count
+    }
 
     /// Closes the innermost open element. Without one it does nothing.
     public mutating func close() {
-        guard let name = open.popLast() else { return }
+        guard let (name, scopeBefore) = open.popLast() else { return }
+        scope.removeLast(scope.count - scopeBefore)
         if bytes.count == afterStartTag {
             bytes.removeLast()
             raw("/>")
@@ -107,6 +131,13 @@ public struct XMLWriter: Sendable {
     /// Appends markup as it is. The caller is responsible for its being well-formed.
     public mutating func raw(_ markup: String) { bytes.append(contentsOf: markup.utf8) }
 
+    /// Text as it may stand in the value of an attribute, for documents that are made from a template.
+    public static func escapedAttribute(_ text: String) -> String {
+        var writer = XMLWriter(declaration: false, reserving: text.utf8.count)
+        writer.escape(text, inAttribute: true)
+        return writer.text
+    }
+
     // MARK: Parts
 
     private mutating func startTag(_ name: String, _ attributes: [(name: String, value: String)]) {
@@ -119,6 +150,23 @@ public struct XMLWriter: Sendable {
             escape(attribute.value, inAttribute: true)
             bytes.append(UInt8(ascii: "\""))
         }
+    }
+
+    private mutating func declare(_ prefix: String, _ uri: String) {
+        var position = scope.count - 1
+        while position >= 0 {
+            if scope[position].prefix == prefix {
+                if scope[position].uri == uri { return }
+                break
+            }
+            position -= 1
+        }
+        scope.append(XMLNamespaceDeclaration(prefix: prefix, uri: uri))
+        raw(prefix.isEmpty ? " xmlns" : " xmlns:")
+        raw(prefix)
+        raw("=\"")
+        escape(uri, inAttribute: true)
+        bytes.append(UInt8(ascii: "\""))
     }
 
     private mutating func endTag(_ name: String) {
