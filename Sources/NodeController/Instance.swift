@@ -1,0 +1,58 @@
+import Contracts
+import Hypervisor
+import Posix
+
+/// One instance of a node: its specification, where it is in its life, and what belongs to its guest.
+final class Instance: @unchecked Sendable {
+    let spec: Contract.InstanceSpec
+    /// Id of the user's request that started it, for the log.
+    let correlation: String
+
+    /// Guards everything below, and is held while the record is written, so that an older record never replaces a newer.
+    /// It may be held when the node's own lock is taken, never the other way round.
+    let lock = Lock()
+    var machine: InstanceMachine
+    /// Finds the guest; nil before the first start.
+    var handle: GuestHandle?
+    /// Forwards in force.
+    var forwards: [PortForward] = []
+    /// Forwards that were asked for last, whether in force or not.
+    var wantedForwards: [PortForward] = []
+    /// Whether a worker is at the forwards; if something changes meanwhile, it looks once more.
+    var forwardsBusy = false
+    var forwardsStale = false
+    /// Serves the guest's metadata while it may run.
+    var metadata: MetadataServer?
+
+    init(
+        spec: Contract.InstanceSpec, correlation: String, machine: InstanceMachine, handle: GuestHandle? = nil
+    ) {
+        self.spec = spec
+        self.correlation = correlation
+        self.machine = machine
+        self.handle = handle
+    }
+
+    var id: String { spec.instanceId }
+
+    /// The record, with the lock held.
+    var record: InstanceRecord {
+        InstanceRecord(
+            spec: spec, correlation: correlation, phase: machine.phase, generation: machine.generation,
+            stateChangedAt: machine.stateChangedAt, reason: machine.reason, handle: handle?.text)
+    }
+
+    /// The report, with the lock held.
+    func report(nodeName: String) -> Contract.InstanceReport {
+        var shown: [Contract.PortForward] = []
+        shown.reserveCapacity(forwards.count)
+        for forward in forwards {
+            shown.append(
+                Contract.PortForward(
+                    protocol: forward.transport.rawValue, hostPort: forward.hostPort, guestPort: forward.guestPort))
+        }
+        return Contract.InstanceReport(
+            instanceId: id, state: machine.state, detail: machine.detail, reason: machine.reason, nodeName: nodeName,
+            generation: machine.generation, stateChangedAt: machine.stateChangedAt, spec: spec, forward: shown)
+    }
+}

@@ -1,0 +1,102 @@
+// mallee-node: the node controller as a process.
+//
+//   mallee-node --config FILE [--stop-guests-on-exit]
+//   mallee-node relay SOCKET        joins standard input and output to a guest's metadata socket (started by QEMU)
+//   mallee-node --version
+//
+// Here are the command line and the signals; `NodeProcess` puts the node together.
+
+import NodeController
+import Posix
+
+@main
+struct App {
+    static let usage = """
+        usage: mallee-node --config FILE [--stop-guests-on-exit]
+               mallee-node relay SOCKET
+               mallee-node --version
+
+        SIGTERM ends the node controller and leaves guests running (with --stop-guests-on-exit: as SIGINT).
+        SIGINT and SIGUSR1 switch all guests off first; they are started again with the node controller.
+        SIGHUP opens the log file anew.
+
+        """
+
+    static func main() {
+        // Before any thread starts, since threads inherit it.
+        Signals.block()
+        do throws(PosixError) {
+            try Host.exit(run(Array(Host.arguments().dropFirst())))
+        } catch {
+            Output.error("mallee-node: \(error)")
+            Host.exit(1)
+        }
+    }
+
+    private static func run(_ arguments: [String]) throws(PosixError) -> Int32 {
+        switch arguments.first {
+        case "relay":
+            guard arguments.count == 2 else { return misused("relay needs the path of one socket") }
+            return Relay.run(socket: arguments[1])
+        case "--version":
+            try Output.write("mallee-node \(NodeVersion.text)\n")
+            return 0
+        case "--help", "-h":
+            try Output.write(usage)
+            return 0
+        default:
+            return serve(arguments)
+        }
+    }
+
+    private static func serve(_ arguments: [String]) -> Int32 {
+        var file: String?
+        var stopsGuests = false
+        var index = 0
+        while index < arguments.count {
+            switch arguments[index] {
+            case "--config" where index + 1 < arguments.count:
+                file = arguments[index + 1]
+                index += 1
+            case "--stop-guests-on-exit": stopsGuests = true
+            case let other: return misused("\(other) is not understood")
+            }
+            index += 1
+        }
+        guard let file else { return misused("--config FILE is missing") }
+        do throws(NodeProcess.Failure) {
+            let process = try NodeProcess(configurationFile: file)
+            try process.start()
+            return wait(process, stopsGuests)
+        } catch {
+            Output.error("mallee-node: \(error)")
+            return 1
+        }
+    }
+
+    private static func wait(_ process: NodeProcess, _ stopsGuests: Bool) -> Int32 {
+        while true {
+            do throws(PosixError) {
+                switch try Signals.wait() {
+                case Signals.hangup: process.log.reopen()
+                case Signals.terminate:
+                    process.stop(withGuests: stopsGuests)
+                    return 0
+                case Signals.interrupt, Signals.user1:
+                    process.stop(withGuests: true)
+                    return 0
+                default: break
+                }
+            } catch {
+                process.log.error("\(error)")
+                process.stop(withGuests: stopsGuests)
+                return 1
+            }
+        }
+    }
+
+    private static func misused(_ message: String) -> Int32 {
+        Output.error("mallee-node: \(message)\n\(usage)")
+        return 2
+    }
+}

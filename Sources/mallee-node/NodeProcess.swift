@@ -1,0 +1,229 @@
+// Wires a node, or many simulated ones, from a configuration: everything that the process consists of is here.
+
+import BlockingHTTP
+import Contracts
+import Hypervisor
+import NodeController
+import Posix
+import TLS
+
+/// A running node controller process.
+final class NodeProcess {
+    /// Why the process cannot run; for the administrator.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    let log: NodeLog
+    private let configuration: NodeConfiguration
+    private let workers: WorkerPool
+    private let reporterWorkers: WorkerPool
+    private let client: HTTPClient
+    private let endpoint = NodeEndpoint()
+    private var server: HTTPServer?
+    private var nodes: [NodeController] = []
+    private var reporters: [Reporter] = []
+    private var images: ImageCache?
+    private var records: FileRecords?
+
+    private var isSimulated: Bool { configuration.simulatedNodes > 0 || configuration.hypervisor == .simulated }
+
+    init(configurationFile: String) throws(Failure) {
+        var warnings: [String] = []
+        var text = ""
+        try NodeProcess.posix { () throws(PosixError) in
+            text = try FileSystem.readText(configurationFile, limit: 1 << 20)
+        }
+        do throws(NodeConfiguration.Invalid) {
+            configuration = try NodeConfiguration(text: text) { warnings.append($0) }
+        } catch {
+            throw Failure(description: "\(configurationFile): \(error)")
+        }
+        do throws(PosixError) {
+            log = try NodeLog(path: configuration.logFile, level: configuration.logLevel)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+        for warning in warnings { log.warning("\(configurationFile): \(warning)") }
+        workers = WorkerPool(name: "step", threads: 32, log: log)
+        reporterWorkers = WorkerPool(name: "report", threads: configuration.simulatedNodes > 0 ? 8 : 2, log: log)
+        var options = HTTPClient.Options()
+        options.idleTime = 30_000
+        options.kept = 8
+        if let authority = configuration.tlsAuthority {
+            do throws(TLSError) {
+                options.tls = try TLSContext.client(
+                    certificate: configuration.tlsCertificate, key: configuration.tlsKey, authority: authority)
+            } catch {
+                throw Failure(description: "TLS_CERT, TLS_KEY or TLS_CA: \(error)")
+            }
+        }
+        client = HTTPClient(options: options)
+    }
+
+    func start() throws(Failure) {
+        let url = try listen()
+        if configuration.simulatedNodes > 0 {
+            try startFleet(url)
+        } else {
+            try startNode(url)
+        }
+        if let cluster = configuration.clusterEndpoint {
+            let link = SOAPClusterLink(client: client, endpoint: cluster)
+            for (index, node) in nodes.enumerated() {
+                let reporter = Reporter(node: node, link: link, workers: reporterWorkers, log: log)
+                node.setListener(reporter)
+                // A thousand nodes should not all register in the same instant.
+                reporter.start(delay: Milliseconds(index) * 2)
+                reporters.append(reporter)
+            }
+        } else {
+            log.warning("CLUSTER_ENDPOINT is not set: the node registers nowhere")
+        }
+        if let ready = configuration.readyFile {
+            try NodeProcess.posix { () throws(PosixError) in try FileSystem.write(ready, text: url + "\n") }
+        }
+        log.info("mallee-node \(NodeVersion.text) answers at \(url)")
+    }
+
+    /// Ends everything but the guests, or these too.
+    func stop(withGuests: Bool) {
+        log.info(withGuests ? "stopping, with all guests" : "stopping, guests run on")
+        for reporter in reporters { reporter.stop() }
+        server?.stop(grace: 5_000)
+        if withGuests { for node in nodes { node.parkGuests() } }
+        for node in nodes { node.stop() }
+        images?.stop()
+        reporterWorkers.stop(timeout: 2_000)
+        workers.stop(timeout: 5_000)
+        client.close()
+        records?.close()
+        if let ready = configuration.readyFile {
+            do throws(PosixError) {
+                try FileSystem.remove(ready, ifPresent: true)
+            } catch {
+                log.warning("\(error)")
+            }
+        }
+        log.info("stopped")
+    }
+
+    // MARK: Parts
+
+    /// Opens the listener and begins to answer; returns the URL of the service.
+    private func listen() throws(Failure) -> String {
+        var options = HTTPServer.Options()
+        options.limits.bodyBytes = 32 << 20
+        options.onError = { [log] problem in log.debug("connection: \(problem)") }
+        if let certificate = configuration.tlsCertificate, let key = configuration.tlsKey,
+            let authority = configuration.tlsAuthority
+        {
+            do throws(TLSError) {
+                options.tls = try TLSContext.server(certificate: certificate, key: key, authority: authority)
+            } catch {
+                throw Failure(description: "TLS_CERT, TLS_KEY or TLS_CA: \(error)")
+            }
+        } else {
+            log.warning("ALLOW_PLAIN_HTTP is set: whoever reaches the port can run and end instances")
+        }
+        do throws(PosixError) {
+            let listener = try Listener.tcp(address: configuration.listenAddress, port: configuration.listenPort)
+            let server = HTTPServer(listener: listener, handler: endpoint, options: options)
+            try server.start()
+            self.server = server
+            let host = try advertisedHost()
+            return "\(configuration.usesTLS ? "https" : "http")://\(host):\(listener.port)\(NodeEndpoint.path)"
+        } catch {
+            throw Failure(description: "\(error); LISTEN_ADDRESS and LISTEN_PORT say where to listen")
+        }
+    }
+
+    private func advertisedHost() throws(PosixError) -> String {
+        var host = configuration.advertisedAddress
+        if host.isEmpty { host = configuration.listenAddress }
+        if host == "0.0.0.0" || host == "::" { host = try Host.name() }
+        return host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+    }
+
+    private func nodeName() throws(Failure) -> String {
+        if !configuration.nodeName.isEmpty { return configuration.nodeName }
+        var name = ""
+        try NodeProcess.posix { () throws(PosixError) in name = try Host.name() }
+        return name
+    }
+
+    /// One node with this host's hypervisor.
+    private func startNode(_ url: String) throws(Failure) {
+        let environment = NodeEnvironment(workers: workers, log: log)
+        let node: NodeController
+        if isSimulated {
+            var settings = NodeController.Settings(
+                name: try nodeName(), endpoint: url, capacity: SimulatedFleet.capacity(configuration),
+                softwareVersion: NodeVersion.text)
+            settings.region = configuration.region.isEmpty ? nil : configuration.region
+            node = SimulatedFleet.node(settings, SimulatedClock(.automatic), environment)
+        } else {
+            node = try realNode(url, environment)
+        }
+        try begin(node)
+        nodes = [node]
+        endpoint.serve(node)
+    }
+
+    private func realNode(_ url: String, _ environment: NodeEnvironment) throws(Failure) -> NodeController {
+        let directory = configuration.stateDirectory
+        do throws(RecordError) {
+            records = try FileRecords(directory: directory)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+        let hypervisor: QEMUHypervisor
+        do throws(HypervisorError) {
+            hypervisor = try QEMUHypervisor(stateDirectory: FileSystem.join(directory, "hypervisor"))
+        } catch {
+            throw Failure(description: error.message)
+        }
+        guard let records else { throw Failure(description: "the state directory is not open") }
+        var capacity = NodeResources.none
+        var relay = ""
+        try NodeProcess.posix { () throws(PosixError) in
+            let cacheBytes = try HostCapacity.cacheBytes(configuration, stateDirectory: directory)
+            capacity = try HostCapacity.resources(configuration, stateDirectory: directory, cacheBytes: cacheBytes)
+            images = try ImageCache(
+                directory: FileSystem.join(directory, "cache"), limitBytes: cacheBytes, reserveBytes: 64 << 20,
+                images: hypervisor.diskImages, downloader: ArtifactDownloader(client: client), log: log)
+            relay = try FileSystem.readLink("/proc/self/exe")
+        }
+        var settings = NodeController.Settings(
+            name: try nodeName(), endpoint: url, capacity: capacity, softwareVersion: NodeVersion.text)
+        settings.region = configuration.region.isEmpty ? nil : configuration.region
+        settings.shutdownGrace = Milliseconds(configuration.shutdownGraceSeconds) * 1000
+        settings.lowestBindablePort = HostCapacity.lowestBindablePort()
+        settings.relayCommand = [relay, "relay"]
+        return NodeController(
+            settings: settings, hypervisor: hypervisor, records: records, images: images, environment: environment)
+    }
+
+    private func startFleet(_ url: String) throws(Failure) {
+        nodes = SimulatedFleet.make(
+            configuration, prefix: try nodeName(), url: url, environment: NodeEnvironment(workers: workers, log: log))
+        for node in nodes { try begin(node) }
+        endpoint.serve(nodes)
+    }
+
+    private func begin(_ node: NodeController) throws(Failure) {
+        do throws(RecordError) {
+            try node.start()
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+    }
+
+    private static func posix(_ body: () throws(PosixError) -> Void) throws(Failure) {
+        do throws(PosixError) {
+            try body()
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+    }
+}
