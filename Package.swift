@@ -162,7 +162,7 @@ let package = Package(
             name: "mallee",
             dependencies: [
                 "Archive", "CloudClient", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
-                "ImageImport", "JSON", "S3",
+                "ImageImport", "ObjectStore", "Posix", "S3",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

@@ -38,7 +38,8 @@ struct ServiceAddress: Sendable {
 
     init(_ url: String) throws(CloudClientError) {
         guard let schemeEnd = url.firstRange(of: "://") else {
-            throw CloudClientError(status: 0, code: "", message: "\(url) is no URL; it must begin with http:// or https://.")
+            throw CloudClientError(
+                status: 0, code: "", message: "\(url) is no URL; it must begin with http:// or https://.")
         }
         let rest = url[schemeEnd.upperBound...]
         let hostEnd = rest.firstIndex(of: "/") ?? rest.endIndex

@@ -59,7 +59,8 @@ public struct Credentials: Sendable, Equatable {
         guard let text = try? String(contentsOf: file, encoding: .utf8) else {
             throw CloudClientError(
                 status: 0, code: "",
-                message: "\(file.path) cannot be read. Start a cloud with `mallee up`, or name the file by --credentials.")
+                message:
+                    "\(file.path) cannot be read. Start a cloud with `mallee up`, or name the file by --credentials.")
         }
         var values: [String: String] = [:]
         for line in text.split(separator: "\n") {

@@ -30,7 +30,8 @@ public struct S3Client: Sendable {
 
     /// "bucket/key" as a percent-encoded path below the service.
     private func path(_ location: String) -> String {
-        address.path + "/" + location.split(separator: "/", omittingEmptySubsequences: false)
+        address.path + "/"
+            + location.split(separator: "/", omittingEmptySubsequences: false)
             .map { PercentEncoding.encode(String($0)) }.joined(separator: "/")
     }
 
@@ -72,7 +73,8 @@ public struct S3Client: Sendable {
                 message: "Walrus answered \(response.status.description)")
         }
         return CloudClientError(
-            status: status, code: root.child("Code")?.text ?? "HTTP \(status)", message: root.child("Message")?.text ?? "")
+            status: status, code: root.child("Code")?.text ?? "HTTP \(status)",
+            message: root.child("Message")?.text ?? "")
     }
 
     /// Creates a bucket; one that the caller owns already is fine.

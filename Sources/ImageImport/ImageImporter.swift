@@ -76,7 +76,8 @@ public struct ImageImporter: Sendable {
         let location = "\(bucket)/\(UUID().uuidString.lowercased())/\(file.lastPathComponent)"
         try await s3.put(
             location, size: source.size,
-            body: FileChunks(file: source.file, size: source.size, step: "uploading \(options.name)", progress: progress))
+            body: FileChunks(
+                file: source.file, size: source.size, step: "uploading \(options.name)", progress: progress))
         do {
             return try await register(location, kind, options)
         } catch {
@@ -117,16 +118,33 @@ public struct ImageImporter: Sendable {
         return id
     }
 
-    /// Imports the demo image, or finds it among the caller's images; gives the machine image's id.
-    public func importDemo(_ build: @Sendable (ImportProgress) throws -> DemoImage) async throws -> String {
-        let name = "mallee-demo"
+    /// The caller's image of that name, if there is one.
+    private func find(_ name: String) async throws -> String? {
         let known = try await ec2.call(
             "DescribeImages",
             [
                 (name: "Owner.1", value: "self"), (name: "Filter.1.Name", value: "name"),
                 (name: "Filter.1.Value.1", value: name),
             ])
-        if let id = known.child("imagesSet")?.child("item")?.child("imageId")?.trimmedText { return id }
+        return known.child("imagesSet")?.child("item")?.child("imageId")?.trimmedText
+    }
+
+    /// Imports an empty disk for simulated nodes, which boot nothing, or finds it; gives its id.
+    public func importBlank() async throws -> String {
+        let name = "mallee-blank"
+        if let id = try await find(name) { return id }
+        let file = scratch.appendingPathComponent("\(name).img")
+        try Data(count: 1 << 20).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }  // scratch only
+        return try await run(
+            file, as: .machine,
+            options: Options(name: name, description: "An empty disk, for simulated nodes.", isPublic: true))
+    }
+
+    /// Imports the demo image, or finds it among the caller's images; gives the machine image's id.
+    public func importDemo(_ build: @Sendable (ImportProgress) throws -> DemoImage) async throws -> String {
+        let name = "mallee-demo"
+        if let id = try await find(name) { return id }
         let demo = try build(progress)
         let kernel = try await run(
             demo.kernel, as: .kernel, options: Options(name: "\(name)-kernel", isPublic: true))

@@ -24,7 +24,8 @@ struct ImageSourceFile {
         guard size > 0 else { throw ImageImportError("\(file.path) is empty.") }
         if let format = foreignFormat(head) {
             throw ImageImportError(
-                "\(file.path) is a \(format) image; convert it first: qemu-img convert -O qcow2 \(file.lastPathComponent) image.qcow2")
+                "\(file.path) is a \(format) image; convert it first: qemu-img convert -O qcow2 \(file.lastPathComponent) image.qcow2"
+            )
         }
         guard isCompressed(head) else { return ImageSourceFile(file: file, size: size, isTemporary: false) }
         let target = scratch.appendingPathComponent("import-\(UUID().uuidString)")

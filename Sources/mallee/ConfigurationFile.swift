@@ -53,7 +53,8 @@ struct ConfigurationFile: Sendable {
         guard let text = values[key] else { return fallback }
         guard let value = Int(text), range.contains(value) else {
             throw CommandFailure(
-                "\(path): \(key) is \"\(text)\"; it must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+                "\(path): \(key) is \"\(text)\"; it must be a whole number from \(range.lowerBound) to \(range.upperBound)."
+            )
         }
         return value
     }

@@ -19,8 +19,9 @@ struct CloudOptions: ParsableArguments {
 
     func load() throws -> Credentials {
         if let credentials { return try Credentials(reading: URL(fileURLWithPath: credentials)) }
-        if state.stateDir == nil, let fromEnvironment = try? Credentials(
-            variables: ProcessInfo.processInfo.environment, origin: "the environment")
+        if state.stateDir == nil,
+            let fromEnvironment = try? Credentials(
+                variables: ProcessInfo.processInfo.environment, origin: "the environment")
         {
             return fromEnvironment
         }
@@ -60,7 +61,8 @@ extension ImageImporter {
 struct ImageImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Upload a disk image (raw, qcow2, or either compressed by gzip, xz, bzip2, zstd or lz4) and register it.")
+        abstract:
+            "Upload a disk image (raw, qcow2, or either compressed by gzip, xz, bzip2, zstd or lz4) and register it.")
 
     @OptionGroup var cloud: CloudOptions
 

@@ -1,0 +1,221 @@
+import ArgumentParser
+import AsyncHTTPClient
+import CloudClient
+import CloudController
+import ClusterController
+import Contracts
+import Foundation
+import Hummingbird
+import Logging
+import Posix
+import ServiceHost
+
+/// What every daemon that runs by itself needs.
+struct DaemonOptions: ParsableArguments {
+    @Option(help: "Configuration file with KEY=\"value\" lines.", completion: .file())
+    var config: String
+}
+
+/// A daemon's life: logs, runs until SIGTERM or SIGINT, closes.
+struct Daemon {
+    let file: ConfigurationFile
+    let logger: Logger
+
+    /// Reads the configuration and starts the log.
+    init(_ options: DaemonOptions, label: String, keys: Set<String>) throws {
+        Signals.block()
+        file = try ConfigurationFile(path: options.config)
+        let level = Logger.Level(rawValue: file.string("LOGLEVEL", default: "info").lowercased()) ?? .info
+        if let path = file.optional("LOG_FILE") {
+            let sink = try RotatingFileSink(path: path)
+            LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, sink: sink) }
+        } else {
+            LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, sink: StandardErrorSink()) }
+        }
+        logger = Logger(label: label)
+        let common: Set<String> = [
+            "LOG_FILE", "LOGLEVEL", "STATE_DIR", "LISTEN_ADDRESS", "IDENTITY_DIR", "READY_FILE", "REGION",
+        ]
+        for key in file.unknown(besides: keys.union(common)) {
+            logger.warning("The configuration sets a key that has no effect.", metadata: ["key": "\(key)"])
+        }
+    }
+
+    func identity() throws -> ComponentIdentity {
+        try ComponentIdentity.load(directory: file.required("IDENTITY_DIR"))
+    }
+
+    func stateDirectory() throws -> URL {
+        let directory = URL(fileURLWithPath: try file.required("STATE_DIR"))
+        try FileManager.default.createDirectory(
+            at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        return directory
+    }
+
+    var host: String { file.string("LISTEN_ADDRESS", default: "127.0.0.1") }
+
+    /// Listens, runs the background work, waits for a signal, and stops.
+    func run(_ listeners: [HTTPService], background: [@Sendable () async -> Void] = []) async throws {
+        for listener in listeners { try await listener.start() }
+        let tasks = background.map { work in Task { await work() } }
+        if let ready = file.optional("READY_FILE") {
+            try "\(Host.processID)\n".write(toFile: ready, atomically: true, encoding: .utf8)
+        }
+        await withCheckedContinuation { continuation in
+            Foundation.Thread.detachNewThread {
+                // Any failure of the wait itself ends the daemon too: it could not be stopped otherwise.
+                _ = try? Signals.wait()
+                continuation.resume()
+            }
+        }
+        logger.info("Stopping.")
+        for task in tasks { task.cancel() }
+        for listener in listeners { await listener.stop() }
+        for task in tasks { await task.value }
+    }
+}
+
+/// The cloud controller by itself.
+struct CloudCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cloud", abstract: "Run the cloud controller.",
+        discussion: """
+            Keys: STATE_DIR, LISTEN_ADDRESS, CLOUD_PORT (8773), CONTROL_PORT (8778, for components), REGION, ACCOUNT_ID, \
+            ZONES ("us-east-1a=https://host:8774/services/ClusterController …"), WALRUS_URL, PUBLIC_ENDPOINT, \
+            IDENTITY_DIR, EUCARC (written with the administrator's credentials), READY_FILE, LOG_FILE, LOGLEVEL.
+            """)
+
+    @OptionGroup var options: DaemonOptions
+
+    func run() async throws {
+        let daemon = try Daemon(
+            options, label: "cloud",
+            keys: ["CLOUD_PORT", "CONTROL_PORT", "ACCOUNT_ID", "ZONES", "WALRUS_URL", "PUBLIC_ENDPOINT", "EUCARC"])
+        let file = daemon.file
+        let state = try daemon.stateDirectory()
+        let identity = try daemon.identity()
+        let port = try file.integer("CLOUD_PORT", default: 8773, in: 1...65_535)
+        let connections = try ServiceConnections(identity: identity)
+        let http = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup)
+        var zones: [ZoneConnection] = []
+        for word in file.words("ZONES") {
+            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else {
+                throw CommandFailure("\(file.path): ZONES must hold NAME=URL pairs, and \"\(word)\" is none.")
+            }
+            zones.append(
+                ZoneConnection(
+                    name: parts[0], endpoint: parts[1],
+                    service: ClusterContract.AsyncClient(
+                        transport: HTTPSOAPTransport(endpoint: parts[1], connections: connections))))
+        }
+        var settings = CloudConfiguration()
+        settings.region = file.string("REGION", default: "us-east-1")
+        settings.endpoint = file.string("PUBLIC_ENDPOINT", default: "\(daemon.host):\(port)")
+        settings.accountID = file.optional("ACCOUNT_ID")
+        let walrusURL = try file.required("WALRUS_URL")
+        let cloud = try await CloudDaemon.open(
+            storePath: state.appendingPathComponent("cloud.db").path, configuration: settings, zones: zones,
+            walrusURL: walrusURL, http: http, logger: daemon.logger)
+        if let eucarc = file.optional("EUCARC") {
+            try Credentials(
+                ec2URL: "http://\(settings.endpoint)/", s3URL: walrusURL, accessKeyID: cloud.key.id,
+                secretKey: cloud.key.secret, region: settings.region, accountID: cloud.account.id
+            ).write(to: URL(fileURLWithPath: eucarc))
+        }
+        let contract = SOAPResponder(.cloud(CloudContractService(controller: cloud.controller)))
+        try await daemon.run(
+            [
+                HTTPService(
+                    .init(name: "cloud", host: daemon.host, port: port),
+                    responder: PathDispatcher(routes: cloud.routes()), logger: daemon.logger),
+                HTTPService(
+                    .init(
+                        name: "cloud control", host: daemon.host,
+                        port: try file.integer("CONTROL_PORT", default: 8778, in: 1...65_535),
+                        tls: try identity.serverTLS(clients: .required)),
+                    responder: PathDispatcher(routes: [
+                        .prefix("/services/CloudController", contract), .exact("/services/types.xsd", contract),
+                    ]), logger: daemon.logger),
+            ], background: [{ await cloud.controller.run() }])
+        await cloud.store.close()
+        try await connections.shutdown()
+        try await http.shutdown()
+    }
+}
+
+/// Walrus by itself.
+struct WalrusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "walrus", abstract: "Run Walrus, the object store.",
+        discussion: """
+            Keys: STATE_DIR, LISTEN_ADDRESS, WALRUS_PORT (8780), CLOUD_ENDPOINT \
+            ("https://host:8778/services/CloudController"), REGION, IDENTITY_DIR, READY_FILE, LOG_FILE, LOGLEVEL.
+            """)
+
+    @OptionGroup var options: DaemonOptions
+
+    func run() async throws {
+        let daemon = try Daemon(options, label: "walrus", keys: ["WALRUS_PORT", "CLOUD_ENDPOINT"])
+        let connections = try ServiceConnections(identity: daemon.identity())
+        let cloud = CloudContract.AsyncClient(
+            transport: HTTPSOAPTransport(
+                endpoint: try daemon.file.required("CLOUD_ENDPOINT"), connections: connections))
+        let walrus = try await WalrusDaemon.open(
+            root: daemon.stateDirectory().path, region: daemon.file.string("REGION", default: "us-east-1"),
+            credentials: RemoteCredentials(cloud: cloud))
+        try await daemon.run([
+            HTTPService(
+                .init(
+                    name: "walrus", host: daemon.host,
+                    port: try daemon.file.integer("WALRUS_PORT", default: 8780, in: 1...65_535)),
+                responder: PathDispatcher(
+                    routes: walrus.sharedRoutes() + [.exact("/healthz", HealthResponder())], fallback: walrus.s3),
+                logger: daemon.logger)
+        ])
+        try await walrus.backend.close()
+        try await connections.shutdown()
+    }
+}
+
+/// A cluster controller by itself.
+struct ClusterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cluster", abstract: "Run the cluster controller of one availability zone.",
+        discussion: """
+            Keys: STATE_DIR, LISTEN_ADDRESS, CC_PORT (8774), ZONE, ADDRESSES ("127.1.0.0/16"), SCHEDPOLICY \
+            (ROUNDROBIN), SCHEDPATH, HEARTBEAT (ms, 5000), IDENTITY_DIR, ALLOW_PLAIN_HTTP (Y: no TLS, for trials on \
+            loopback only), READY_FILE, LOG_FILE, LOGLEVEL.
+            """)
+
+    @OptionGroup var options: DaemonOptions
+
+    func run() async throws {
+        let daemon = try Daemon(
+            options, label: "cluster",
+            keys: ["CC_PORT", "ZONE", "ADDRESSES", "SCHEDPOLICY", "SCHEDPATH", "HEARTBEAT", "ALLOW_PLAIN_HTTP"])
+        let file = daemon.file
+        let block = file.string("ADDRESSES", default: "127.1.0.0/16")
+        guard let addresses = AddressPool(cidr: block) else {
+            throw CommandFailure("\(file.path): ADDRESSES is \"\(block)\"; it must be an IPv4 block from /8 to /29.")
+        }
+        let isPlain = file.string("ALLOW_PLAIN_HTTP", default: "N").uppercased() == "Y"
+        if isPlain && !daemon.host.hasPrefix("127.") {
+            throw CommandFailure(
+                "\(file.path): ALLOW_PLAIN_HTTP is for loopback addresses only; set IDENTITY_DIR instead.")
+        }
+        let cluster = try await ClusterDaemon.open(
+            storePath: daemon.stateDirectory().appendingPathComponent("cluster.db").path,
+            configuration: ClusterConfiguration(
+                zone: try file.required("ZONE"), addresses: addresses,
+                heartbeatMilliseconds: try file.integer("HEARTBEAT", default: 5000, in: 100...60_000)),
+            policy: try ClusterDaemon.policy(
+                file.string("SCHEDPOLICY", default: "ROUNDROBIN"), program: file.optional("SCHEDPATH"),
+                logger: daemon.logger),
+            identity: isPlain ? nil : try daemon.identity(), host: daemon.host,
+            port: try file.integer("CC_PORT", default: 8774, in: 1...65_535), logger: daemon.logger)
+        try await daemon.run([cluster.listener], background: [{ await cluster.controller.run() }])
+        await cluster.store.close()
+        try await cluster.connections.shutdown()
+    }
+}
