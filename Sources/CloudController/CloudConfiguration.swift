@@ -1,0 +1,108 @@
+public import CloudModel
+public import Contracts
+
+/// What an administrator can set of a cloud controller. The defaults suit a cloud of any size.
+public struct CloudConfiguration: Sendable {
+    /// The region's name: clients compare it with names that they know, so one of EC2's is the safe choice.
+    public var region = "us-east-1"
+    /// Host and port of the public EC2 endpoint, as DescribeRegions tells it.
+    public var endpoint = "localhost:8773"
+    /// 12 digits for the administrator's account that the first start creates; nil for random ones.
+    public var accountID: String?
+    /// Name of that account.
+    public var accountName = "admin"
+    /// An access key for it, instead of a random one; for set-ups whose credentials come from elsewhere.
+    public var accessKey: (id: String, secret: String)?
+    /// The type of a request that names none.
+    public var defaultInstanceType = InstanceType.defaultName
+    /// Most instances of one account that are not terminated. Free slots are the real limit; this one is for sharing.
+    public var instancesPerAccount = 50_000
+    /// Most instances of one request: each is a record of the one commit that makes the request durable.
+    public var instancesPerRequest = 2000
+    /// How long terminated instances are shown, in seconds (EC2: about an hour).
+    public var terminatedRetention: Int64 = 3600
+    /// How long a client token is remembered, in seconds (EC2: at least 24 hours).
+    public var tokenRetention: Int64 = 86_400
+    /// How long a forgotten instance is remembered as forgotten, in seconds, so that a node's late report does not
+    /// bring it back.
+    public var tombstoneRetention: Int64 = 7 * 86_400
+    /// How long an instance for which there turns out to be no room is tried again, in seconds.
+    public var placementTimeout: Int64 = 60
+    /// How often reconcilers run when nothing wakes them, in milliseconds.
+    public var reconcileInterval: Int64 = 5000
+    /// How long a zone may keep a poll for changes open, in milliseconds (0 to 60000).
+    public var pollWait = 30_000
+    /// First and longest wait after a zone has not answered, in milliseconds.
+    public var retryDelay: ClosedRange<Int64> = 200...5000
+    /// How long the URLs that nodes fetch images from are good, in seconds.
+    public var imageURLValidity = 6 * 3600
+    /// How instances are attached to the network.
+    public var networkMode = Contract.NetworkMode.user
+    /// Service level agreements; see `AllocationPolicy`.
+    public var policy: any AllocationPolicy = UnrestrictedAllocation()
+    /// The clock for everything that is recorded.
+    public var now: @Sendable () -> Timestamp = { Timestamp.now }
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Decides which of the zones that have room may take the instances of a request: the place where service level
+/// agreements come in. Called for every RunInstances, so it must not wait for anything.
+public protocol AllocationPolicy: Sendable {
+    /// The offers that the request may use, perhaps with fewer slots.
+    ///
+    /// - Throws: why the request may not run at all.
+    func restrict(_ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller)
+        throws(CloudError) -> [ZoneAllocation.Offer]
+}
+
+/// Every account may use everything.
+public struct UnrestrictedAllocation: AllocationPolicy {
+    /// Makes the policy.
+    public init() {}
+    /// All of them.
+    public func restrict(_ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller)
+        throws(CloudError) -> [ZoneAllocation.Offer]
+    { offers }
+}
+
+/// An availability zone and how to reach its cluster controller.
+public struct ZoneConnection: Sendable {
+    /// Region and letter, such as "us-east-1a".
+    public var name: String
+    /// Where its cluster controller answers, for administrators.
+    public var endpoint: String
+    /// The client.
+    public var service: any ClusterContract.AsyncService
+    /// Makes a connection.
+    public init(name: String, endpoint: String, service: any ClusterContract.AsyncService) {
+        self.name = name
+        self.endpoint = endpoint
+        self.service = service
+    }
+}
+
+/// An object that is to become an image.
+public struct ImageObject: Sendable {
+    /// Size in bytes.
+    public var sizeBytes: Int64
+    /// Lower-case hexadecimal SHA-256.
+    public var sha256: String
+    /// The first 64 KiB, or all if it is smaller.
+    public var leading: [UInt8]
+    /// Makes it.
+    public init(sizeBytes: Int64, sha256: String, leading: [UInt8]) {
+        self.sizeBytes = sizeBytes
+        self.sha256 = sha256
+        self.leading = leading
+    }
+}
+
+/// Where images' bytes are; the composition connects it to Walrus.
+public protocol ImageSource: Sendable {
+    /// Looks at the object at `location` ("bucket/key") with the caller's permissions.
+    func inspect(location: String, as caller: Caller) async throws(CloudError) -> ImageObject
+    /// A URL with which a node can fetch the object for so many seconds. It grants access: it is never logged.
+    func temporaryURL(location: String, validFor seconds: Int) async throws(CloudError) -> String
+}

@@ -1,0 +1,151 @@
+// CloudController: what decides. It owns accounts, images, key pairs, security groups, types and instances of a cloud.
+//
+// Lives here: the implementation of `CloudBackend` over a `Store`, the choice of zones, the reconcilers that make the
+// zones agree with what was recorded, and the watchers that follow the zones. Does not live here: wire formats and
+// signatures of users (interface modules), the choice of nodes (cluster controllers), objects (Walrus).
+//
+// How it works: every change is validated against the view, committed to the store on condition that what it was
+// validated against is still so, then taken into the view, then answered. Reads are answered from the view. The actor
+// is never held across a commit, so that the store can group the commits of many requests; room and names that
+// a request under way will use are set aside meanwhile.
+//
+// Fails with `CloudError`. A crash at any moment loses nothing that was acknowledged: what was recorded and not yet
+// done is done by the reconcilers after the next start.
+
+public import CloudModel
+import Crypto
+public import Logging
+public import Store
+
+/// The cloud controller. Open it, then let `run()` work until it is cancelled.
+public actor CloudController: CloudBackend {
+    nonisolated let store: any Store
+    nonisolated let configuration: CloudConfiguration
+    nonisolated let images: any ImageSource
+    nonisolated let logger: Logger
+    /// Connections to the zones, in the order of the configuration.
+    nonisolated let zones: [ZoneLink]
+
+    var view: CloudView
+    /// What is known of each zone from its cluster controller.
+    var zoneStates: [String: ZoneState]
+    /// Requests between their decision and their commit; see `Launches`.
+    var launches = Launches()
+    /// Image names of registrations under way.
+    var imageNamesInFlight: Set<ImageName> = []
+    /// Keys whose last commit ended with no answer from the store; housekeeping reads them again.
+    var uncertainKeys: Set<String> = []
+    /// Wakes the reconciler of a zone; set while `run()` works.
+    var signals: [String: AsyncStream<Void>.Continuation] = [:]
+    /// Orders placements and polls, see `ZoneState.isStale`.
+    var sequence: Int64 = 0
+    /// Presigned URLs of images, good for a while.
+    var imageURLs: [ImageID: ImageURL] = [:]
+
+    /// An image's name in its account.
+    struct ImageName: Hashable {
+        var accountID: String
+        var name: String
+    }
+
+    private init(
+        store: any Store, configuration: CloudConfiguration, zones: [ZoneConnection], images: any ImageSource,
+        logger: Logger, view: CloudView
+    ) {
+        self.store = store
+        self.configuration = configuration
+        self.images = images
+        self.logger = logger
+        self.zones = zones.map { ZoneLink(name: $0.name, endpoint: $0.endpoint, service: $0.service) }
+        self.view = view
+        zoneStates = Dictionary(
+            zones.map { ($0.name, ZoneState(name: $0.name)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Reads the store, or makes a new cloud in an empty one: an administrator's account with a random access key, its
+    /// default security group, and the table of types.
+    ///
+    /// - Throws: `unavailable` if the store does not answer, `internalError` if it holds what cannot be read,
+    ///   `invalidValue` for a configuration that cannot be.
+    public static func open(
+        store: any Store, configuration: CloudConfiguration = CloudConfiguration(), zones: [ZoneConnection],
+        images: any ImageSource, logger: Logger = Logger(label: "mallee.cloud")
+    ) async throws(CloudError) -> CloudController {
+        try check(configuration, zones: zones)
+        var view = try await load(from: store)
+        if view.cloud == nil {
+            try await initialise(store, configuration: configuration)
+            view = try await load(from: store)
+        }
+        if let wanted = configuration.accountID, let cloud = view.cloud, cloud.administratorAccountID != wanted {
+            logger.warning(
+                "the configured account id is not that of the existing cloud, which is kept",
+                metadata: ["configured": "\(wanted)", "existing": "\(cloud.administratorAccountID)"])
+        }
+        return CloudController(
+            store: store, configuration: configuration, zones: zones, images: images, logger: logger, view: view)
+    }
+
+    /// Follows the zones and makes them agree with what is recorded, until the task is cancelled. Stopping it stops
+    /// nothing that runs.
+    public func run() async {
+        var streams: [(link: ZoneLink, wakes: AsyncStream<Void>)] = []
+        for link in zones {
+            let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            signals[link.name] = continuation
+            continuation.yield()
+            streams.append((link, stream))
+        }
+        await withDiscardingTaskGroup { group in
+            for (link, wakes) in streams {
+                group.addTask { await self.watch(link) }
+                group.addTask { await self.reconcile(link, wakes: wakes) }
+            }
+            group.addTask { await self.tick() }
+            group.addTask { await self.keepHouse() }
+        }
+        signals = [:]
+    }
+
+    /// Wakes every reconciler now and then, in case that a signal was missed or a zone has to be asked again, and those
+    /// that have something to try again when it is due.
+    private func tick() async {
+        let step = min(configuration.retryDelay.lowerBound, configuration.reconcileInterval)
+        var waited: Int64 = 0
+        while await pause(milliseconds: max(1, step)) {
+            waited += step
+            let now = configuration.now()
+            for (zone, signal) in signals {
+                let isDue = zoneStates[zone]?.retries.values.contains { $0.due <= now } ?? false
+                if isDue || waited >= configuration.reconcileInterval { signal.yield() }
+            }
+            if waited >= configuration.reconcileInterval { waited = 0 }
+        }
+    }
+
+    /// Wakes the reconciler of a zone.
+    func wake(zone: String) { signals[zone]?.yield() }
+
+    /// Waits; false when the task was cancelled.
+    nonisolated func pause(milliseconds: Int64) async -> Bool {
+        do {
+            try await Task.sleep(for: .milliseconds(milliseconds))
+            return !Task.isCancelled
+        } catch {
+            return false
+        }
+    }
+
+    private static func check(_ configuration: CloudConfiguration, zones: [ZoneConnection]) throws(CloudError) {
+        if let id = configuration.accountID {
+            guard id.utf8.count == 12, id.utf8.allSatisfy({ (48...57).contains($0) }) else {
+                throw .invalidValue(parameter: "accountID", value: id, reason: "An account id has 12 digits.")
+            }
+        }
+        guard Set(zones.map(\.name)).count == zones.count else {
+            throw .invalidValue(
+                parameter: "zones", value: zones.map(\.name).joined(separator: ", "),
+                reason: "Every availability zone needs a name of its own.")
+        }
+    }
+}

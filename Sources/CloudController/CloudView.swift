@@ -1,0 +1,101 @@
+import CloudModel
+
+/// All that the cloud controller knows of the store, indexed; reads are answered from it alone.
+///
+/// It takes the store's records in any order: an older revision never replaces a newer one.
+struct CloudView {
+    private(set) var cloud: CloudRecord?
+    private(set) var accounts: [String: Stored<Account>] = [:]
+    private(set) var accessKeys: [String: Stored<AccessKey>] = [:]
+    private(set) var types: [String: Stored<InstanceType>] = [:]
+    private(set) var images = OwnedTable<ImageID, Image>()
+    private(set) var keyPairs = OwnedTable<KeyPairName, KeyPair>()
+    private(set) var keyPairNames: [KeyPairID: KeyPairName] = [:]
+    private(set) var groups = OwnedTable<SecurityGroupID, SecurityGroup>()
+    private(set) var groupIDs: [GroupName: SecurityGroupID] = [:]
+    private(set) var ruleOwners: [SecurityGroupRuleID: SecurityGroupID] = [:]
+    private(set) var tokens: [String: Stored<TokenRecord>] = [:]
+    private(set) var tombstones: [InstanceID: Stored<TombstoneRecord>] = [:]
+    private(set) var networks: [String: Stored<NetworkRecord>] = [:]
+    var instances = InstanceTable()
+
+    /// A key pair's name in its account.
+    struct KeyPairName: Hashable, Sendable {
+        var accountID: String
+        var name: String
+    }
+    /// A group's name in its account.
+    struct GroupName: Hashable, Sendable {
+        var accountID: String
+        var name: String
+    }
+
+    /// Takes what the store has at `revision`.
+    mutating func set(_ record: StoredRecord, revision: Int64) {
+        switch record {
+        case .cloud(let record): cloud = record
+        case .account(let account): Self.set(&accounts, account.id, account, revision)
+        case .accessKey(let key): Self.set(&accessKeys, key.id, key, revision)
+        case .type(let type): Self.set(&types, type.name, type, revision)
+        case .image(let image): images.set(image, id: image.id, account: image.accountID, revision: revision)
+        case .keyPair(let pair):
+            let name = KeyPairName(accountID: pair.accountID, name: pair.name)
+            keyPairs.set(pair, id: name, account: pair.accountID, revision: revision)
+            keyPairNames[pair.id] = name
+        case .group(let group): set(group, revision: revision)
+        case .instance(let instance): instances.set(instance, revision: revision)
+        case .token(let token): Self.set(&tokens, record.key, token, revision)
+        case .tombstone(let tombstone): Self.set(&tombstones, tombstone.id, tombstone, revision)
+        case .network(let network): Self.set(&networks, network.zone, network, revision)
+        case .userData: break
+        }
+    }
+
+    /// Forgets what the store no longer has.
+    mutating func remove(_ record: StoredRecord) {
+        switch record {
+        case .cloud: cloud = nil
+        case .account(let account): accounts[account.id] = nil
+        case .accessKey(let key): accessKeys[key.id] = nil
+        case .type(let type): types[type.name] = nil
+        case .image(let image): images.remove(image.id, account: image.accountID)
+        case .keyPair(let pair):
+            keyPairs.remove(KeyPairName(accountID: pair.accountID, name: pair.name), account: pair.accountID)
+            keyPairNames[pair.id] = nil
+        case .group(let group):
+            for rule in groups[group.id]?.value.rules ?? [] { ruleOwners[rule.id] = nil }
+            groups.remove(group.id, account: group.accountID)
+            groupIDs[GroupName(accountID: group.accountID, name: group.name)] = nil
+        case .instance(let instance): instances.remove(instance.id)
+        case .token: tokens[record.key] = nil
+        case .tombstone(let tombstone): tombstones[tombstone.id] = nil
+        case .network(let network): networks[network.zone] = nil
+        case .userData: break
+        }
+    }
+
+    func keyPair(_ name: String, of account: String) -> Stored<KeyPair>? {
+        keyPairs[KeyPairName(accountID: account, name: name)]
+    }
+
+    func group(named name: String, of account: String) -> Stored<SecurityGroup>? {
+        groupIDs[GroupName(accountID: account, name: name)].flatMap { groups[$0] }
+    }
+
+    private mutating func set(_ group: SecurityGroup, revision: Int64) {
+        if let known = groups[group.id] {
+            if known.revision >= revision { return }
+            for rule in known.value.rules { ruleOwners[rule.id] = nil }
+        }
+        groups.set(group, id: group.id, account: group.accountID, revision: revision)
+        groupIDs[GroupName(accountID: group.accountID, name: group.name)] = group.id
+        for rule in group.rules { ruleOwners[rule.id] = group.id }
+    }
+
+    private static func set<Name: Hashable, Value: Sendable>(
+        _ table: inout [Name: Stored<Value>], _ name: Name, _ value: Value, _ revision: Int64
+    ) {
+        if let known = table[name], known.revision >= revision { return }
+        table[name] = Stored(value, revision: revision)
+    }
+}

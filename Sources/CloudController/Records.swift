@@ -1,0 +1,186 @@
+import CloudModel
+import Foundation
+import Store
+
+// The documents in the store, and their keys. Every value is a JSON object with the version of its form ("v").
+// An unknown field is ignored, so a new optional one needs no new version.
+
+/// What a RunInstances with a client token was answered.
+struct TokenRecord: Sendable, Codable {
+    /// See `RunInstancesRequest.clientToken`.
+    var token: String
+    var accountID: String
+    /// SHA-256 of the request's parameters.
+    var fingerprint: String
+    var reservationID: ReservationID
+    var createdAt: Timestamp
+}
+
+/// An instance that was deliberately forgotten.
+struct TombstoneRecord: Sendable, Codable {
+    var id: InstanceID
+    var forgottenAt: Timestamp
+}
+
+/// The revision of a zone's network document, and of which content it is.
+struct NetworkRecord: Sendable, Codable {
+    var zone: String
+    var revision: Int64
+    var digest: String
+}
+
+/// What is so of the cloud as a whole.
+struct CloudRecord: Sendable, Codable {
+    var administratorAccountID: String
+    var createdAt: Timestamp
+}
+
+/// Any of the documents.
+enum StoredRecord: Sendable {
+    case cloud(CloudRecord)
+    case account(Account)
+    case accessKey(AccessKey)
+    case image(Image)
+    case keyPair(KeyPair)
+    case group(SecurityGroup)
+    case type(InstanceType)
+    case instance(Instance)
+    case token(TokenRecord)
+    case tombstone(TombstoneRecord)
+    case network(NetworkRecord)
+    /// An instance's user data: bytes, not a document. It is read when the instance is placed and not kept in memory.
+    case userData(InstanceID, [UInt8])
+
+    /// Where it is stored.
+    var key: String {
+        switch self {
+        case .cloud: Key.cloud
+        case .account(let account): Key.account(account.id)
+        case .accessKey(let key): Key.accessKey(key.id)
+        case .image(let image): Key.image(image.id)
+        case .keyPair(let pair): Key.keyPair(account: pair.accountID, name: pair.name)
+        case .group(let group): Key.group(account: group.accountID, name: group.name)
+        case .type(let type): Key.type(type.name)
+        case .instance(let instance): Key.instance(instance.id)
+        case .token(let token): Key.token(account: token.accountID, token: token.token)
+        case .tombstone(let tombstone): Key.tombstone(tombstone.id)
+        case .network(let network): Key.network(zone: network.zone)
+        case .userData(let id, _): Key.userData(id)
+        }
+    }
+
+    /// The bytes to store.
+    func encoded() throws(CloudError) -> [UInt8] {
+        switch self {
+        case .cloud(let record): try Self.encode(record)
+        case .account(let record): try Self.encode(record)
+        case .accessKey(let record): try Self.encode(record)
+        case .image(let record): try Self.encode(record)
+        case .keyPair(let record): try Self.encode(record)
+        case .group(let record): try Self.encode(record)
+        case .type(let record): try Self.encode(record)
+        case .instance(let record): try Self.encode(record)
+        case .token(let record): try Self.encode(record)
+        case .tombstone(let record): try Self.encode(record)
+        case .network(let record): try Self.encode(record)
+        case .userData(_, let bytes): bytes
+        }
+    }
+
+    /// Reads what is stored under `key`; nil for what is not kept in memory or is not ours.
+    static func decode(key: String, bytes: [UInt8]) throws(CloudError) -> StoredRecord? {
+        let family = key.dropFirst().prefix { $0 != "/" }
+        switch family {
+        case "cloud": return .cloud(try decode(key, bytes))
+        case "accounts": return .account(try decode(key, bytes))
+        case "keys": return .accessKey(try decode(key, bytes))
+        case "images": return .image(try decode(key, bytes))
+        case "keypairs": return .keyPair(try decode(key, bytes))
+        case "groups": return .group(try decode(key, bytes))
+        case "types": return .type(try decode(key, bytes))
+        case "instances": return .instance(try decode(key, bytes))
+        case "tokens": return .token(try decode(key, bytes))
+        case "forgotten": return .tombstone(try decode(key, bytes))
+        case "networks": return .network(try decode(key, bytes))
+        default: return nil
+        }
+    }
+
+    private static func encode(_ record: some Encodable) throws(CloudError) -> [UInt8] {
+        do {
+            return [UInt8](try JSONEncoder().encode(Document(record: record)))
+        } catch {
+            throw .internalError(
+                message: "A record could not be written.", detail: "\(Swift.type(of: record)): \(error)")
+        }
+    }
+
+    private static func decode<Record: Decodable>(_ key: String, _ bytes: [UInt8]) throws(CloudError) -> Record {
+        do {
+            return try JSONDecoder().decode(Opened<Record>.self, from: Data(bytes)).record
+        } catch {
+            throw .internalError(
+                message: "A record of the cloud's store cannot be read. Restore the store from a backup, or start the "
+                    + "release that wrote it.",
+                detail: "\(key): \(error)")
+        }
+    }
+}
+
+/// The version of all forms today.
+private let documentVersion = 1
+
+private enum DocumentKey: String, CodingKey { case v }
+
+private struct Document<Record: Encodable>: Encodable {
+    var record: Record
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: DocumentKey.self)
+        try container.encode(documentVersion, forKey: .v)
+        try record.encode(to: encoder)
+    }
+}
+
+private struct Opened<Record: Decodable>: Decodable {
+    var record: Record
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: DocumentKey.self)
+        let version = try container.decode(Int.self, forKey: .v)
+        guard version == documentVersion else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .v, in: container,
+                debugDescription: "version \(version) was written by another release; this one reads \(documentVersion)"
+            )
+        }
+        record = try Record(from: decoder)
+    }
+}
+
+/// Keys of the store.
+enum Key {
+    static let cloud = "/cloud/settings"
+    static func account(_ id: String) -> String { "/accounts/\(id)" }
+    static func accessKey(_ id: String) -> String { "/keys/\(id)" }
+    static func image(_ id: ImageID) -> String { "/images/\(id.value)" }
+    static func keyPair(account: String, name: String) -> String { "/keypairs/\(account)/\(name)" }
+    static func group(account: String, name: String) -> String { "/groups/\(account)/\(name)" }
+    static func type(_ name: String) -> String { "/types/\(name)" }
+    static func instance(_ id: InstanceID) -> String { "/instances/\(id.value)" }
+    static func userData(_ id: InstanceID) -> String { "/userdata/\(id.value)" }
+    static func token(account: String, token: String) -> String { "/tokens/\(account)/\(token)" }
+    static func tombstone(_ id: InstanceID) -> String { "/forgotten/\(id.value)" }
+    static func network(zone: String) -> String { "/networks/\(zone)" }
+    /// What is read at start; user data is not.
+    static let loadedPrefixes = [
+        "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
+        "/forgotten/", "/networks/",
+    ]
+}
+
+extension Timestamp {
+    /// The present moment.
+    static var now: Timestamp { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) }
+
+    /// So many seconds later.
+    func adding(seconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds + seconds * 1000) }
+}

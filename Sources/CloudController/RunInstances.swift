@@ -1,0 +1,388 @@
+public import CloudModel
+import Crypto
+import Foundation
+import Logging
+import Store
+
+// RunInstances: validate, choose zones, record the intent, answer. The reconcilers do the rest.
+
+/// What requests that are between their decision and their commit have set aside. Their room in the zones is set aside
+/// in the zones' capacities directly.
+struct Launches {
+    /// Instances by account, for the quota.
+    var instances: [String: Int] = [:]
+    /// Uses of groups, which must not be deleted meanwhile.
+    var groups: [SecurityGroupID: Int] = [:]
+    /// Client tokens (by key) of requests under way, with those that wait for the outcome because they are the same
+    /// request sent again.
+    var tokens: [String: [CheckedContinuation<Void, Never>]] = [:]
+}
+
+/// A request that may run, but for the room.
+private struct LaunchPlan {
+    var image: Image
+    var kernelID: ImageID?
+    var ramdiskID: ImageID?
+    var type: InstanceType
+    var keyPair: KeyPair?
+    var groups: [SecurityGroup]
+    var minimum: Int
+    var maximum: Int
+
+    var demand: InstanceDemand { InstanceDemand(type: type, architecture: image.architecture) }
+}
+
+extension CloudController {
+    /// Records the intent to run instances and answers them as pending. EC2: RunInstances.
+    public func runInstances(_ request: RunInstancesRequest, as caller: Caller) async throws(CloudError)
+        -> Reservation
+    {
+        try authorise(caller, "RunInstances")
+        guard let token = request.clientToken, !token.isEmpty else {
+            return try await launch(request, fingerprint: nil, as: caller)
+        }
+        guard token.utf8.count <= 64, token.utf8.allSatisfy({ (33...126).contains($0) }) else {
+            throw .invalidValue(
+                parameter: "ClientToken", value: String(token.prefix(64)),
+                reason: "A client token has at most 64 printable ASCII characters.")
+        }
+        let key = Key.token(account: caller.accountID, token: token)
+        let fingerprint = request.fingerprint
+        // The same request may be under way: its outcome is the answer to this one, too.
+        while launches.tokens[key] != nil {
+            await withCheckedContinuation { launches.tokens[key, default: []].append($0) }
+        }
+        if let reservation = try replay(key: key, token: token, fingerprint: fingerprint) { return reservation }
+        launches.tokens[key] = []
+        defer {
+            for waiting in launches.tokens.removeValue(forKey: key) ?? [] { waiting.resume() }
+        }
+        return try await launch(request, fingerprint: fingerprint, as: caller)
+    }
+
+    /// The answer that a client token was given before; nil if it is new.
+    private func replay(key: String, token: String, fingerprint: String) throws(CloudError) -> Reservation? {
+        guard let known = view.tokens[key]?.value else { return nil }
+        guard known.fingerprint == fingerprint else { throw .idempotentParameterMismatch(token: token) }
+        guard let reservation = view.instances.reservation(known.reservationID) else {
+            throw .incorrectState(
+                .reservation, known.reservationID.value, state: "terminated and forgotten",
+                operation: "RunInstances with the client token '\(token)'; use a new token")
+        }
+        return Reservation(
+            id: reservation.id, accountID: reservation.accountID, instances: reservation.instances.map(\.value))
+    }
+
+    private func launch(_ request: RunInstancesRequest, fingerprint: String?, as caller: Caller)
+        async throws(CloudError) -> Reservation
+    {
+        for _ in 0..<100 {
+            let plan = try plan(request, as: caller)
+            if request.dryRun { throw .dryRunSucceeded }
+            let shares = try divide(plan, request, as: caller)
+            let reservation = makeReservation(plan, shares: shares, request, as: caller)
+            var mutation = Mutation()
+            for group in plan.groups {
+                mutation.conditions.append(.exists(Key.group(account: group.accountID, name: group.name)))
+            }
+            for instance in reservation.instances {
+                mutation.create(.instance(instance))
+                if let userData = request.userData, !userData.isEmpty {
+                    mutation.puts.append(.userData(instance.id, userData))
+                }
+            }
+            if let token = request.clientToken, let fingerprint {
+                mutation.create(
+                    .token(
+                        TokenRecord(
+                            token: token, accountID: caller.accountID, fingerprint: fingerprint,
+                            reservationID: reservation.id, createdAt: configuration.now())))
+            }
+            setAside(reservation, plan)
+            // Released in the same turn in which the view counts the instances themselves.
+            defer { giveBack(reservation, plan) }
+            if try await write(mutation) {
+                for share in shares { wake(zone: share.zone) }
+                logger.info(
+                    "instances accepted",
+                    metadata: [
+                        "request": "\(caller.requestID)", "reservation": "\(reservation.id)",
+                        "instances": "\(reservation.instances.count)", "type": "\(plan.type.name)",
+                        "zones": "\(shares.map(\.zone).joined(separator: ","))",
+                    ])
+                return reservation
+            }
+            // A token that another process has recorded answers; otherwise something went that the plan relied on.
+            if let token = request.clientToken, let fingerprint {
+                let key = Key.token(account: caller.accountID, token: token)
+                if let known = try replay(key: key, token: token, fingerprint: fingerprint) { return known }
+            }
+        }
+        throw .unavailable(component: "cloud controller", reason: "Too many changes at the same time; try again.")
+    }
+
+    // MARK: Validation, in AWS's order
+
+    private func plan(_ request: RunInstancesRequest, as caller: Caller) throws(CloudError) -> LaunchPlan {
+        try checkCounts(request)
+        let image = try launchable(request.imageID, kind: .machine, parameter: "ImageId", as: caller)
+        let kernel = try companion(
+            request.kernelID, of: image.kernelID, kind: .kernel, parameter: "KernelId", as: caller)
+        let ramdisk = try companion(
+            request.ramdiskID, of: image.ramdiskID, kind: .ramdisk, parameter: "RamdiskId", as: caller)
+        let typeName = request.instanceType ?? configuration.defaultInstanceType
+        guard let type = view.types[typeName]?.value else {
+            throw .invalidValue(
+                parameter: "InstanceType", value: typeName, reason: "Invalid value '\(typeName)' for InstanceType.")
+        }
+        var keyPair: KeyPair?
+        if let name = request.keyName {
+            guard let found = view.keyPair(name, of: caller.accountID) else { throw .notFound(.keyPair, [name]) }
+            keyPair = found.value
+        }
+        let groups = try groups(of: request, as: caller)
+        if let zone = request.zone, !zones.contains(where: { $0.name == zone }) {
+            throw .invalidValue(
+                parameter: "AvailabilityZone", value: zone, reason: "Invalid availability zone: [\(zone)]")
+        }
+        if let userData = request.userData, userData.count > 16_384 {
+            throw .invalidValue(
+                parameter: "UserData", value: "\(userData.count) bytes",
+                reason: "User data is limited to 16384 bytes")
+        }
+        try NamingRules.checkTags(request.instanceTags)
+        let maximum = try quota(request, as: caller)
+        return LaunchPlan(
+            image: image, kernelID: kernel, ramdiskID: ramdisk, type: type, keyPair: keyPair, groups: groups,
+            minimum: request.minCount, maximum: maximum)
+    }
+
+    private func checkCounts(_ request: RunInstancesRequest) throws(CloudError) {
+        guard request.minCount >= 1 else {
+            throw .invalidValue(
+                parameter: "MinCount", value: String(request.minCount),
+                reason: "Invalid value '\(request.minCount)' for minCount. Must be greater than 0.")
+        }
+        guard request.maxCount >= request.minCount else {
+            throw .invalidValue(
+                parameter: "MaxCount", value: String(request.maxCount),
+                reason: "Invalid value '\(request.maxCount)' for maxCount. "
+                    + "Must be greater than or equal to minCount (\(request.minCount)).")
+        }
+    }
+
+    /// An image that the caller may launch.
+    private func launchable(_ text: String, kind: Image.Kind, parameter: String, as caller: Caller)
+        throws(CloudError) -> Image
+    {
+        guard let id = ImageID(text) else { throw .malformedID(.image, text) }
+        guard let image = view.images[id]?.value, image.state != .deregistered, canLaunch(image, caller) else {
+            throw .notFound(.image, [text])
+        }
+        guard image.kind == kind else {
+            throw .invalidValue(
+                parameter: parameter, value: text,
+                reason: "Image \(text) is a \(image.kind.rawValue) image and cannot be used as a \(kind.rawValue).")
+        }
+        guard image.state == .available else {
+            throw .incorrectState(.image, text, state: image.state.rawValue, operation: "RunInstances")
+        }
+        return image
+    }
+
+    private func companion(
+        _ requested: String?, of own: ImageID?, kind: Image.Kind, parameter: String, as caller: Caller
+    ) throws(CloudError) -> ImageID? {
+        guard let text = requested ?? own?.value else { return nil }
+        return try launchable(text, kind: kind, parameter: parameter, as: caller).id
+    }
+
+    private func groups(of request: RunInstancesRequest, as caller: Caller) throws(CloudError) -> [SecurityGroup] {
+        var groups: [SecurityGroup] = []
+        for text in request.groupIDs {
+            let group = try ownGroup(GroupSelector(id: text), as: caller).value
+            if !groups.contains(where: { $0.id == group.id }) { groups.append(group) }
+        }
+        for name in request.groupNames {
+            let group = try ownGroup(GroupSelector(name: name), as: caller).value
+            if !groups.contains(where: { $0.id == group.id }) { groups.append(group) }
+        }
+        if groups.isEmpty { groups = [try ownGroup(GroupSelector(name: "default"), as: caller).value] }
+        guard groups.count <= NamingRules.groupsPerInstance else {
+            throw .limitExceeded(
+                .securityGroup, limit: NamingRules.groupsPerInstance, inUse: 0, requested: groups.count)
+        }
+        return groups
+    }
+
+    /// How many instances the request may have at most.
+    private func quota(_ request: RunInstancesRequest, as caller: Caller) throws(CloudError) -> Int {
+        let inUse =
+            (view.instances.liveCounts[caller.accountID] ?? 0) + (launches.instances[caller.accountID] ?? 0)
+        let left = configuration.instancesPerAccount - inUse
+        guard request.minCount <= left else {
+            throw .limitExceeded(
+                .instance, limit: configuration.instancesPerAccount, inUse: inUse, requested: request.minCount)
+        }
+        guard request.minCount <= configuration.instancesPerRequest else {
+            throw .invalidValue(
+                parameter: "MinCount", value: String(request.minCount),
+                reason: "One request can launch at most \(configuration.instancesPerRequest) instances; use several.")
+        }
+        return min(request.maxCount, left, configuration.instancesPerRequest)
+    }
+
+    // MARK: Room
+
+    private func divide(_ plan: LaunchPlan, _ request: RunInstancesRequest, as caller: Caller) throws(CloudError)
+        -> [(zone: String, count: Int)]
+    {
+        var offers: [ZoneAllocation.Offer] = []
+        var rooms: [(zone: String, room: ZoneCapacity.FreeRoom)] = []
+        var silent: [String] = []
+        for link in zones where request.zone == nil || request.zone == link.name {
+            guard let state = zoneStates[link.name], state.isAvailable else {
+                silent.append("\(link.name): \(zoneStates[link.name]?.message ?? "unknown")")
+                continue
+            }
+            let room = (view.instances.capacities[link.name] ?? ZoneCapacity()).freeRoom()
+            rooms.append((link.name, room))
+            offers.append(ZoneAllocation.Offer(zone: link.name, slots: room.slots(for: plan.demand)))
+        }
+        guard !offers.isEmpty else {
+            throw .unavailable(
+                component: request.zone.map { "availability zone \($0)" } ?? "availability zones",
+                reason: silent.isEmpty
+                    ? "The cloud has no availability zone. Register a cluster controller."
+                    : "No cluster controller answers (\(silent.joined(separator: "; "))). Try again later.")
+        }
+        let allowed = try configuration.policy.restrict(offers, for: request, of: caller)
+        if let shares = ZoneAllocation.divide(minimum: plan.minimum, maximum: plan.maximum, over: allowed) {
+            return shares
+        }
+        let available = allowed.reduce(0) { $0 + $1.slots }
+        let offered = offers.reduce(0) { $0 + $1.slots }
+        var detail =
+            offered > available ? "The service level agreement allows \(available) of \(offered) free slots. " : ""
+        detail += Self.shortage(plan.type, plan.demand, rooms)
+        if !silent.isEmpty { detail += " Not counted: \(silent.joined(separator: "; "))." }
+        throw .insufficientCapacity(
+            zone: request.zone, type: plan.type.name, requested: plan.minimum, available: available, detail: detail)
+    }
+
+    /// What is needed and what is free, for people.
+    private static func shortage(
+        _ type: InstanceType, _ demand: InstanceDemand, _ rooms: [(zone: String, room: ZoneCapacity.FreeRoom)]
+    ) -> String {
+        let amount = demand.amount
+        var text =
+            "Each instance of \(type.name) needs \(amount.cores) core\(amount.cores == 1 ? "" : "s"), "
+            + "\(amount.memoryMiB) MiB of memory and \(amount.diskGiB) GiB of disk on one node."
+        for (zone, room) in rooms {
+            let scarce = room.scarcestResource(for: demand)
+            if scarce == "nodes" {
+                text += " Zone \(zone) has no node that takes instances of this architecture."
+                continue
+            }
+            let (largest, sum) = room.summary(architecture: demand.architecture)
+            text +=
+                " Zone \(zone) has room for \(room.slots(for: demand)), short of \(scarce): the freest node of each has "
+                + "\(largest.cores) cores, \(largest.memoryMiB) MiB and \(largest.diskGiB) GiB free; in all "
+                + "\(sum.cores) cores, \(sum.memoryMiB) MiB and \(sum.diskGiB) GiB."
+        }
+        return text
+    }
+
+    private func setAside(_ reservation: Reservation, _ plan: LaunchPlan) {
+        launches.instances[reservation.accountID, default: 0] += reservation.instances.count
+        for group in plan.groups { launches.groups[group.id, default: 0] += 1 }
+        for instance in reservation.instances {
+            view.instances.capacities[instance.zone, default: ZoneCapacity()].occupy(plan.demand, node: nil)
+        }
+    }
+
+    private func giveBack(_ reservation: Reservation, _ plan: LaunchPlan) {
+        let left = (launches.instances[reservation.accountID] ?? 0) - reservation.instances.count
+        launches.instances[reservation.accountID] = left > 0 ? left : nil
+        for group in plan.groups {
+            let uses = (launches.groups[group.id] ?? 0) - 1
+            launches.groups[group.id] = uses > 0 ? uses : nil
+        }
+        for instance in reservation.instances {
+            view.instances.capacities[instance.zone]?.release(plan.demand, node: nil)
+        }
+    }
+
+    // MARK: Records
+
+    private func makeReservation(
+        _ plan: LaunchPlan, shares: [(zone: String, count: Int)], _ request: RunInstancesRequest, as caller: Caller
+    ) -> Reservation {
+        let id = ReservationID.random()
+        let now = configuration.now()
+        let groups = plan.groups.map { GroupMembership(id: $0.id, name: $0.name) }
+        var instances: [Instance] = []
+        for (zone, count) in shares {
+            for _ in 0..<count {
+                var instanceID = InstanceID.random()
+                while view.instances[instanceID] != nil
+                    || view.instances.isUsed(macAddress: Self.macAddress(instanceID))
+                {
+                    instanceID = .random()
+                }
+                instances.append(
+                    Instance(
+                        id: instanceID, reservationID: id, accountID: caller.accountID, launchIndex: instances.count,
+                        imageID: plan.image.id, kernelID: plan.kernelID, ramdiskID: plan.ramdiskID,
+                        architecture: plan.image.architecture, rootDeviceName: plan.image.rootDeviceName,
+                        type: plan.type, zone: zone, keyName: plan.keyPair?.name,
+                        publicKey: plan.keyPair?.publicKey, userData: nil, groups: groups,
+                        macAddress: Self.macAddress(instanceID), launchTime: now, clientToken: request.clientToken,
+                        isMonitored: request.monitoring, tags: request.instanceTags))
+            }
+        }
+        return Reservation(id: id, accountID: caller.accountID, instances: instances)
+    }
+
+    /// A locally administered address from the identifier's random digits.
+    static func macAddress(_ id: InstanceID) -> String {
+        let digits = Array(id.value.utf8.suffix(10))
+        var text = "02"
+        for index in stride(from: 0, to: digits.count - 1, by: 2) {
+            text += ":" + String(decoding: digits[index...(index + 1)], as: UTF8.self)
+        }
+        return text
+    }
+}
+
+extension RunInstancesRequest {
+    /// SHA-256 over everything that a repetition with the same client token must repeat.
+    var fingerprint: String {
+        var hash = SHA256()
+        func add(_ text: String?) {
+            let bytes = Array((text ?? "").utf8)
+            withUnsafeBytes(of: (text == nil ? -1 : Int64(bytes.count)).littleEndian) { hash.update(bufferPointer: $0) }
+            bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        }
+        func add(_ texts: [String]) {
+            add(String(texts.count))
+            for text in texts { add(text) }
+        }
+        add([imageID, String(minCount), String(maxCount)])
+        for text in [instanceType, keyName, zone, kernelID, ramdiskID] { add(text) }
+        add(groupIDs)
+        add(groupNames)
+        add(userData.map { SHA256.hash(data: $0).hexadecimal })
+        add(monitoring ? "monitored" : "plain")
+        add(instanceTags.flatMap { [$0.key, $0.value] })
+        return hash.finalize().hexadecimal
+    }
+}
+
+extension Sequence<UInt8> {
+    /// Lower-case hexadecimal.
+    var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}
