@@ -187,14 +187,8 @@ public final class HTTPConnection {
         } catch {}  // the peer is gone: nobody to tell
     }
 
-    /// Reads on for a moment after the last answer: closing with unread bytes would make the kernel reset the
-    /// connection, and the peer might lose the answer (RFC 9112, 9.6).
     private func linger() {
         guard let socket = stream as? Socket else { return }
-        socket.shutdownWriting()
-        reader.deadline = Deadline(after: min(1000, limits.headerTime))
-        do throws(HTTPReadFailure) {
-            try reader.body(.untilClose, limit: 256 << 10) { _ throws(HTTPReadFailure) in }
-        } catch {}  // enough was waited for
+        BlockingHTTP.linger(socket, timeout: min(1000, limits.headerTime))
     }
 }

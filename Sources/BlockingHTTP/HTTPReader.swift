@@ -196,7 +196,7 @@ final class HTTPReader {
                 left -= size
                 if left < 0 { throw .refused(status: 413, "the body is longer than \(limit) bytes") }
                 try exactly(size, take)
-                var none = 2
+                var none = 1024
                 guard try line(&none).isEmpty else { throw .refused(status: 400, "a chunk is longer than it says") }
             }
             // Trailers are read, checked and dropped: nothing here may depend on them.
@@ -258,6 +258,17 @@ final class HTTPReader {
         }
         if let failure { throw failure }
     }
+}
+
+/// Reads on for a moment after the last answer: closing with unread bytes would make the kernel reset the connection,
+/// and the peer might lose the answer (RFC 9112, 9.6).
+func linger(_ socket: Socket, timeout: Milliseconds) {
+    socket.shutdownWriting()
+    let reader = HTTPReader(socket)
+    reader.deadline = Deadline(after: timeout)
+    do throws(HTTPReadFailure) {
+        try reader.body(.untilClose, limit: 256 << 10) { _ throws(HTTPReadFailure) in }
+    } catch {}  // enough was waited for
 }
 
 /// Sends all bytes over a stream.

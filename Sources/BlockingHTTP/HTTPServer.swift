@@ -201,6 +201,8 @@ public final class HTTPServer: @unchecked Sendable {
                 stream = try tls.connect(socket, timeout: options.limits.headerTime)
             } catch {
                 options.onError?(error.message)
+                // So that the alert which tells the peer why is not lost.
+                linger(socket, timeout: 500)
                 socket.shutdown()
                 return
             }

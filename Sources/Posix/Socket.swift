@@ -151,12 +151,22 @@ public final class Listener: @unchecked Sendable {
     /// "address:port" or the path; for messages.
     public let name: String
     private let path: String?
+    // Closing must wake a waiting `accept`, which shutdown(2) does not do for every kind of socket. The reading end
+    // becomes readable for good once `close` wrote to the other.
+    private let closed: File
+    private let closing: File
 
-    private init(descriptor: Int32, port: UInt16, name: String, path: String?) {
+    private init(descriptor: Int32, port: UInt16, name: String, path: String?) throws(PosixError) {
         self.descriptor = descriptor
         self.port = port
         self.name = name
         self.path = path
+        do throws(PosixError) {
+            (closed, closing) = try File.pipe()
+        } catch {
+            _ = cposix_close(descriptor)
+            throw error
+        }
     }
 
     deinit { _ = cposix_close(descriptor) }
@@ -165,7 +175,7 @@ public final class Listener: @unchecked Sendable {
     public static func tcp(address: String, port: UInt16, backlog: Int32 = 128) throws(PosixError) -> Listener {
         var actual: UInt16 = 0
         let fd = try check(cposix_tcp_listen(address, port, backlog, &actual), "listen at", "\(address):\(port)")
-        return Listener(descriptor: fd, port: actual, name: "\(address):\(actual)", path: nil)
+        return try Listener(descriptor: fd, port: actual, name: "\(address):\(actual)", path: nil)
     }
 
     /// Listens at a path. A socket that a dead process left there is replaced; one that still answers is an
@@ -182,22 +192,36 @@ public final class Listener: @unchecked Sendable {
             if probe == -PosixError.connectionRefused { try FileSystem.remove(path, ifPresent: true) }
         }
         let fd = try check(cposix_unix_listen(path, permissions, backlog), "listen at", path)
-        return Listener(descriptor: fd, port: 0, name: path, path: path)
+        return try Listener(descriptor: fd, port: 0, name: path, path: path)
     }
 
     /// The next connection; nil after the time limit. EINVAL once `close` was called.
     public func accept(timeout: Milliseconds? = nil) throws(PosixError) -> Socket? {
+        let deadline = Deadline(after: timeout)
         var peer = [CChar](repeating: 0, count: 128)
-        let fd = peer.withUnsafeMutableBufferPointer {
-            cposix_accept(descriptor, shimTimeout(timeout), $0.baseAddress, $0.count)
+        while true {
+            let ready = try Poll.wait(
+                [Poll.Item(closed.descriptor, readable: true), Poll.Item(descriptor, readable: true)],
+                timeout: deadline.remaining)
+            if ready[0].isReadable {
+                throw PosixError(errno: PosixError.invalid, operation: "accept at closed", detail: name)
+            }
+            let fd = peer.withUnsafeMutableBufferPointer { cposix_accept(descriptor, 0, $0.baseAddress, $0.count) }
+            if fd == -PosixError.timedOut {
+                // Another thread was faster, or the client has gone again.
+                if deadline.isPast { return nil }
+                continue
+            }
+            try check(fd, "accept at", name)
+            return Socket(descriptor: fd, peerAddress: string(peer, peer.firstIndex(of: 0) ?? 0))
         }
-        if fd == -PosixError.timedOut { return nil }
-        try check(fd, "accept at", name)
-        return Socket(descriptor: fd, peerAddress: string(peer, peer.firstIndex(of: 0) ?? 0))
     }
 
     /// Takes no more connections, ends a waiting `accept`, and removes the Unix socket's path.
     public func close() {
+        do throws(PosixError) {
+            try closing.write([0])
+        } catch {}  // a pipe with room and an open reading end takes a byte
         _ = cposix_shutdown(descriptor, 2)
         if let path { _ = cposix_unlink(path) }  // gone already is as good
     }
