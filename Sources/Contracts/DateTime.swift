@@ -18,7 +18,7 @@ enum DateTime {
     }
 
     /// Reads with or without fraction (cut to milliseconds) and offset; without offset it is taken as UTC. Returns
-    /// nil for anything that is not a moment.
+    /// nil for anything that is not a moment, or is outside of Int64 (or within a day of its lower end).
     static func parse(_ text: String) -> Int64? {
         var scanner = Scanner(bytes: Array(text.utf8))
         let negative = scanner.skip("-")
