@@ -21,6 +21,10 @@ public struct ComponentName: Sendable, Hashable, CustomStringConvertible {
         case client
     }
 
+    /// Who makes the SOAP call that this task serves, by its verified certificate; nil outside of calls and on
+    /// listeners without TLS. Set by ``SOAPResponder``.
+    @TaskLocal public static var caller: ComponentName?
+
     /// What it does.
     public let role: Role
     /// Which one: letters, digits, `.`, `-` and `_`.
