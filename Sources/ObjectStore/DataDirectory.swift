@@ -18,7 +18,8 @@ func posixFailure(_ call: String, _ path: String, _ code: Int32 = errno) -> Obje
 /// Creates, syncs, opens and removes content files. All calls block: run them on the I/O threads.
 final class DataDirectory: Sendable {
     let root: String
-    private let lock: Int32
+    /// The descriptor that holds the lock; nil once the store is closed.
+    private let lock: Mutex<Int32?>
     /// Open for fsync, by the first byte of the id.
     private let directories: [Int32]
 
@@ -28,7 +29,7 @@ final class DataDirectory: Sendable {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw posixFailure("mkdir", path) }
         }
         let lockPath = root + "/lock"
-        lock = Glibc.open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let lock = Glibc.open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw posixFailure("open", lockPath) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
@@ -54,11 +55,20 @@ final class DataDirectory: Sendable {
             throw error
         }
         directories = opened
+        self.lock = Mutex(lock)
+    }
+
+    /// Lets others open the store. What is open for reading stays readable.
+    func unlock() {
+        lock.withLock { descriptor in
+            if let held = descriptor { Glibc.close(held) }
+            descriptor = nil
+        }
     }
 
     deinit {
         for descriptor in directories { Glibc.close(descriptor) }
-        Glibc.close(lock)
+        unlock()
     }
 
     private static func directory(_ root: String, _ byte: Int) -> String {

@@ -102,6 +102,7 @@ public final class FileBackend: ObjectBackend {
     public func close() async throws {
         try index.close()
         try await threads.shutdownGracefully()
+        directory.unlock()
     }
 
     /// Removes files that the index has let go of, unless somebody reads them.

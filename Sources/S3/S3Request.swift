@@ -105,6 +105,8 @@ struct S3Request: Sendable {
         var resources = [rawPath]
         if innerPath != rawPath { resources.append(innerPath) }
         if isVirtualHost, let bucket { resources.insert("/" + bucket + innerPath, at: 0) }
+        // Version 2 writes a bucket as "/bucket/", whether or not the path ends so.
+        if key == nil, bucket != nil { resources += resources.filter { !$0.hasSuffix("/") }.map { $0 + "/" } }
         return SignedRequest(method: method, path: rawPath, query: rawQuery, headers: all, resources: resources)
     }
 }

@@ -63,9 +63,9 @@ enum S3SigV2 {
     }
 
     /// `x-amz-…:values\n`, sorted, repeated headers joined.
-    static func canonicalAmzHeaders(_ request: SignedRequest) -> String {
+    static func canonicalAmzHeaders(_ headers: [(name: String, value: String)]) -> String {
         var values: [String: String] = [:]
-        for header in request.headers {
+        for header in headers {
             let name = lowercasedASCII(header.name)
             guard name.hasPrefix("x-amz-") else { continue }
             let value = trimmed(header.value)
@@ -100,11 +100,22 @@ extension S3SigV2.Claim {
         ].joined(separator: "\n")
         let tail = S3SigV2.canonicalSubresources(request.query)
         let key = Array(secret.utf8)
+        // boto 2 moves headers of a presigned request into its query, where they stay signed.
+        var amzHeaders = [S3SigV2.canonicalAmzHeaders(request.headers)]
+        if isPresigned {
+            let moved = QueryParameters(request.query.utf8, plusIsSpace: true).parameters.map {
+                (name: String(decoding: $0.name, as: UTF8.self), value: String(decoding: $0.value, as: UTF8.self))
+            }
+            let all = S3SigV2.canonicalAmzHeaders(request.headers + moved)
+            if all != amzHeaders[0] { amzHeaders.append(all) }
+        }
         var first: String?
         for resource in request.resources.isEmpty ? [request.path] : request.resources {
-            let text = head + "\n" + S3SigV2.canonicalAmzHeaders(request) + resource + tail
-            if first == nil { first = text }
-            if equalInConstantTime(Base64.encode(Digests.hmacSHA1(text, key: key)), signature) { return }
+            for headers in amzHeaders {
+                let text = head + "\n" + headers + resource + tail
+                if first == nil { first = text }
+                if equalInConstantTime(Base64.encode(Digests.hmacSHA1(text, key: key)), signature) { return }
+            }
         }
         throw .mismatch(stringToSign: first ?? "", canonicalRequest: "")
     }
