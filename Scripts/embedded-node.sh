@@ -2,10 +2,11 @@
 # The node for i386: compiles the portable modules as Embedded Swift for i686-unknown-none-elf (there is no Swift
 # runtime for i386) and links them with gcc -m32 against static glibc and OpenSSL.
 #
-#   Scripts/embedded-node.sh [--check] [MODULE…]
+#   Scripts/embedded-node.sh [--check | --smoke] [MODULE…]
 #
 # Without arguments builds .build-i386/mallee-node. --check compiles only. Naming modules compiles those and what
-# they import, and does not link. MALLEE_I386 names another directory than .build-i386.
+# they import, and does not link. --smoke builds and runs Tests/EmbeddedSmoke, which tries Posix, TLS and BlockingHTTP
+# on i386 (any x86_64 kernel runs it). MALLEE_I386 names another directory than .build-i386.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${MALLEE_I386:-$PWD/.build-i386}
@@ -20,11 +21,13 @@ declare -A imports=(
 )
 
 link=true
+smoke=false
 wanted=()
 for argument in "$@"; do
     case $argument in
     --check) link=false ;;
-    --*) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    --smoke) smoke=true link=false wanted+=(BlockingHTTP) ;;
+    --*) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     *)
         [[ -v imports[$argument] ]] || { echo "no portable module $argument; there are: ${all[*]}" >&2; exit 2; }
         wanted+=("$argument") link=false ;;
@@ -103,38 +106,52 @@ flags=(
 )
 # The instruction set is part of the code generator's options, not of the importer's.
 flags+=(-target-cpu i686)
-for module in "${all[@]}"; do
-    [[ -v needed[$module] ]] || continue
-    mapfile -t files < <(find "$sources/$module" -name '*.swift' | LC_ALL=C sort)
-    [[ ${#files[@]} -gt 0 ]] || continue
+compile() {  # module, directory
+    local module=$1 directory=$2 name files stamp import
+    mapfile -t files < <(find "$directory" -name '*.swift' | LC_ALL=C sort)
+    [[ ${#files[@]} -gt 0 ]] || return 0
     name=${module//-/_}
     # Unchanged since the last time, and all it imports too: nothing to do.
     stamp=$( (printf '%s\n' "${flags[@]}"; "$swiftc" --version 2>/dev/null; cat "${files[@]}" \
         "$sources"/C{Posix,OpenSSL}/include/*.h
-        for import in ${imports[$module]}; do cat "$out/modules/${import//-/_}.stamp" 2>/dev/null || true; done) \
+        for import in ${imports[$module]-BlockingHTTP}; do cat "$out/modules/${import//-/_}.stamp" 2>/dev/null || true; done) \
         | sha256sum | cut -d' ' -f1)
-    if [[ -f $out/objects/$name.o && $(cat "$out/modules/$name.stamp" 2>/dev/null) = "$stamp" ]]; then continue; fi
+    if [[ -f $out/objects/$name.o && $(cat "$out/modules/$name.stamp" 2>/dev/null) = "$stamp" ]]; then return 0; fi
     rm -f "$out/modules/$name.stamp"
     echo "i386: $module" >&2
     "$swiftc" "${flags[@]}" -module-name "$name" -emit-module -emit-module-path "$out/modules/$name.swiftmodule" \
         -c "${files[@]}" -o "$out/objects/$name.o"
     echo "$stamp" >"$out/modules/$name.stamp"
+}
+for module in "${all[@]}"; do
+    if [[ -v needed[$module] ]]; then compile "$module" "$sources/$module"; fi
 done
-$link || exit 0
 
 # --- the program
 unicode=$(dirname "$(readlink -f "$swiftc")")/../lib/swift/embedded/i686-unknown-none-elf/libswiftUnicodeDataTables.a
-objects=()
-for module in "${all[@]}"; do
-    [[ -f $out/objects/${module//-/_}.o ]] && objects+=("$out/objects/${module//-/_}.o")
-done
-# glibc warns that names are resolved with the running system's NSS modules; files and DNS are built in.
-gcc -m32 -static -Wl,--gc-sections -o "$out/mallee-node" "${objects[@]}" "$out/objects/CPosix.o" \
-    "$out/objects/COpenSSL.o" "$unicode" "$library/libssl.a" "$library/libcrypto.a" -lpthread -ldl -lm \
-    2> >(grep -v -e 'statically linked applications requires' -e 'in function' >&2)
-kind=$(file -b "$out/mallee-node")
-case $kind in
-"ELF 32-bit LSB executable, Intel 80386"*"statically linked"*) ;;
-*) echo "not a static i386 program: $kind" >&2; exit 1 ;;
-esac
-echo "$out/mallee-node: $(stat -c %s "$out/mallee-node") bytes, $kind" >&2
+# Program, then the modules in it.
+link_program() {
+    local program=$1 objects=() module
+    shift
+    for module in "$@"; do
+        if [[ -f $out/objects/${module//-/_}.o ]]; then objects+=("$out/objects/${module//-/_}.o"); fi
+    done
+    # glibc warns that names are resolved with the running system's NSS modules; files and DNS are built in.
+    gcc -m32 -static -Wl,--gc-sections -o "$program" "${objects[@]}" "$out/objects/CPosix.o" \
+        "$out/objects/COpenSSL.o" "$unicode" "$library/libssl.a" "$library/libcrypto.a" -lpthread -ldl -lm \
+        2> >(grep -v -e 'statically linked applications requires' -e 'in function' >&2)
+    local kind
+    kind=$(file -b "$program")
+    case $kind in
+    "ELF 32-bit LSB executable, Intel 80386"*"statically linked"*) ;;
+    *) echo "not a static i386 program: $kind" >&2; exit 1 ;;
+    esac
+    echo "$program: $(stat -c %s "$program") bytes, $kind" >&2
+}
+if $smoke; then
+    compile EmbeddedSmoke Tests/EmbeddedSmoke
+    link_program "$out/smoke" Posix TLS BlockingHTTP EmbeddedSmoke
+    "$out/smoke"
+    echo "i386: files, processes, threads, TLS and HTTP work" >&2
+fi
+if $link; then link_program "$out/mallee-node" "${all[@]}"; fi
