@@ -86,7 +86,7 @@ let package = Package(
             swiftSettings: portable),
         .target(
             name: "ClusterController",
-            dependencies: ["Contracts", "Store", "XML", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Contracts", "Posix", "Store", "XML", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .target(
             name: "CloudController",
@@ -179,7 +179,9 @@ let package = Package(
         .executableTarget(
             name: "mallee-node",
             dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "JSON", "NodeController", "Posix", "TLS"],
-            swiftSettings: portable),
+            swiftSettings: portable,
+            // Without Foundation nothing else brings the C mathematics that Swift's rounding calls.
+            linkerSettings: [.linkedLibrary("m")]),
         .executableTarget(name: "wsdl2swift", dependencies: ["XML"], swiftSettings: strict),
 
         // MARK: Tests mirror the targets
@@ -191,7 +193,7 @@ let package = Package(
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "JSON", "Posix"], swiftSettings: strict),
         .testTarget(
             name: "NodeControllerTests",
-            dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "XML"],
+            dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "TLS", "XML"],
             swiftSettings: strict),
         .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
         .testTarget(name: "CloudClientTests", dependencies: ["CloudClient"], swiftSettings: strict),
@@ -211,7 +213,9 @@ let package = Package(
             dependencies: ["CloudController", "CloudModel", "Contracts", "Store"], swiftSettings: strict),
         .testTarget(
             name: "ClusterControllerTests",
-            dependencies: ["ClusterController", "Contracts", "Store"], swiftSettings: strict),
+            dependencies: [
+                "ClusterController", "Contracts", "Store", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "EC2QueryTests", dependencies: ["CloudModel", "EC2Query", "Signatures", "XML"],
             swiftSettings: strict),
@@ -233,9 +237,9 @@ let package = Package(
             name: "S3Tests",
             dependencies: [
                 "ObjectStore", "S3", "Signatures", "Walrus", "XML",
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
     ],
