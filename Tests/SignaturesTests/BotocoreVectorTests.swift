@@ -160,4 +160,16 @@ import Testing
             headers: [Self.s3Host])
         _ = try Self.verify(get, .s3)
     }
+
+    @Test func `S3 V2 presigned by boto 2.49, which signs headers that it moves into the query`() throws {
+        let path = "/services/Walrus/boto2/plain"
+        var request = SignedRequest(
+            method: "GET", path: path,
+            query: "Signature=aTvkeKQoy03VDhf%2Bm1xWVBaSKN0%3D&Expires=1795234580&AWSAccessKeyId=AKUSER&x-amz-meta-x=y",
+            headers: [Self.s3Host], resources: [path, "/boto2/plain"])
+        _ = try Authentication.parse(request, service: .s3).verify(secret: "usersecret", now: 1_795_234_580)
+        request.query = String(request.query.dropLast()) + "z"
+        let changed = try Authentication.parse(request, service: .s3)
+        #expect(throws: SignatureError.self) { try changed.verify(secret: "usersecret", now: 1_795_234_580) }
+    }
 }
