@@ -31,6 +31,8 @@ final class StoreLock: Sendable {
 
     deinit {
         // The file stays: removing it would let two processes lock two different files of the same name.
+        // Unlocked explicitly, because a child between fork and exec still holds a copy of the descriptor.
+        _ = flock(descriptor, LOCK_UN)
         _ = Foundation.close(descriptor)
     }
 
