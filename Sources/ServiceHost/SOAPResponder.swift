@@ -24,7 +24,7 @@ public struct SOAPResponder: HTTPResponder {
     private let dispatch: Dispatch
     private let maximumRequestBytes: Int
 
-    /// Serves any contract; for those of this cloud see ``node(_:)`` and ``cluster(_:)``.
+    /// Serves any contract; for those of this cloud see ``cloud(_:)``, ``cluster(_:)`` and ``node(_:)``.
     ///
     /// - Parameters:
     ///   - description: the contract's documents, as the generated `description(query:location:)` gives them.
@@ -50,6 +50,13 @@ public struct SOAPResponder: HTTPResponder {
     public static func cluster(_ service: some ClusterContract.AsyncService) -> SOAPResponder {
         SOAPResponder(description: { ClusterContract.description(query: $0, location: $1) }) { envelope, action in
             await ClusterContract.dispatch(body: envelope, soapAction: action, service: service)
+        }
+    }
+
+    /// Serves the cloud controller's contract for the other components.
+    public static func cloud(_ service: some CloudContract.AsyncService) -> SOAPResponder {
+        SOAPResponder(description: { CloudContract.description(query: $0, location: $1) }) { envelope, action in
+            await CloudContract.dispatch(body: envelope, soapAction: action, service: service)
         }
     }
 
