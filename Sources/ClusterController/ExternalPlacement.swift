@@ -2,6 +2,7 @@ public import Contracts
 import Dispatch
 import Foundation
 public import Logging
+import Posix
 
 /// Asks a site's own program (the original's USER policy). It gets one JSON object on its standard input and answers
 /// with one on its standard output:
@@ -95,46 +96,19 @@ public struct ExternalPlacement: PlacementPolicy {
     private func run(input: Data) async throws -> Data {
         let program = program
         let arguments = arguments
-        let limit = Double(timeLimit.components.seconds) + Double(timeLimit.components.attoseconds) / 1e18
-        return try await withCheckedThrowingContinuation { continuation in
+        let limit = timeLimit.components.seconds * 1000 + timeLimit.components.attoseconds / 1_000_000_000_000_000
+        let result = try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async {
                 continuation.resume(
-                    with: Result { try Self.runBlocking(program, arguments, input: input, limitSeconds: limit) })
+                    with: Result {
+                        try Command.run(program, arguments, input: Array(input), timeout: limit)
+                    })
             }
         }
-    }
-
-    private static func runBlocking(_ program: String, _ arguments: [String], input: Data, limitSeconds: Double) throws
-        -> Data
-    {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let stdin = Pipe()
-        let stdout = Pipe()
-        process.standardInput = stdin
-        process.standardOutput = stdout
-        process.standardError = FileHandle.nullDevice
-        let ended = DispatchSemaphore(value: 0)
-        process.terminationHandler = { _ in ended.signal() }
-        try process.run()
-        // The question may be larger than a pipe holds, so it is written beside the reading. A program that does not
-        // read it is no failure of ours: its answer counts.
-        DispatchQueue.global().async {
-            try? stdin.fileHandleForWriting.write(contentsOf: input)
-            try? stdin.fileHandleForWriting.close()
+        guard result.isSuccess else {
+            throw Failure(
+                description: result.timedOut ? "it was killed after \(limit) ms" : "it failed: \(result.explanation)")
         }
-        let watchdog = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + limitSeconds, execute: watchdog)
-        let output = try stdout.fileHandleForReading.read(upToCount: 1 << 20) ?? Data()
-        let inTime = ended.wait(timeout: .now() + limitSeconds + 1) == .success
-        watchdog.cancel()
-        guard inTime, process.terminationReason == .exit else {
-            throw Failure(description: "it was killed after \(limitSeconds) s, or by a signal")
-        }
-        guard process.terminationStatus == 0 else {
-            throw Failure(description: "it ended with status \(process.terminationStatus)")
-        }
-        return output
+        return Data(result.output)
     }
 }

@@ -1,13 +1,17 @@
 import AsyncHTTPClient
 import CloudClient
 import CloudController
+import CloudModel
 import ClusterController
 import Foundation
 import Hummingbird
 import ImageImport
 import Logging
+import NIOPosix
+import ObjectStore
 import Posix
 import ServiceHost
+import Store
 
 /// Every service of a cloud in this process, and its nodes beside it: what `mallee up` starts.
 ///

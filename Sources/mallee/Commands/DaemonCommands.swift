@@ -2,13 +2,17 @@ import ArgumentParser
 import AsyncHTTPClient
 import CloudClient
 import CloudController
+import CloudModel
 import ClusterController
 import Contracts
 import Foundation
 import Hummingbird
 import Logging
+import NIOPosix
+import ObjectStore
 import Posix
 import ServiceHost
+import Store
 
 /// What every daemon that runs by itself needs.
 struct DaemonOptions: ParsableArguments {
@@ -107,12 +111,14 @@ struct CloudCommand: AsyncParsableCommand {
                 ZoneConnection(
                     name: parts[0], endpoint: parts[1],
                     service: ClusterContract.AsyncClient(
-                        transport: HTTPSOAPTransport(endpoint: parts[1], connections: connections))))
+                        transport: connections.transport(to: parts[1]))))
         }
         var settings = CloudConfiguration()
         settings.region = file.string("REGION", default: "us-east-1")
         settings.endpoint = file.string("PUBLIC_ENDPOINT", default: "\(daemon.host):\(port)")
         settings.accountID = file.optional("ACCOUNT_ID")
+        // Shorter than the time limit of a call, so that a quiet zone is not taken for a dead one.
+        settings.pollWait = 20_000
         let walrusURL = try file.required("WALRUS_URL")
         let cloud = try await CloudDaemon.open(
             storePath: state.appendingPathComponent("cloud.db").path, configuration: settings, zones: zones,
@@ -123,7 +129,7 @@ struct CloudCommand: AsyncParsableCommand {
                 secretKey: cloud.key.secret, region: settings.region, accountID: cloud.account.id
             ).write(to: URL(fileURLWithPath: eucarc))
         }
-        let contract = SOAPResponder(.cloud(CloudContractService(controller: cloud.controller)))
+        let contract = SOAPResponder.cloud(CloudContractService(controller: cloud.controller))
         try await daemon.run(
             [
                 HTTPService(
@@ -159,8 +165,7 @@ struct WalrusCommand: AsyncParsableCommand {
         let daemon = try Daemon(options, label: "walrus", keys: ["WALRUS_PORT", "CLOUD_ENDPOINT"])
         let connections = try ServiceConnections(identity: daemon.identity())
         let cloud = CloudContract.AsyncClient(
-            transport: HTTPSOAPTransport(
-                endpoint: try daemon.file.required("CLOUD_ENDPOINT"), connections: connections))
+            transport: connections.transport(to: try daemon.file.required("CLOUD_ENDPOINT")))
         let walrus = try await WalrusDaemon.open(
             root: daemon.stateDirectory().path, region: daemon.file.string("REGION", default: "us-east-1"),
             credentials: RemoteCredentials(cloud: cloud))

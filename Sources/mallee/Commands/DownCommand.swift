@@ -14,16 +14,17 @@ struct DownCommand: AsyncParsableCommand {
             print("No cloud runs on \(state.directory.root.path).")
             return
         }
-        _ = try running.identity.signal(Signals.interrupt)
+        let process = try running.identity
+        _ = try process.signal(Signals.interrupt)
         for _ in 0..<900 {
-            if try !running.identity.isAlive() {
+            if try !process.isAlive() {
                 print("Stopped.")
                 return
             }
             try await Task.sleep(for: .milliseconds(100))
         }
         throw CommandFailure(
-            "The cloud (process \(running.identity.pid)) has not stopped within 90 s; see \(state.directory.logs.path)/mallee.log."
+            "The cloud (process \(process.pid)) has not stopped within 90 s; see \(state.directory.logs.path)/mallee.log."
         )
     }
 }

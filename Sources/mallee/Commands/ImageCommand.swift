@@ -3,6 +3,7 @@ import AsyncHTTPClient
 import CloudClient
 import Foundation
 import ImageImport
+import NIOPosix
 
 /// Images from files.
 struct ImageCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
 import CloudClient
+import NIOPosix
 import XML
 
 /// What the cloud has, and what is wrong with it.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
 import CloudClient
+import NIOPosix
 
 /// The table of instance types.
 struct TypeCommand: AsyncParsableCommand {

@@ -26,10 +26,10 @@ struct ClusterDaemon: Sendable {
         let controller = try await ClusterController.open(
             store: store, configuration: configuration, policy: policy,
             connect: { endpoint in
-                NodeContract.AsyncClient(transport: HTTPSOAPTransport(endpoint: endpoint, connections: connections))
+                NodeContract.AsyncClient(transport: connections.transport(to: endpoint))
             },
             logger: logger, now: { Int64(Date().timeIntervalSince1970 * 1000) })
-        let soap = SOAPResponder(.cluster(controller))
+        let soap = SOAPResponder.cluster(controller)
         let listener = HTTPService(
             .init(
                 name: "cluster \(configuration.zone)", host: host, port: port,
