@@ -180,7 +180,10 @@ extension S3Call {
                 // The object's last reference goes with this closure if it is never called.
                 defer { content.close() }
                 var iterator = stream.makeAsyncIterator()
-                while let buffer = try await iterator.next() { try await writer.write(buffer) }
+                while let buffer = try await iterator.next() {
+                    try await writer.write(buffer)
+                    try await drained()
+                }
                 try await writer.finish(nil)
             }
             return Response(status: answer.status, headers: answer.headers, body: body)

@@ -13,7 +13,7 @@
 internal import HTTPTypes
 public import Hummingbird
 internal import Logging
-internal import NIOCore
+public import NIOCore
 internal import Signatures
 public import Walrus
 
@@ -46,14 +46,20 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     let walrus: Walrus
     let credentials: any S3CredentialSource
     let configuration: S3Configuration
+    let channel: @Sendable (Context) -> (any Channel)?
 
     /// Makes the interface of a Walrus.
+    ///
+    /// - Parameter channel: the connection of a request, so that a large object waits for its reader (see
+    ///   `S3Call.drained`). Without it a slow reader of large objects costs memory.
     public init(
-        walrus: Walrus, credentials: any S3CredentialSource, configuration: S3Configuration = S3Configuration()
+        walrus: Walrus, credentials: any S3CredentialSource, configuration: S3Configuration = S3Configuration(),
+        channel: @escaping @Sendable (Context) -> (any Channel)? = { _ in nil }
     ) {
         self.walrus = walrus
         self.credentials = credentials
         self.configuration = configuration
+        self.channel = channel
     }
 
     /// Answers one request. It throws nothing that concerns S3: refusals are responses.
@@ -70,7 +76,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
             caller = authentication.caller
             let call = S3Call(
                 request: parsed, caller: caller, payload: authentication.payload, body: request.body, walrus: walrus,
-                now: configuration.clock())
+                now: configuration.clock(), eventLoop: channel(context)?.eventLoop)
             response = try await call.dispatch(operation)
         } catch {
             let failure = S3Error(error)

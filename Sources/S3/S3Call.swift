@@ -17,6 +17,13 @@ struct S3Call: Sendable {
     let walrus: Walrus
     /// Seconds since 1970.
     let now: Int64
+    /// Of the connection.
+    let eventLoop: (any EventLoop)?
+
+    /// Waits until the event loop has seen what was written. A write from another thread is only queued to the loop and
+    /// returns at once as long as the loop has not said that the connection is full, which it cannot say before it has
+    /// seen the write: without this wait a fast disk fills the memory in front of a slow reader.
+    func drained() async throws { try await eventLoop?.submit {}.get() }
 
     /// The namespace of S3's documents.
     static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"

@@ -14,7 +14,8 @@ struct WalrusDaemon: Sendable {
     static func open(root: String, region: String, credentials: any S3CredentialSource) async throws -> WalrusDaemon {
         let backend = try await FileBackend.open(FileBackendConfiguration(root: root))
         let walrus = Walrus(backend: backend, configuration: WalrusConfiguration(region: region))
-        return WalrusDaemon(backend: backend, s3: S3Responder(walrus: walrus, credentials: credentials))
+        return WalrusDaemon(
+            backend: backend, s3: S3Responder(walrus: walrus, credentials: credentials, channel: { $0.channel }))
     }
 
     /// The prefixes under which S3 answers on a listener that it shares.
