@@ -16,6 +16,9 @@ public struct XMLWriter: Sendable {
         if declaration { raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n") }
     }
 
+    /// Makes room for that many bytes more, so that a long document is not copied as it grows.
+    public mutating func reserve(_ additional: Int) { bytes.reserveCapacity(bytes.count + additional) }
+
     /// The document as text.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 

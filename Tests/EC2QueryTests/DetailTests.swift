@@ -104,16 +104,57 @@ import XML
     }
 
     @Test func `rules come in pages`() async {
-        var seen: [String] = []
+        var group = FakeCloud.group
+        group.rules = (0..<13).map { number in
+            SecurityGroupRule(
+                id: id("sgr-0123456789abcde" + (number < 10 ? "0" : "") + String(number)), isEgress: false,
+                ipProtocol: "tcp", fromPort: number, toPort: number, peer: .cidr("10.0.0.0/8"))
+        }
+        let expected = group.rules.map(\.id.value)
+        group.rules.shuffle()
+        await cloud.backend.have(groups: [group])
+        var pages: [[String]] = []
         var token: String?
         repeat {
             var parameters = [("MaxResults", "5")]
             if let token { parameters.append(("NextToken", token)) }
             let answer = await cloud.send("DescribeSecurityGroupRules", parameters)
-            seen += answer.elements("securityGroupRuleSet/item/securityGroupRuleId").map(\.text)
+            pages.append(answer.elements("securityGroupRuleSet/item/securityGroupRuleId").map(\.text))
             token = answer["nextToken"]
-        } while token != nil
-        #expect(seen == (0..<4).map { "sgr-0123456789abcdef\($0)" })
+        } while token != nil && pages.count < 10
+        #expect(pages.map(\.count) == [5, 5, 3])
+        #expect(Array(pages.joined()) == expected)
+        #expect(await cloud.send("DescribeSecurityGroupRules", [("NextToken", "x")]).code == "InvalidNextToken")
+    }
+
+    @Test func `each state of an instance is written with its number`() async {
+        for state in InstanceState.allCases {
+            var instance = FakeCloud.instance
+            instance.state = state
+            instance.stateReason = nil
+            instance.privateAddress = nil
+            instance.publicAddress = nil
+            let reservation = Reservation(
+                id: instance.reservationID, accountID: FakeCloud.accountID, instances: [instance])
+            let answer = await TestCloud(reservations: [reservation]).send("DescribeInstances")
+            let place = "reservationSet/item/instancesSet/item/"
+            #expect(answer[place + "instanceState/code"] == String(state.code))
+            #expect(answer[place + "instanceState/name"] == state.rawValue)
+            #expect(answer[place + "stateReason"] == nil)
+            #expect(answer[place + "ipAddress"] == nil)
+            #expect(answer[place + "dnsName"] == "")
+        }
+    }
+
+    @Test func `text of users that XML forbids does not break the answer`() async {
+        var instance = FakeCloud.instance
+        instance.tags = [Tag(key: "a\u{0}b", value: "]]>\u{FFFE}\u{1B}")]
+        let reservation = Reservation(
+            id: instance.reservationID, accountID: FakeCloud.accountID, instances: [instance])
+        let answer = await TestCloud(reservations: [reservation]).send("DescribeInstances")
+        #expect(answer["reservationSet/item/instancesSet/item/tagSet/item/key"] == "a\u{FFFD}b")
+        #expect(
+            answer["reservationSet/item/instancesSet/item/tagSet/item/value"] == "]]>\u{FFFD}\u{FFFD}")
     }
 
     @Test func `verbose zones show slots as the original does, and nodes to administrators`() async {

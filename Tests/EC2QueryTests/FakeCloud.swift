@@ -20,6 +20,7 @@ actor FakeCloud: CloudBackend {
     private(set) var bytes: [UInt8] = []
     private(set) var type: InstanceType?
     private let reservations: [Reservation]
+    private var groups = [FakeCloud.group]
 
     init(keys: [AccessKey], accounts: [Account], reservations: [Reservation] = [FakeCloud.reservation]) {
         self.keys = keys
@@ -28,6 +29,8 @@ actor FakeCloud: CloudBackend {
     }
 
     func fail(with error: CloudError?) { failure = error }
+
+    func have(groups: [SecurityGroup]) { self.groups = groups }
 
     private func ask(_ what: String, _ caller: Caller) throws(CloudError) {
         asked.append(what)
@@ -144,7 +147,7 @@ actor FakeCloud: CloudBackend {
         -> Page<SecurityGroup>
     {
         try ask("groups", request, caller)
-        return Page(items: [Self.group])
+        return Page(items: groups)
     }
 
     func deleteSecurityGroup(_ group: GroupSelector, dryRun: Bool, as caller: Caller) async throws(CloudError)

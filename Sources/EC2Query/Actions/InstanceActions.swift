@@ -7,6 +7,7 @@ extension Instances {
     static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let request = try call.parameters.describeRequest(ids: "InstanceId")
         let page = try await call.backend.describeInstances(request, as: call.caller)
+        answer.reserve(page.items.reduce(0) { $0 + $1.instances.count } * XMLWriter.usualInstance)
         answer.open("reservationSet")
         for reservation in page.items {
             answer.open("item")
