@@ -81,7 +81,8 @@ public struct NodeConfiguration: Sendable {
     ///   with other components.
     public init(text: String, warn: (String) -> Void) throws(Invalid) {
         var number = 0
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        // By bytes: as characters, CR LF is one and no line end.
+        for line in Array(text.utf8).split(separator: 0x0A, omittingEmptySubsequences: false) {
             number += 1
             guard let (key, value) = try NodeConfiguration.assignment(line, number) else { continue }
             if try !set(key, value, number) { warn("line \(number): unknown key \(key); it has no effect") }
@@ -92,8 +93,8 @@ public struct NodeConfiguration: Sendable {
     // MARK: Lines
 
     /// Key and value of a line; nil for comments and empty lines.
-    private static func assignment(_ line: Substring, _ number: Int) throws(Invalid) -> (String, String)? {
-        var bytes = trimmed(Array(line.utf8)[...])
+    private static func assignment(_ line: ArraySlice<UInt8>, _ number: Int) throws(Invalid) -> (String, String)? {
+        var bytes = trimmed(line)
         guard let first = bytes.first, first != UInt8(ascii: "#") else { return nil }
         let export = Array("export ".utf8)
         if bytes.starts(with: export) { bytes = trimmed(bytes.dropFirst(export.count)) }

@@ -25,6 +25,9 @@ public enum Relay {
             _ = sink.release()
         }
         do throws(PosixError) {
+            // Whoever made the descriptors may have them otherwise; here a write waits until all is taken.
+            try source.setNonBlocking(false)
+            try sink.setNonBlocking(false)
             guard let socket = connect(path, patience) else {
                 try sink.write(unavailable)
                 return 1

@@ -182,6 +182,12 @@ public final class File: @unchecked Sendable {
         return FileStatus(raw)
     }
 
+    /// Whether reads and writes that would wait fail with EAGAIN (pipes, terminals, sockets); for all who share the
+    /// open file.
+    public func setNonBlocking(_ on: Bool) throws(PosixError) {
+        try check(cposix_set_nonblocking(descriptor, on), "set up", path)
+    }
+
     /// Changes the rights of the open file.
     public func setPermissions(_ permissions: UInt32) throws(PosixError) {
         try check(cposix_fchmod(descriptor, permissions), "change the rights of", path)

@@ -1,0 +1,220 @@
+import Contracts
+import Hypervisor
+import Posix
+import Testing
+
+@testable import NodeController
+
+struct RestartTests {
+    @Test func `running guests are adopted and generations grow`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        let spec = Fixture.spec(Fixture.id(1))
+        _ = try node.client.run(spec)
+        node.waitFor(.running, spec.instanceId)
+        let before = try #require(node.node.report(spec.instanceId))
+        node.stop()
+        node = try host.boot()
+        defer { node.stop() }
+        node.waitFor(.running, spec.instanceId)
+        let after = try #require(node.node.report(spec.instanceId))
+        #expect(after.generation > before.generation)
+        #expect(after.stateChangedAt == before.stateChangedAt)
+        #expect(after.spec == spec)
+        #expect(try node.client.free().coresFree == 7)
+    }
+
+    @Test func `a guest that died meanwhile is terminated with a reason`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        node.stop()
+        host.simulated.restart()
+        node = try host.boot()
+        defer { node.stop() }
+        node.waitFor(.terminated, Fixture.id(1))
+        #expect(node.node.report(Fixture.id(1))?.reason?.code == "Server.InternalError")
+    }
+
+    @Test func `guests that were switched off with their node come back with it`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        for number in 1...3 {
+            _ = try node.client.run(Fixture.spec(Fixture.id(number)))
+            node.waitFor(.running, Fixture.id(number))
+        }
+        let disk = host.directory.file("state/instances/\(Fixture.id(1))/root.qcow2")
+        try FileSystem.write(disk, text: "what the guest wrote")
+        node.stop(withGuests: true)
+        let off = try SimulatedHypervisor(host: host.simulated).find(id: Fixture.id(1), directory: "/")
+        #expect(off == nil)
+        node = try host.boot()
+        defer { node.stop() }
+        for number in 1...3 { node.waitFor(.running, Fixture.id(number)) }
+        #expect(try FileSystem.readText(disk) == "what the guest wrote")
+    }
+
+    @Test func `a start that was never recorded is found again`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        let spec = Fixture.spec(Fixture.id(1))
+        _ = try node.client.run(spec)
+        node.waitFor(.running, spec.instanceId)
+        node.stop()
+        // As if the process had been killed between the start of the guest and the record of it.
+        let records = try FileRecords(directory: host.directory.file("state"))
+        var record = try #require(try records.load().records.first)
+        record.phase = .starting
+        record.handle = nil
+        try records.save(record)
+        records.close()
+        node = try host.boot()
+        defer { node.stop() }
+        node.waitFor(.running, spec.instanceId)
+        #expect(node.node.report(spec.instanceId)?.generation ?? 0 > record.generation)
+    }
+
+    @Test(arguments: [InstanceMachine.Phase.accepted, .fetching, .building, .starting, .shuttingDown, .parked])
+    func `what was under way goes on after a restart`(phase: InstanceMachine.Phase) throws {
+        let host = try TestHost()
+        let records = try FileRecords(directory: host.directory.file("state"))
+        try records.save(
+            InstanceRecord(
+                spec: Fixture.spec(Fixture.id(1)), correlation: nil, phase: phase, generation: 3, stateChangedAt: 1,
+                reason: nil, handle: nil))
+        records.close()
+        let node = try host.boot()
+        defer { node.stop() }
+        node.waitFor(phase == .shuttingDown ? .terminated : .running, Fixture.id(1))
+    }
+
+    @Test func `tombstones stay for their time and then go, also over a restart`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        _ = try node.client.terminate(Fixture.id(1))
+        node.waitFor(.terminated, Fixture.id(1))
+        #expect(try FileSystem.list(host.directory.file("state/instances/\(Fixture.id(1))")).contains("record"))
+        node.stop()
+        node = try host.boot(tombstone: 300)
+        defer { node.stop() }
+        Fixture.wait("it is forgotten") { node.node.report(Fixture.id(1)) == nil }
+        Fixture.wait("its directory is gone") {
+            !FileSystem.exists(host.directory.file("state/instances/\(Fixture.id(1))"))
+        }
+    }
+
+    @Test func `the network document survives a restart`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        _ = try node.client.broadcastNetworkInfo(.init(network: .init(revision: 5, mode: .user)))
+        node.stop()
+        node = try host.boot()
+        defer { node.stop() }
+        #expect(node.node.networkRevision == 5)
+    }
+
+    @Test func `stopping in the middle of many starts loses none and starts none twice`() throws {
+        let host = try TestHost(capacity: NodeResources(cores: 100, memoryMiB: 100_000, diskGiB: 1000))
+        for round in 0..<5 {
+            let node = try host.boot()
+            for number in 0..<10 { _ = try node.client.run(Fixture.spec(Fixture.id(round * 10 + number))) }
+            node.stop()
+        }
+        let node = try host.boot()
+        defer { node.stop() }
+        for number in 0..<50 { node.waitFor(.running, Fixture.id(number)) }
+        #expect(node.node.reports().count == 50)
+    }
+}
+
+struct FailureTests {
+    @Test func `a driver that refuses ends the instance with its words`() throws {
+        let host = try TestHost()
+        let node = try host.boot()
+        defer { node.stop() }
+        host.simulated.failNextStart(HypervisorError(.startFailed, "qemu: no such machine"))
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.terminated, Fixture.id(1))
+        #expect(
+            node.node.report(Fixture.id(1))?.reason?.message == "Server.InternalError: qemu: no such machine")
+        #expect(try node.client.free().coresFree == 8)
+    }
+
+    @Test func `a guest that powers itself off is terminated as on EC2`() throws {
+        let host = try TestHost()
+        let node = try host.boot()
+        defer { node.stop() }
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        try host.simulated.powerOff(Fixture.id(1))
+        node.waitFor(.terminated, Fixture.id(1))
+        #expect(node.node.report(Fixture.id(1))?.reason?.code == "Client.InstanceInitiatedShutdown")
+    }
+
+    @Test func `console output is kept as long as the tombstone`() throws {
+        let host = try TestHost()
+        let node = try host.boot()
+        defer { node.stop() }
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        let before = try node.client.getConsoleOutput(.init(instanceId: Fixture.id(1))).output
+        _ = try node.client.terminate(Fixture.id(1))
+        node.waitFor(.terminated, Fixture.id(1))
+        #expect(!before.isEmpty)
+        #expect(try node.client.getConsoleOutput(.init(instanceId: Fixture.id(1))).output.starts(with: before))
+    }
+
+    @Test func `the ports of the rules are forwarded, live`() throws {
+        let host = try TestHost()
+        let node = try host.boot()
+        defer { node.stop() }
+        func document(_ revision: Int64, _ ports: [Int]) -> NodeContract.BroadcastNetworkInfoRequest {
+            var rules: [Contract.PermissionRule] = []
+            for port in ports {
+                rules.append(.init(protocol: "tcp", fromPort: port, toPort: port, cidr: ["0.0.0.0/0"]))
+            }
+            return .init(
+                network: .init(
+                    revision: revision, mode: .user,
+                    securityGroup: [.init(groupId: "sg-1", accountId: "1", groupName: "g", ingress: rules)]))
+        }
+        func ports() -> [Int] { node.node.report(Fixture.id(1))?.forward.map(\.guestPort) ?? [] }
+        _ = try node.client.broadcastNetworkInfo(document(1, [22]))
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        #expect(ports() == [22])
+        let generation = node.node.report(Fixture.id(1))?.generation ?? 0
+        _ = try node.client.broadcastNetworkInfo(document(2, [22, 80]))
+        Fixture.wait("80 is open") { ports() == [22, 80] }
+        Fixture.wait("a new generation") { node.node.report(Fixture.id(1))?.generation ?? 0 > generation }
+        _ = try node.client.broadcastNetworkInfo(document(3, []))
+        Fixture.wait("all is closed") { ports().isEmpty }
+    }
+
+    @Test func `the metadata of a guest is served on its own socket, also after a restart`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        let socket = host.directory.file("state/instances/\(Fixture.id(1))/metadata.sock")
+        func ask() throws -> String {
+            let socket = try Socket.connect(path: socket)
+            try socket.write(
+                Array("GET /latest/meta-data/instance-id HTTP/1.0\r\n\r\n".utf8), timeout: 5_000)
+            var text: [UInt8] = []
+            while case let bytes = try socket.read(4096, timeout: 5_000), !bytes.isEmpty { text += bytes }
+            return String(decoding: text, as: UTF8.self)
+        }
+        #expect(try ask().hasSuffix(Fixture.id(1)))
+        #expect(try FileSystem.status(socket).permissions == 0o600)
+        node.stop()
+        node = try host.boot()
+        defer { node.stop() }
+        #expect(try ask().hasSuffix(Fixture.id(1)))
+        _ = try node.client.terminate(Fixture.id(1))
+        node.waitFor(.terminated, Fixture.id(1))
+        #expect(!FileSystem.exists(socket))
+    }
+}
