@@ -66,10 +66,10 @@ struct EC2Fault: Error, Sendable, Equatable {
     init(_ error: CloudError) {
         switch error {
         case .notFound(let kind, let ids):
-            self.init(Self.codes(kind, ids.first).notFound, Self.notFoundMessage(kind, ids))
+            self.init(Self.codes(kind).notFound, Self.notFoundMessage(kind, ids))
         case .malformedID(let kind, let id):
             self.init(
-                Self.codes(kind, id).malformed,
+                Self.codes(kind).malformed,
                 "Invalid id: \"\(Parameters.shortened(id))\"\(Self.expectedForm(kind))")
         case .invalidValue(let parameter, let value, let reason):
             let message =
@@ -81,13 +81,13 @@ struct EC2Fault: Error, Sendable, Equatable {
         case .invalidCombination(let message):
             self.init("InvalidParameterCombination", message)
         case .duplicate(let kind, let name):
-            self.init(Self.codes(kind, name).duplicate, Self.duplicateMessage(kind, name))
+            self.init(Self.codes(kind).duplicate, Self.duplicateMessage(kind, name))
         case .inUse(let kind, let id, let user):
             self.init(
-                Self.codes(kind, id).inUse, "The \(Self.noun(kind)) '\(id)' is currently in use by \(user)")
+                Self.codes(kind).inUse, "The \(Self.noun(kind)) '\(id)' is currently in use by \(user)")
         case .incorrectState(let kind, let id, let state, let operation):
             self.init(
-                Self.codes(kind, id).incorrectState,
+                Self.codes(kind).incorrectState,
                 "The \(Self.noun(kind)) '\(id)' is in the state '\(state)', in which \(operation) is not possible.")
         case .idempotentParameterMismatch(let token):
             self.init(
@@ -108,7 +108,7 @@ struct EC2Fault: Error, Sendable, Equatable {
                 "The NextToken was not handed out for this request or is no longer good; ask again without it.")
         case .limitExceeded(let kind, let limit, let inUse, let requested):
             self.init(
-                Self.codes(kind, nil).limitExceeded,
+                Self.codes(kind).limitExceeded,
                 "You have requested \(requested) more of \(Self.noun(kind)) than your current limit allows: "
                     + "the limit is \(limit), in use are \(inUse).")
         case .insufficientCapacity(let zone, let type, let requested, let available, let detail):

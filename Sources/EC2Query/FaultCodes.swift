@@ -11,8 +11,8 @@ struct ResourceFaultCodes: Sendable {
 }
 
 extension EC2Fault {
-    /// The codes for a kind of resource. Names are only looked at where EC2 has two families for one kind.
-    static func codes(_ kind: ResourceKind, _ name: String?) -> ResourceFaultCodes {
+    /// The codes for a kind of resource.
+    static func codes(_ kind: ResourceKind) -> ResourceFaultCodes {
         switch kind {
         case .instance:
             ResourceFaultCodes(
@@ -45,29 +45,24 @@ extension EC2Fault {
                 notFound: "InvalidGroup.NotFound", malformed: "InvalidGroupId.Malformed",
                 duplicate: "InvalidGroup.Duplicate", inUse: "InvalidGroup.InUse",
                 limitExceeded: "SecurityGroupLimitExceeded")
-        case .permission: permissionCodes
+        case .permission:
+            ResourceFaultCodes(
+                notFound: "InvalidPermission.NotFound", malformed: "InvalidPermission.Malformed",
+                duplicate: "InvalidPermission.Duplicate", limitExceeded: "RulesPerSecurityGroupLimitExceeded")
         case .securityGroupRule:
-            // A rule can be meant by its id, or by what it permits.
-            name?.hasPrefix("sgr-") == false
-                ? permissionCodes
-                : ResourceFaultCodes(
-                    notFound: "InvalidSecurityGroupRuleId.NotFound", malformed: "InvalidSecurityGroupRuleId.Malformed",
-                    duplicate: "InvalidPermission.Duplicate", limitExceeded: "RulesPerSecurityGroupLimitExceeded")
+            ResourceFaultCodes(
+                notFound: "InvalidSecurityGroupRuleId.NotFound", malformed: "InvalidSecurityGroupRuleId.Malformed",
+                duplicate: "InvalidPermission.Duplicate", limitExceeded: "RulesPerSecurityGroupLimitExceeded")
         case .instanceType: ResourceFaultCodes(notFound: "InvalidInstanceType", malformed: "InvalidInstanceType")
         case .availabilityZone: ResourceFaultCodes(notFound: "InvalidZone.NotFound", malformed: "InvalidZone.NotFound")
         case .tag:
             ResourceFaultCodes(
-                notFound: "InvalidParameterValue", malformed: "InvalidParameterValue",
-                limitExceeded: "TagLimitExceeded")
+                notFound: "InvalidID", malformed: "InvalidID", limitExceeded: "TagLimitExceeded")
         case .account, .user:
             ResourceFaultCodes(notFound: "InvalidUserID.Malformed", malformed: "InvalidUserID.Malformed")
         case .node, .region: ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
         }
     }
-
-    private static let permissionCodes = ResourceFaultCodes(
-        notFound: "InvalidPermission.NotFound", malformed: "InvalidPermission.Malformed",
-        duplicate: "InvalidPermission.Duplicate", limitExceeded: "RulesPerSecurityGroupLimitExceeded")
 
     /// Some parameters have codes of their own.
     static func invalidValueCode(_ parameter: String) -> String {

@@ -25,7 +25,8 @@ import Testing
         (.duplicate(.permission, "tcp"), "InvalidPermission.Duplicate", 400),
         (.malformedID(.permission, "tcp"), "InvalidPermission.Malformed", 400),
         (.notFound(.securityGroupRule, ["sgr-1"]), "InvalidSecurityGroupRuleId.NotFound", 400),
-        (.notFound(.securityGroupRule, ["tcp 22"]), "InvalidPermission.NotFound", 400),
+        (.malformedID(.securityGroupRule, "x"), "InvalidSecurityGroupRuleId.Malformed", 400),
+        (.malformedID(.tag, "x"), "InvalidID", 400),
         (
             .limitExceeded(.securityGroupRule, limit: 1, inUse: 1, requested: 1), "RulesPerSecurityGroupLimitExceeded",
             400

@@ -7,12 +7,21 @@ enum Instances {}
 extension Instances {
     /// RunInstances.
     static func run(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let request = try runRequest(call.parameters)
+        var request = try runRequest(call.parameters)
+        if let id = call.parameters.text("Placement.AvailabilityZoneId") {
+            request.zone = try await zoneName(of: id, call)
+        }
         let reservation = try await call.backend.runInstances(request, as: call.caller)
         answer.reservation(reservation, version: call.version)
     }
 
-    /// Reads and checks the parameters.
+    private static func zoneName(of id: String, _ call: Call) async throws(CloudError) -> String {
+        let zones = try await call.backend.describeAvailabilityZones(DescribeRequest(ids: [id]), as: call.caller)
+        guard let zone = zones.first else { throw .notFound(.availabilityZone, [id]) }
+        return zone.name
+    }
+
+    /// Reads and checks the parameters; a zone given by id is left to the caller.
     static func runRequest(_ parameters: Parameters) throws(CloudError) -> RunInstancesRequest {
         try parameters.refuse(unofferedOfRun)
         try checkBlockDevices(parameters)
@@ -32,12 +41,9 @@ extension Instances {
             }
             groupIDs = interface.list("SecurityGroupId")
         }
-        var zone = parameters.text("Placement.AvailabilityZone")
-        if let id = parameters.text("Placement.AvailabilityZoneId") {
-            guard zone == nil else {
-                throw .invalidCombination("Give either Placement.AvailabilityZone or Placement.AvailabilityZoneId")
-            }
-            zone = id
+        let zone = parameters.text("Placement.AvailabilityZone")
+        guard zone == nil || parameters.text("Placement.AvailabilityZoneId") == nil else {
+            throw .invalidCombination("Give either Placement.AvailabilityZone or Placement.AvailabilityZoneId")
         }
         return RunInstancesRequest(
             imageID: image, minCount: minCount, maxCount: maxCount, instanceType: parameters.text("InstanceType"),
