@@ -114,7 +114,7 @@ public actor CloudController: CloudBackend {
         var waited: Int64 = 0
         while await pause(milliseconds: max(1, step)) {
             waited += step
-            let now = configuration.now()
+            let now = ContinuousClock.now
             for (zone, signal) in signals {
                 let isDue = zoneStates[zone]?.retries.values.contains { $0.due <= now } ?? false
                 if isDue || waited >= configuration.reconcileInterval { signal.yield() }

@@ -43,44 +43,64 @@ extension CloudController {
 
     // MARK: Ending
 
-    /// How long a zone has to end an instance before it is told again, in milliseconds.
-    private static let endRepeat: Int64 = 10_000
+    /// How long a zone has to end an instance before it is told again.
+    private static let endRepeat = Duration.seconds(10)
 
     private func endInstances(in link: ZoneLink) async {
-        let now = configuration.now().milliseconds
+        let now = ContinuousClock.now
         guard let state = zoneStates[link.name] else { return }
         let wanted = (view.instances.zones[link.name]?.ending ?? []).union(state.strays)
-        let due = wanted.filter { now - (state.endAskedAt[$0] ?? -Self.endRepeat) >= Self.endRepeat }.sorted()
+        let due = wanted.filter { id in state.endAskedAt[id].map { now - $0 >= Self.endRepeat } ?? true }.sorted()
         withZone(link.name) { state in
             state.endAskedAt = state.endAskedAt.filter { wanted.contains($0.key) }
         }
         for start in stride(from: 0, to: due.count, by: 200) {
             let batch = Array(due[start..<min(start + 200, due.count)])
-            let states: [InstanceID: InstanceState]
+            guard await end(batch, in: link, at: now) else { return }
+        }
+    }
+
+    /// Tells the zone to end instances.
+    ///
+    /// - Returns: false if the zone does not answer.
+    private func end(_ ids: [InstanceID], in link: ZoneLink, at now: ContinuousClock.Instant) async -> Bool {
+        var batch = ids
+        var states: [InstanceID: InstanceState] = [:]
+        while !batch.isEmpty {
             do {
                 states = try await link.terminate(batch)
+                break
             } catch {
                 note("instances could not be ended: \(error)", in: link)
-                return
-            }
-            var over: [InstanceID] = []
-            for id in batch {
-                withZone(link.name) { $0.endAskedAt[id] = now }
-                if let reached = states[id] {
-                    if reached == .terminated { over.append(id) }
-                    continue
+                // If one instance is what the zone cannot tell about yet, the others need not wait for it.
+                guard let resource = error.resource, let one = batch.firstIndex(where: { $0.value == resource }) else {
+                    return false
                 }
-                withZone(link.name) { $0.strays.remove(id) }
-                guard let instance = view.instances[id]?.value else { continue }
-                // No node knows it. That is final if none can have been given it, or all have spoken.
-                if instance.nodeName == nil || zoneStates[link.name]?.isSettled == true { over.append(id) }
+                let id = batch.remove(at: one)
+                withZone(link.name) { $0.endAskedAt[id] = now }
             }
-            withZone(link.name) { $0.status.ended += batch.count }
-            await end(
-                over, in: link,
-                because: StateReason(
-                    code: "Server.InternalError", message: "Server.InternalError: the instance was ended by the cloud"))
         }
+        var over: [InstanceID] = []
+        for id in batch {
+            withZone(link.name) { $0.endAskedAt[id] = now }
+            if let reached = states[id] {
+                if reached == .terminated {
+                    over.append(id)
+                    withZone(link.name) { $0.strays.remove(id) }
+                }
+                continue
+            }
+            withZone(link.name) { $0.strays.remove(id) }
+            guard let instance = view.instances[id]?.value else { continue }
+            // No node knows it. That is final if none can have been given it, or all have spoken.
+            if instance.nodeName == nil || zoneStates[link.name]?.isSettled == true { over.append(id) }
+        }
+        withZone(link.name) { $0.status.ended += batch.count }
+        await end(
+            over, in: link,
+            because: StateReason(
+                code: "Server.InternalError", message: "Server.InternalError: the instance was ended by the cloud"))
+        return true
     }
 
     // MARK: Placing
@@ -91,7 +111,7 @@ extension CloudController {
     private static let placementCalls = 4
 
     private func placeInstances(in link: ZoneLink) async {
-        let now = configuration.now()
+        let now = ContinuousClock.now
         let unplaced = view.instances.zones[link.name]?.unplaced ?? []
         withZone(link.name) { state in state.retries = state.retries.filter { unplaced.contains($0.key) } }
         let retries = zoneStates[link.name]?.retries ?? [:]
@@ -212,7 +232,7 @@ extension CloudController {
                         configuration.retryDelay.lowerBound << Int64(min(attempts - 1, 16)),
                         configuration.retryDelay.upperBound)
                     state.retries[instance.id] = PlacementRetry(
-                        attempts: attempts, due: Timestamp(milliseconds: now.milliseconds + wait))
+                        attempts: attempts, due: .now + .milliseconds(wait))
                 }
                 return nil
             case .insufficientResources:

@@ -17,6 +17,8 @@ enum ClusterFailure: Error, CustomStringConvertible {
     /// For people.
     var reason: String { detail.message }
     var description: String { "\(detail.code.rawValue): \(detail.message)" }
+    /// What it is about, if it is about one thing.
+    var resource: String? { detail.resource }
     /// Whether the same call may succeed later.
     var isRetryable: Bool { detail.isRetryable }
 

@@ -26,8 +26,8 @@ struct ZoneState: Sendable {
     var placedAt: [InstanceID: Int64] = [:]
     /// Alive on a node though they are over, or were forgotten.
     var strays: Set<InstanceID> = []
-    /// When the zone was last told to end an instance, in milliseconds.
-    var endAskedAt: [InstanceID: Int64] = [:]
+    /// When the zone was last told to end an instance.
+    var endAskedAt: [InstanceID: ContinuousClock.Instant] = [:]
     /// Placements that are to be tried again.
     var retries: [InstanceID: PlacementRetry] = [:]
     /// Revision of the network document that the zone has, in this epoch.
@@ -46,7 +46,7 @@ struct ZoneState: Sendable {
 struct PlacementRetry: Sendable {
     var attempts: Int
     /// Not before this moment.
-    var due: Timestamp
+    var due: ContinuousClock.Instant
 }
 
 /// What a zone's reconciler did last, for administrators.

@@ -50,8 +50,9 @@ extension Instance {
         if state == .terminated {
             return observation.state == .terminated ? .ignored : .mustEnd
         }
+        // Generations count on one node; one that is not on a node yet has none to compare with.
         let sameNode = nodeName == nil || nodeName == observation.nodeName
-        if sameNode, observation.generation <= reportGeneration { return .ignored }
+        if nodeName == observation.nodeName, observation.generation <= reportGeneration { return .ignored }
         // A node that no longer has the instance does not speak for the one that has it now.
         if !sameNode, !observation.state.holdsResources { return .ignored }
         var next = self
