@@ -52,11 +52,12 @@ struct QEMUCommandLine {
         return ["-accel", "tcg,thread=multi", "-cpu", cpu]
     }
 
-    /// The metadata command is the only program that QEMU may start, and only if there is one.
+    /// The metadata command is the only program that QEMU may start, and only if there is one. libslirp calls setsid for
+    /// it, which counts as a privilege.
     private var sandbox: String {
-        var spawn = "deny"
-        if case .user(let user) = definition.network, !user.metadataCommand.isEmpty { spawn = "allow" }
-        return "on,obsolete=deny,elevateprivileges=deny,spawn=\(spawn),resourcecontrol=deny"
+        var permission = "deny"
+        if case .user(let user) = definition.network, !user.metadataCommand.isEmpty { permission = "allow" }
+        return "on,obsolete=deny,elevateprivileges=\(permission),spawn=\(permission),resourcecontrol=deny"
     }
 
     private func disk(_ disk: GuestDisk, _ index: Int) -> [String] {

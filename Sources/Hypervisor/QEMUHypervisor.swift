@@ -284,7 +284,11 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     /// See `Hypervisor.adopt`.
     public func adopt(_ handle: GuestHandle) throws(HypervisorError) -> GuestStatus? {
         let detail = try QEMUHandleDetail(handle)
-        if let known = lock.withLock({ guests[handle.id] }), known.handle == handle { return status(of: known) }
+        if let known = lock.withLock({ guests[handle.id] }) {
+            if known.handle == handle { return status(of: known) }
+            // The handle is of an earlier run of a guest that was started again since.
+            guard case .ended = known.lock.withLock({ known.phase }) else { return nil }
+        }
         guard !lock.withLock({ isDetached }) else { throw Self.detachedError }
         let files = QEMUFiles(directory: detail.directory)
         let guest = QEMUGuest(
@@ -360,7 +364,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         guard !isDetached else { throw Self.detachedError }
-        guard let guest = guests[handle.id] else {
+        guard let guest = guests[handle.id], guest.handle == handle else {
             throw HypervisorError(.notFound, "the QEMU driver has no guest \(handle.id); adopt it first")
         }
         return guest
@@ -405,12 +409,11 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     /// See `Hypervisor.forget`.
     public func forget(_ handle: GuestHandle) throws(HypervisorError) {
         lock.lock()
-        let guest = guests[handle.id]
-        if let guest, case .ended = guest.lock.withLock({ guest.phase }) { guests[handle.id] = nil }
+        guard let guest = guests[handle.id], guest.handle == handle else { return lock.unlock() }
+        if case .ended = guest.lock.withLock({ guest.phase }) { guests[handle.id] = nil }
         let stillThere = guests[handle.id] != nil
         lock.unlock()
         if stillThere { throw HypervisorError(.alreadyRunning, "\(handle.id) runs; stop it before forgetting it") }
-        guard let guest else { return }
         do throws(PosixError) {
             for path in guest.files.all { try FileSystem.remove(path, ifPresent: true) }
         } catch {

@@ -11,7 +11,7 @@ public struct SimulatedBehaviour: Sendable {
     public var bootMilliseconds: Milliseconds = 1_000
     /// How long a guest takes to shut down when asked to.
     public var shutdownMilliseconds: Milliseconds = 500
-    /// Whether guests that are up follow a request to shut down.
+    /// Whether guests follow a request to shut down.
     public var guestsObey = true
     /// How many guests fit; nil for any number.
     public var capacity: Int?
@@ -172,8 +172,9 @@ public final class SimulatedHost: @unchecked Sendable {
     func askToShutDown(_ id: String, then: @escaping @Sendable (SimulatedHost) -> Void) {
         lock.lock()
         let guest = guests[id]
-        let delay = behaviour.shutdownMilliseconds
-        let obeys = behaviour.guestsObey && guest?.isUp == true
+        // A guest that boots follows once it is up.
+        let delay = behaviour.shutdownMilliseconds + (guest?.isUp == true ? 0 : behaviour.bootMilliseconds)
+        let obeys = behaviour.guestsObey
         lock.unlock()
         guard let guest, obeys else { return }
         schedule(id, guest.life, delay, then)

@@ -81,7 +81,7 @@ public final class SimulatedHypervisor: Hypervisor, @unchecked Sendable {
         let guest = try guest(handle)
         if case .ended(let end) = guest.state { return end }
         host.lock.withLock { host.guests[handle.id]?.isSilent = true }
-        let obeys = host.lock.withLock { host.behaviour.guestsObey && host.guests[handle.id]?.isUp == true }
+        let obeys = host.lock.withLock { host.behaviour.guestsObey }
         let stopped = GuestEnd(cause: .stopped, message: "the simulated guest shut down when asked to")
         let killed = GuestEnd(cause: .killed, message: "its power was taken away")
         guard graceMilliseconds > 0, host.clock.isAutomatic else {

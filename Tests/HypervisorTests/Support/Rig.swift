@@ -1,0 +1,181 @@
+import Posix
+
+@testable import Hypervisor
+
+/// A driver to test, with its guests, directory and events. Every guest is gone after `close`.
+final class Rig {
+    enum Kind: String, CaseIterable, Sendable {
+        case qemu
+        case simulated
+
+        /// The drivers that can be tried here.
+        static var available: [Kind] { isQEMUInstalled ? [.qemu, .simulated] : [.simulated] }
+    }
+
+    static var isQEMUInstalled: Bool {
+        FileSystem.findExecutable("qemu-system-x86_64") != nil && FileSystem.findExecutable("qemu-img") != nil
+    }
+
+    /// Kept between runs: the answer of the KVM probe, which takes seconds where KVM hangs, and the downloaded kernel.
+    static let cacheDirectory = "/tmp/mallee-test-cache"
+
+    let kind: Kind
+    let directory: String
+    let events = EventLog()
+    /// Only for `simulated`.
+    let host: SimulatedHost
+    private(set) var hypervisor: any Hypervisor
+    private var handles: [GuestHandle] = []
+
+    init(_ kind: Kind) throws {
+        self.kind = kind
+        directory = try FileSystem.temporaryDirectory("/tmp/mallee-hv-")
+        var behaviour = SimulatedBehaviour()
+        behaviour.bootMilliseconds = 20
+        behaviour.shutdownMilliseconds = 20
+        host = SimulatedHost(clock: SimulatedClock(.automatic), behaviour: behaviour)
+        hypervisor = try Self.driver(kind, host)
+        observe()
+    }
+
+    private static func driver(_ kind: Kind, _ host: SimulatedHost) throws -> any Hypervisor {
+        switch kind {
+        case .qemu: try QEMUHypervisor(stateDirectory: cacheDirectory)
+        case .simulated: SimulatedHypervisor(host: host)
+        }
+    }
+
+    private func observe() {
+        let events = events
+        hypervisor.setEventHandler { event in events.add(event) }
+    }
+
+    /// As after a restart of the node controller: a new driver object that knows nothing.
+    func restartDriver() throws {
+        hypervisor.detach()
+        hypervisor = try Self.driver(kind, host)
+        observe()
+    }
+
+    func define(
+        _ id: String = "i-1", _ sector: BootSector = BootSector(), network: GuestNetwork = .none
+    ) throws -> GuestDefinition {
+        let guest = FileSystem.join(directory, id)
+        try FileSystem.makeDirectory(guest)
+        let disk = FileSystem.join(guest, "root.img")
+        try FileSystem.write(disk, sector.image)
+        return GuestDefinition(
+            id: id, name: id, directory: guest, cores: 1, memoryMiB: 32, architecture: .x86_64,
+            disks: [GuestDisk(path: disk, format: .raw, role: .root)], macAddress: "d0:0d:00:00:00:01",
+            network: network)
+    }
+
+    func start(_ definition: GuestDefinition, _ action: BootSector.Action = .idles) throws -> GuestHandle {
+        host.change { behaviour in behaviour.guestsObey = action == .followsPowerButton }
+        let handle = try hypervisor.start(definition)
+        handles.append(handle)
+        guard kind == .simulated else { return handle }
+        switch action {
+        case .idles, .followsPowerButton: break
+        case .powersOff: try host.powerOff(handle.id, after: 50)
+        case .panics: try host.panic(handle.id, after: 50)
+        case .resetsOnce: try host.reset(handle.id, after: 50)
+        }
+        return handle
+    }
+
+    /// A guest of one action, started.
+    func start(
+        _ action: BootSector.Action, id: String = "i-1", network: GuestNetwork = .none
+    ) throws -> GuestHandle {
+        var sector = BootSector()
+        sector.action = action
+        return try start(try define(id, sector, network: network), action)
+    }
+
+    func console(_ handle: GuestHandle, limit: Int = 65_536) throws -> String {
+        String(decoding: try hypervisor.consoleOutput(handle, limit: limit).bytes, as: UTF8.self)
+    }
+
+    /// Whether the guest's greeting is on its console by now.
+    func hasBooted(_ handle: GuestHandle) throws -> Bool {
+        let text = try console(handle)
+        return kind == .qemu ? text.contains("hello from the guest") : text.contains("login:")
+    }
+
+    /// The greeting's count, which grows with every reset.
+    func boots(_ handle: GuestHandle) throws -> Int {
+        try console(handle).split(whereSeparator: \.isNewline).count { line in
+            line.contains(kind == .qemu ? "hello from the guest" : "This is not a real machine")
+        }
+    }
+
+    func close() throws {
+        for handle in handles {
+            do throws(HypervisorError) {
+                if try hypervisor.adopt(handle) != nil {
+                    _ = try hypervisor.stop(handle, graceMilliseconds: 0)
+                }
+            } catch {
+                // An ended guest is what was wanted.
+                if error.code != .notFound && error.code != .ended { throw error }
+            }
+        }
+        hypervisor.detach()
+        try FileSystem.removeTree(directory)
+    }
+
+    /// Runs a test's body with a rig and clears up, whatever happens.
+    static func with(_ kind: Kind, _ body: (Rig) throws -> Void) throws {
+        let rig = try Rig(kind)
+        do {
+            try body(rig)
+        } catch {
+            try rig.close()
+            throw error
+        }
+        try rig.close()
+    }
+}
+
+/// Events in the order in which they were told.
+final class EventLog: @unchecked Sendable {
+    // `lock` guards `list`.
+    private let lock = Lock()
+    private var list: [GuestEvent] = []
+
+    func add(_ event: GuestEvent) { lock.withLock { list.append(event) } }
+    var all: [GuestEvent] { lock.withLock { list } }
+
+    /// How the guest ended, if that was told.
+    func end(of handle: GuestHandle) -> GuestEnd? {
+        for event in all where event.handle == handle {
+            if case .ended(let end) = event.kind { return end }
+        }
+        return nil
+    }
+
+    func count(_ handle: GuestHandle, where matches: (GuestEvent.Kind) -> Bool) -> Int {
+        all.count { event in event.handle == handle && matches(event.kind) }
+    }
+}
+
+/// Waits until a condition holds; false after the time limit, which is generous because the machine may be busy.
+func eventually(_ limit: Milliseconds = 30_000, _ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = Deadline(after: limit)
+    while try !condition() {
+        if deadline.isPast { return false }
+        Thread.sleep(20)
+    }
+    return true
+}
+
+/// The code of the HypervisorError that the body throws, nil if it throws none.
+func failure(_ body: () throws -> Void) -> HypervisorError? {
+    do {
+        try body()
+        return nil
+    } catch {
+        return error as? HypervisorError
+    }
+}
