@@ -62,6 +62,12 @@ extension S3Call {
         return response
     }
 
+    /// No status: versioning was never turned on.
+    func getBucketVersioning(_ bucket: String) async throws -> Response {
+        _ = try await walrus.bucketLocation(caller, name: bucket)
+        return xml("VersioningConfiguration") { _ in }
+    }
+
     func getBucketLocation(_ bucket: String) async throws -> Response {
         let location = try await walrus.bucketLocation(caller, name: bucket)
         return xml("LocationConstraint") { $0.text(location == "us-east-1" ? "" : location) }

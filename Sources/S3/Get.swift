@@ -91,6 +91,8 @@ extension S3Call {
     private func headers(_ record: ObjectRecord) throws -> HTTPFields {
         var headers = HTTPFields()
         headers[.eTag] = "\"" + record.etag + "\""
+        // Not S3's: the digest that Walrus keeps of whatever was uploaded in one piece, for the cloud controller.
+        if let sha256 = record.sha256 { headers[text: S3Header.digest] = sha256 }
         headers[.lastModified] = Timestamp.http(record.modified / 1000)
         headers[.acceptRanges] = "bytes"
         headers[.contentType] = "binary/octet-stream"

@@ -103,4 +103,39 @@ extension S3Call {
             contents(&writer, page, encoding, owner: request["fetch-owner"] == "true" ? ownerID : nil)
         }
     }
+
+    /// Each object of a bucket without versions is the null version of its key.
+    func listObjectVersions(_ bucket: String) async throws -> Response {
+        let encoding = try ListEncoding(request)
+        let marker = request["key-marker"] ?? ""
+        let query = try listQuery(after: marker)
+        let (page, ownerID) = try await walrus.listObjects(caller, bucket: bucket, query)
+        return xml("ListVersionsResult") { writer in
+            writer.element("Name", bucket)
+            writer.element("Prefix", encoding(query.prefix))
+            writer.element("KeyMarker", encoding(marker))
+            writer.element("VersionIdMarker", request["version-id-marker"] ?? "")
+            if let next = page.next {
+                writer.element("NextKeyMarker", encoding(next))
+                writer.element("NextVersionIdMarker", "null")
+            }
+            writer.element("MaxKeys", query.limit)
+            if !query.delimiter.isEmpty { writer.element("Delimiter", encoding(query.delimiter)) }
+            if encoding.isURL { writer.element("EncodingType", "url") }
+            writer.element("IsTruncated", page.next != nil)
+            for object in page.items {
+                writer.element("Version") { writer in
+                    writer.element("Key", encoding(object.key))
+                    writer.element("VersionId", "null")
+                    writer.element("IsLatest", true)
+                    writer.element("LastModified", S3Clock.extended(object.modified))
+                    writer.element("ETag", "\"" + object.etag + "\"")
+                    writer.element("Size", object.size)
+                    owner(&writer, id: ownerID)
+                    writer.element("StorageClass", "STANDARD")
+                }
+            }
+            commonPrefixes(&writer, page.commonPrefixes, encoding)
+        }
+    }
 }

@@ -80,7 +80,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
             response = try await call.dispatch(operation)
         } catch {
             let failure = S3Error(error)
-            if failure.status >= 500 {
+            if failure.status >= 500, failure.code != .notImplemented {
                 context.logger.error(
                     "S3 request failed", metadata: ["requestID": "\(requestID)", "error": "\(failure.detail)"])
             }

@@ -37,6 +37,8 @@ struct S3Call: Sendable {
         case .getBucketLocation(let bucket): try await getBucketLocation(bucket)
         case .listObjects(let bucket): try await listObjects(bucket)
         case .listObjectsV2(let bucket): try await listObjectsV2(bucket)
+        case .listObjectVersions(let bucket): try await listObjectVersions(bucket)
+        case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket)
         case .listUploads(let bucket): try await listUploads(bucket)
         case .deleteObjects(let bucket): try await deleteObjects(bucket)
         case .getObject(let bucket, let key): try await getObject(bucket, key)

@@ -11,6 +11,8 @@ enum S3Operation: Sendable, Equatable {
     case getBucketLocation(String)
     case listObjects(String)
     case listObjectsV2(String)
+    case listObjectVersions(String)
+    case getBucketVersioning(String)
     case listUploads(String)
     case deleteObjects(String)
     case getObject(String, String)
@@ -35,6 +37,8 @@ enum S3Operation: Sendable, Equatable {
         case .getBucketLocation: "GetBucketLocation"
         case .listObjects: "ListObjects"
         case .listObjectsV2: "ListObjectsV2"
+        case .listObjectVersions: "ListObjectVersions"
+        case .getBucketVersioning: "GetBucketVersioning"
         case .listUploads: "ListMultipartUploads"
         case .deleteObjects: "DeleteObjects"
         case .getObject: "GetObject"
@@ -104,6 +108,9 @@ enum S3Operation: Sendable, Equatable {
         let partOfUpload = has(request, "uploadId") && request.method == "PUT"
         for (name, value) in request.query where otherSubresources.contains(name) {
             if name == "partNumber", partOfUpload { continue }
+            // What holds of a bucket that never had versions can be said.
+            let isAnswered = name == "versions" || name == "versioning"
+            if isAnswered, request.method == "GET", request.bucket != nil, request.key == nil { continue }
             // Tools name the null version of objects that have no versions.
             if name == "versionId", value == "null" { continue }
             throw S3Error(
@@ -134,6 +141,8 @@ enum S3Operation: Sendable, Equatable {
         case "GET":
             if has(request, "location") { return .getBucketLocation(bucket) }
             if has(request, "uploads") { return .listUploads(bucket) }
+            if has(request, "versions") { return .listObjectVersions(bucket) }
+            if has(request, "versioning") { return .getBucketVersioning(bucket) }
             return request["list-type"] == "2" ? .listObjectsV2(bucket) : .listObjects(bucket)
         case "HEAD": return .headBucket(bucket)
         case "PUT": return .createBucket(bucket)

@@ -68,7 +68,8 @@ import Testing
             _ = try await server.send("PUT", "/bucket/k", [1])
             for (method, target, headers) in [
                 ("GET", "/bucket?acl", []), ("GET", "/bucket?policy", []), ("PUT", "/bucket?versioning", []),
-                ("GET", "/bucket?versions", []), ("GET", "/bucket/k?versionId=1", []), ("PUT", "/bucket/k?tagging", []),
+                ("DELETE", "/bucket/k?versionId=9", []), ("GET", "/bucket/k?versionId=1", []),
+                ("PUT", "/bucket/k?tagging", []),
                 ("GET", "/bucket?lifecycle", []), ("GET", "/bucket/k?partNumber=1", []), ("POST", "/bucket", []),
                 ("PUT", "/bucket/n", [("x-amz-acl", "public-read")]), ("PUT", "/bucket/n", [("x-amz-tagging", "a=b")]),
                 ("PUT", "/bucket/n", [("x-amz-server-side-encryption", "AES256")]),

@@ -52,6 +52,10 @@ import Testing
             #expect(
                 try await server.send("GET", "/bucket?list-type=2&start-after=b%2F1&fetch-owner=true").elements("ID")
                     .count == 3)
+            let versions = try await server.send("GET", "/bucket?versions&max-keys=2&encoding-type=url")
+            #expect(versions.elements("Key") == ["a", "b/1"] && versions.elements("VersionId") == ["null", "null"])
+            #expect(versions.element("NextKeyMarker") == "b/1")
+            #expect(try await server.send("GET", "/bucket?versioning").element("Status") == nil)
             for query in ["max-keys=x", "max-keys=-1", "list-type=2&continuation-token=!", "encoding-type=gzip"] {
                 #expect(try await server.send("GET", "/bucket?" + query).refusal == "400 InvalidArgument", "\(query)")
             }
