@@ -146,6 +146,7 @@ let package = Package(
             dependencies: [
                 "Signatures", "XML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
@@ -153,7 +154,7 @@ let package = Package(
         .target(
             name: "ImageImport",
             dependencies: [
-                "Archive", "CloudClient", "XML", .product(name: "NIOCore", package: "swift-nio"),
+                "Archive", "CloudClient", "Posix", "XML", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
 

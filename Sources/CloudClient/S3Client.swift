@@ -1,4 +1,5 @@
 public import AsyncHTTPClient
+import Crypto
 import Foundation
 public import NIOCore
 import NIOHTTP1
@@ -11,7 +12,7 @@ public struct S3Client: Sendable {
     public struct ObjectFacts: Sendable, Equatable {
         /// Size in bytes.
         public var size: Int64
-        /// SHA-256 of the whole object in lower-case hexadecimal, if the server keeps one.
+        /// SHA-256 of the whole object in lower-case hexadecimal, if Walrus keeps one.
         public var sha256: String?
     }
 
@@ -99,17 +100,11 @@ public struct S3Client: Sendable {
 
     /// Size and digest of an object.
     public func head(_ location: String) async throws -> ObjectFacts {
-        let response = try await send(
-            request(.HEAD, location, headers: [(name: "x-amz-checksum-mode", value: "ENABLED")]))
+        let response = try await send(request(.HEAD, location))
         guard let size = response.headers.first(name: "content-length").flatMap(Int64.init) else {
             throw CloudClientError(status: 200, code: "", message: "Walrus named no size for \(location).")
         }
-        let digest = response.headers.first(name: "x-amz-checksum-sha256").flatMap { Data(base64Encoded: $0) }
-        return ObjectFacts(
-            size: size,
-            sha256: digest.map { bytes in
-                bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-            })
+        return ObjectFacts(size: size, sha256: response.headers.first(name: "x-mallee-sha256"))
     }
 
     /// The first bytes of an object.
@@ -117,6 +112,14 @@ public struct S3Client: Sendable {
         let response = try await send(
             request(.GET, location, headers: [(name: "range", value: "bytes=0-\(bytes - 1)")]))
         return try await Array(response.body.collect(upTo: bytes + 1).readableBytesView)
+    }
+
+    /// SHA-256 of an object in lower-case hexadecimal, by reading it: for objects that came in parts.
+    public func digest(_ location: String) async throws -> String {
+        let response = try await send(request(.GET, location), timeout: .hours(12))
+        var hash = SHA256()
+        for try await part in response.body { part.withUnsafeReadableBytes { hash.update(bufferPointer: $0) } }
+        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     /// Removes an object; an absent one is fine.

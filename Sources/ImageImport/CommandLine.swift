@@ -1,4 +1,5 @@
 import Foundation
+import Posix
 
 /// Runs a program by its argument vector and waits for it.
 enum Program {
@@ -9,28 +10,9 @@ enum Program {
         guard let path = find(name) else {
             throw ImageImportError("\(name) is not installed; on Debian: apt-get install \(package(of: name)).")
         }
-        let process = Process()
-        process.executableURL = path
-        process.arguments = arguments
-        process.currentDirectoryURL = directory
-        let output = Pipe()
-        process.standardOutput = output
-        // To a file, so that neither pipe can fill while the other is read.
-        let errors = directory.appendingPathComponent(".\(name).stderr")
-        try Data().write(to: errors)
-        defer { try? FileManager.default.removeItem(at: errors) }  // a leftover does no harm
-        process.standardError = try FileHandle(forWritingTo: errors)
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            let text = String(decoding: try Data(contentsOf: errors).suffix(500), as: UTF8.self)
-            throw ImageImportError(
-                "\(name) ended with status \(process.terminationStatus): \(text.trimmingCharacters(in: .whitespacesAndNewlines))"
-            )
-        }
-        return [UInt8](bytes)
+        let result = try Command.run(path.path, arguments, directory: directory.path, timeout: 600_000)
+        guard result.isSuccess else { throw ImageImportError("\(name) failed: \(result.explanation)") }
+        return result.output
     }
 
     /// Where a program is, in PATH or the system directories that a user's PATH may lack.

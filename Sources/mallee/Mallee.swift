@@ -3,9 +3,30 @@
 // Here: the command line, and one readable file per daemon that wires it (Daemons/). Not here: any decision of the
 // cloud; daemons own those. A command that fails says cause and cure on standard error and ends with status 1.
 import ArgumentParser
+import Dispatch
+import Foundation
+import Posix
+
+/// Where the process begins.
+@main
+enum Launch {
+    static func main() {
+        // Before any other thread exists, so that all inherit it: a daemon waits for its signals in one thread, and
+        // they must not end it in another. Other commands end by Ctrl-C as any program does.
+        let daemons: [any ParsableCommand.Type] = [
+            UpCommand.self, CloudCommand.self, WalrusCommand.self, ClusterCommand.self,
+        ]
+        let command = CommandLine.arguments.dropFirst().first
+        if daemons.contains(where: { $0.configuration.commandName == command }) { Signals.block() }
+        Task {
+            await Mallee.main()
+            exit(0)
+        }
+        dispatchMain()
+    }
+}
 
 /// The root of the command line.
-@main
 struct Mallee: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mallee", abstract: "A private cloud with the interfaces of EC2 and S3.",

@@ -27,7 +27,6 @@ struct Daemon {
 
     /// Reads the configuration and starts the log.
     init(_ options: DaemonOptions, label: String, keys: Set<String>) throws {
-        Signals.block()
         file = try ConfigurationFile(path: options.config)
         let level = Logger.Level(rawValue: file.string("LOGLEVEL", default: "info").lowercased()) ?? .info
         if let path = file.optional("LOG_FILE") {

@@ -67,8 +67,6 @@ struct UpCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // Blocked before any thread starts, so that every thread inherits it and one waits for them.
-        Signals.block()
         if detach { return try await DetachedCloud.start(state.directory) }
         let cloud = try await OneMachineCloud.start(self, directory: state.directory)
         await cloud.announce()

@@ -47,11 +47,8 @@ final class ImageObjects: ImageSource {
         let client = try client(key)
         do {
             let facts = try await client.head(location)
-            guard let sha256 = facts.sha256 else {
-                throw CloudError.internalError(
-                    message: "Walrus keeps no digest of \(location); upload it again.",
-                    detail: "no x-amz-checksum-sha256")
-            }
+            let sha256: String
+            if let known = facts.sha256 { sha256 = known } else { sha256 = try await client.digest(location) }
             let leading = try await client.prefix(location, bytes: 65_536)
             return ImageObject(sizeBytes: facts.size, sha256: sha256, leading: leading)
         } catch let error as CloudError {
