@@ -59,6 +59,14 @@ void arc4random_buf(void *buffer, size_t count) {
     if (cposix_random(buffer, count) != 0) abort();
 }
 #endif
+
+/// Double(String): where the number ends, or NULL. Nothing here sets a locale, so strtod reads the C locale's form.
+const char *_swift_stdlib_strtod_clocale(const char *text, double *value);
+const char *_swift_stdlib_strtod_clocale(const char *text, double *value) {
+    char *end = NULL;
+    *value = strtod(text, &end);
+    return end == text ? NULL : end;
+}
 #endif
 
 // A peer that hangs up must be an error where it is written to, not the end of the daemon.
