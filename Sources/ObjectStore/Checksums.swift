@@ -161,3 +161,18 @@ extension ContentDigests {
             checksum: checksum?.checksum(of: bytes))
     }
 }
+
+extension ObjectRecord {
+    /// The entity tag of an object of several parts: the MD5 of their MD5s, and how many they are.
+    public static func etag(ofParts etags: [String]) -> String {
+        var hash = Insecure.MD5()
+        for etag in etags {
+            let digits = Array(etag.utf8)
+            let bytes = stride(from: 0, to: digits.count - 1, by: 2).map {
+                UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16) ?? 0
+            }
+            hash.update(data: bytes)
+        }
+        return hexadecimal(hash.finalize()) + "-\(etags.count)"
+    }
+}

@@ -1,4 +1,3 @@
-internal import Crypto
 internal import Foundation
 internal import GRDB
 public import NIOCore
@@ -133,7 +132,6 @@ extension FileBackend {
                 database, sql: "SELECT number, file, size, etag FROM part WHERE upload = ?", arguments: [upload])
             for row in rows { stored[row[0]] = (row[1], row[2], row[3]) }
             let content = Int64.random(in: 1...Int64.max)
-            var hash = Insecure.MD5()
             var size: Int64 = 0
             for (position, part) in parts.enumerated() {
                 guard let found = stored.removeValue(forKey: part.number), found.etag == part.etag else {
@@ -143,13 +141,12 @@ extension FileBackend {
                     throw ObjectStoreError.partTooSmall(
                         number: part.number, size: found.size, minimum: minimumPartSize)
                 }
-                hash.update(data: Self.bytes(hexadecimal: found.etag))
                 size += found.size
                 try database.cachedStatement(sql: "INSERT INTO piece (content, number, file, size) VALUES (?, ?, ?, ?)")
                     .execute(arguments: [content, part.number, found.file, found.size])
             }
             let object = ObjectRecord(
-                key: key, size: size, etag: hexadecimal(hash.finalize()) + "-\(parts.count)", sha256: nil,
+                key: key, size: size, etag: ObjectRecord.etag(ofParts: parts.map(\.etag)), sha256: nil,
                 modified: modified, attributes: record.attributes)
             var released = stored.values.map { ObjectIndex.Released(content: $0.file, files: [$0.file]) }
             let entry = ObjectIndex.Entry(record: object, content: content, layout: .pieces)
@@ -162,13 +159,6 @@ extension FileBackend {
         }
         try await dispose(released)
         return record
-    }
-
-    private static func bytes(hexadecimal text: String) -> [UInt8] {
-        let digits = Array(text.utf8)
-        return stride(from: 0, to: digits.count - 1, by: 2).map {
-            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16) ?? 0
-        }
     }
 
     /// See `ObjectBackend`.

@@ -159,6 +159,10 @@ enum ObjectIndex {
         switch condition {
         case .none: break
         case .absent: guard former == nil else { throw ObjectStoreError.preconditionFailed }
+        case .present:
+            guard former != nil else { throw ObjectStoreError.noSuchKey(entry.record.key) }
+        case .notEtag(let etag):
+            if let former, former[2] as String == etag { throw ObjectStoreError.preconditionFailed }
         case .etag(let etag):
             guard let former else { throw ObjectStoreError.noSuchKey(entry.record.key) }
             guard former[2] as String == etag else { throw ObjectStoreError.preconditionFailed }

@@ -121,8 +121,12 @@ public enum PutCondition: Sendable, Equatable {
     case none
     /// Only if there is no such object (`If-None-Match: *`).
     case absent
+    /// Only if there is an object (`If-Match: *`).
+    case present
     /// Only if the object is there with this entity tag (`If-Match`).
     case etag(String)
+    /// Only if there is no object with this entity tag (`If-None-Match`).
+    case notEtag(String)
 }
 
 /// A page of a listing to be read.

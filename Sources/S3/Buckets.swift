@@ -14,7 +14,12 @@ extension S3Call {
     }
 
     func listBuckets() async throws -> Response {
-        let buckets = try await walrus.listBuckets(caller)
+        let limit = try number("max-buckets", default: 10_000, in: 1...10_000)
+        let prefix = request["prefix"] ?? ""
+        let after = request["continuation-token"] ?? ""
+        // Names are ASCII, so their order is that of their bytes.
+        let found = try await walrus.listBuckets(caller).filter { $0.name > after && $0.name.hasPrefix(prefix) }
+        let buckets = found.prefix(limit)
         return xml("ListAllMyBucketsResult") { writer in
             owner(&writer, id: caller.principal?.accountID ?? "")
             writer.element("Buckets") { writer in
@@ -25,6 +30,8 @@ extension S3Call {
                     }
                 }
             }
+            if found.count > limit, let last = buckets.last { writer.element("ContinuationToken", last.name) }
+            if !prefix.isEmpty { writer.element("Prefix", prefix) }
         }
     }
 

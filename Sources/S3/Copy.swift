@@ -68,14 +68,18 @@ extension S3Call {
         defer { content.close() }
         var range = 0..<content.record.size
         if let text = request.header("x-amz-copy-source-range") {
-            guard case .part(let part) = ByteRange(text, size: content.record.size),
-                text.hasSuffix("-\(part.upperBound - 1)")
+            guard case .part(let part) = ByteRange(text, size: .max), !text.hasSuffix("-"), !text.hasPrefix("bytes=-")
             else {
                 throw S3Error(
                     .invalidArgument,
                     "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "
                         + "the zero-based offsets of the first and last bytes to copy",
                     fields: [("ArgumentName", "x-amz-copy-source-range"), ("ArgumentValue", text)])
+            }
+            guard part.upperBound <= content.record.size else {
+                throw S3Error(
+                    .invalidRange, "The requested range is not satisfiable",
+                    fields: [("RangeRequested", text), ("ActualObjectSize", String(content.record.size))])
             }
             range = part
         }

@@ -36,16 +36,15 @@ extension S3Call {
         return attributes
     }
 
-    /// The condition of a write (`If-None-Match: *`, `If-Match`).
+    /// The condition of a write (`If-None-Match`, `If-Match`).
     func writeCondition() throws -> PutCondition {
-        if let text = request.header("if-none-match") {
-            guard text == "*" else {
-                throw S3Error(
-                    .notImplemented, "If-None-Match of a write takes only *.", fields: [("Header", "If-None-Match")])
-            }
-            return .absent
+        switch (request.header("if-none-match"), request.header("if-match")) {
+        case (nil, nil): return .none
+        case (let text?, nil): return text == "*" ? .absent : .notEtag(unquoted(text))
+        case (nil, let text?): return text == "*" ? .present : .etag(unquoted(text))
+        case (_?, _?):
+            throw S3Error(.notImplemented, "If-Match and If-None-Match together are not implemented for a write.")
         }
-        return request.header("if-match").map { .etag(unquoted($0)) } ?? .none
     }
 
     /// An entity tag without its quotes.

@@ -39,6 +39,8 @@ struct S3Call: Sendable {
         case .listObjectsV2(let bucket): try await listObjectsV2(bucket)
         case .listObjectVersions(let bucket): try await listObjectVersions(bucket)
         case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket)
+        case .getBucketACL(let bucket): try await getBucketACL(bucket)
+        case .getObjectACL(let bucket, let key): try await getObjectACL(bucket, key)
         case .listUploads(let bucket): try await listUploads(bucket)
         case .deleteObjects(let bucket): try await deleteObjects(bucket)
         case .getObject(let bucket, let key): try await getObject(bucket, key)

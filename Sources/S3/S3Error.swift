@@ -52,7 +52,9 @@ struct S3Error: Error, Sendable {
 
         var status: Int {
             switch self {
-            case .accessDenied, .invalidAccessKeyId, .quotaExceeded, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
+            case .accessDenied, .authorizationQueryParametersError, .invalidAccessKeyId, .quotaExceeded,
+                .requestTimeTooSkewed, .signatureDoesNotMatch:
+                403
             case .noSuchBucket, .noSuchKey, .noSuchUpload: 404
             case .methodNotAllowed: 405
             case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409

@@ -13,6 +13,8 @@ enum S3Operation: Sendable, Equatable {
     case listObjectsV2(String)
     case listObjectVersions(String)
     case getBucketVersioning(String)
+    case getBucketACL(String)
+    case getObjectACL(String, String)
     case listUploads(String)
     case deleteObjects(String)
     case getObject(String, String)
@@ -39,6 +41,8 @@ enum S3Operation: Sendable, Equatable {
         case .listObjectsV2: "ListObjectsV2"
         case .listObjectVersions: "ListObjectVersions"
         case .getBucketVersioning: "GetBucketVersioning"
+        case .getBucketACL: "GetBucketAcl"
+        case .getObjectACL: "GetObjectAcl"
         case .listUploads: "ListMultipartUploads"
         case .deleteObjects: "DeleteObjects"
         case .getObject: "GetObject"
@@ -111,6 +115,7 @@ enum S3Operation: Sendable, Equatable {
             // What holds of a bucket that never had versions can be said.
             let isAnswered = name == "versions" || name == "versioning"
             if isAnswered, request.method == "GET", request.bucket != nil, request.key == nil { continue }
+            if name == "acl", request.method == "GET", request.bucket != nil { continue }
             // Tools name the null version of objects that have no versions.
             if name == "versionId", value == "null" { continue }
             throw S3Error(
@@ -122,7 +127,9 @@ enum S3Operation: Sendable, Equatable {
         }
         guard let key = request.key else { return try bucketOperation(request, bucket) }
         switch request.method {
-        case "GET": return has(request, "uploadId") ? .listParts(bucket, key) : .getObject(bucket, key)
+        case "GET":
+            if has(request, "acl") { return .getObjectACL(bucket, key) }
+            return has(request, "uploadId") ? .listParts(bucket, key) : .getObject(bucket, key)
         case "HEAD": return .headObject(bucket, key)
         case "DELETE": return has(request, "uploadId") ? .abortUpload(bucket, key) : .deleteObject(bucket, key)
         case "PUT":
@@ -142,6 +149,7 @@ enum S3Operation: Sendable, Equatable {
             if has(request, "location") { return .getBucketLocation(bucket) }
             if has(request, "uploads") { return .listUploads(bucket) }
             if has(request, "versions") { return .listObjectVersions(bucket) }
+            if has(request, "acl") { return .getBucketACL(bucket) }
             if has(request, "versioning") { return .getBucketVersioning(bucket) }
             return request["list-type"] == "2" ? .listObjectsV2(bucket) : .listObjects(bucket)
         case "HEAD": return .headBucket(bucket)

@@ -42,9 +42,25 @@ extension Walrus {
     ) async throws -> ObjectRecord {
         _ = try await authorised(caller, .putObject, bucket, key: key)
         guard !parts.isEmpty else { throw WalrusError.noParts }
-        return try await backend.completeUpload(
-            bucket: bucket, key: key, upload: upload, parts: parts, minimumPartSize: configuration.smallestPart,
-            condition: condition)
+        do {
+            return try await backend.completeUpload(
+                bucket: bucket, key: key, upload: upload, parts: parts, minimumPartSize: configuration.smallestPart,
+                condition: condition)
+        } catch ObjectStoreError.noSuchUpload {
+            // A client that lost the answer asks again: if the object is just what these parts make, it is done.
+            guard let present = try await present(bucket: bucket, key: key),
+                present.etag == ObjectRecord.etag(ofParts: parts.map(\.etag))
+            else { throw ObjectStoreError.noSuchUpload(upload) }
+            return present
+        }
+    }
+
+    private func present(bucket: String, key: String) async throws -> ObjectRecord? {
+        do {
+            return try await backend.head(bucket: bucket, key: key)
+        } catch ObjectStoreError.noSuchKey {
+            return nil
+        }
     }
 
     /// Ends an upload and drops its parts.

@@ -17,8 +17,12 @@ enum Names {
         guard bytes.first != 0x2D, bytes.first != 0x2E, bytes.last != 0x2D, bytes.last != 0x2E else {
             throw .invalidBucketName("A name begins and ends with a letter or a digit.")
         }
-        for (one, next) in zip(bytes, bytes.dropFirst()) where one == 0x2E && next == 0x2E {
-            throw .invalidBucketName("A name has no two dots side by side.")
+        for (one, next) in zip(bytes, bytes.dropFirst()) {
+            switch (one, next) {
+            case (0x2E, 0x2E), (0x2E, 0x2D), (0x2D, 0x2E):
+                throw .invalidBucketName("No dot of a name has a dot or a hyphen beside it.")
+            default: break
+            }
         }
         let labels = name.split(separator: ".")
         if labels.count == 4, labels.allSatisfy({ UInt8($0) != nil }) {

@@ -67,7 +67,8 @@ import Testing
             _ = try await server.send("PUT", "/bucket")
             _ = try await server.send("PUT", "/bucket/k", [1])
             for (method, target, headers) in [
-                ("GET", "/bucket?acl", []), ("GET", "/bucket?policy", []), ("PUT", "/bucket?versioning", []),
+                ("PUT", "/bucket?acl", []), ("PUT", "/bucket/k?acl", []), ("GET", "/bucket?policy", []),
+                ("PUT", "/bucket?versioning", []),
                 ("DELETE", "/bucket/k?versionId=9", []), ("GET", "/bucket/k?versionId=1", []),
                 ("PUT", "/bucket/k?tagging", []),
                 ("GET", "/bucket?lifecycle", []), ("GET", "/bucket/k?partNumber=1", []), ("POST", "/bucket", []),
@@ -115,7 +116,8 @@ import Testing
             #expect(throws: Never.self) { try Names.checkBucket(name) }
         }
         for name in [
-            "", "ab", "Abc", "a_b", "-abc", "abc-", ".abc", "abc.", "a..b", "192.168.1.1", "a b", "é12", "services",
+            "", "ab", "Abc", "a_b", "-abc", "abc-", ".abc", "abc.", "a..b", "a.-b", "a-.b", "192.168.1.1", "a b", "é12",
+            "services",
             String(repeating: "x", count: 64), "a/b", "..", "...",
         ] {
             #expect(throws: WalrusError.self, "\(name)") { try Names.checkBucket(name) }
