@@ -30,8 +30,8 @@ public struct CloudConfiguration: Sendable {
     public var placementTimeout: Int64 = 60
     /// How often reconcilers run when nothing wakes them, in milliseconds.
     public var reconcileInterval: Int64 = 5000
-    /// How long a zone may keep a poll for changes open, in milliseconds (0 to 60000).
-    public var pollWait = 30_000
+    /// How long a zone may keep a poll for changes open, in milliseconds (0 to 60000). The transport must allow more.
+    public var pollWait = 20_000
     /// First and longest wait after a zone has not answered, in milliseconds.
     public var retryDelay: ClosedRange<Int64> = 200...5000
     /// How long the URLs that nodes fetch images from are good, in seconds.

@@ -33,8 +33,9 @@ public actor CloudController: CloudBackend {
     var launches = Launches()
     /// Image names of registrations under way.
     var imageNamesInFlight: Set<ImageName> = []
-    /// Keys whose last commit ended with no answer from the store; housekeeping reads them again.
-    var uncertainKeys: Set<String> = []
+    /// Records, by key, whose last commit ended with no answer from the store: they are read again before the next
+    /// change.
+    var uncertain: [String: StoredRecord] = [:]
     /// Wakes the reconciler of a zone; set while `run()` works.
     var signals: [String: AsyncStream<Void>.Continuation] = [:]
     /// Orders placements and polls, see `ZoneState.isStale`.

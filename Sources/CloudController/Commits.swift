@@ -44,6 +44,7 @@ extension CloudController {
     func mutate<Answer>(_ plan: (CloudView) throws(CloudError) -> (Mutation, Answer)) async throws(CloudError)
         -> Answer
     {
+        if !uncertain.isEmpty { try await settleUncertainty() }
         // Each round that fails means that another one succeeded; the limit is far beyond what contention does.
         for _ in 0..<1000 {
             let (mutation, answer) = try plan(view)
@@ -64,9 +65,8 @@ extension CloudController {
             result = try await store.commit(transaction)
         } catch {
             if case .unavailable = error {
-                // It may have been applied: housekeeping reads the truth.
-                uncertainKeys.formUnion(mutation.puts.map(\.key))
-                uncertainKeys.formUnion(mutation.deletes.map(\.key))
+                // It may have been applied: the store is asked before anything else is changed.
+                for record in mutation.puts + mutation.deletes { uncertain[record.key] = record }
             }
             throw Self.cloudError(error)
         }
@@ -103,20 +103,24 @@ extension CloudController {
         }
     }
 
-    /// Reads keys again of which the store did not say whether it has them.
-    func settleUncertainKeys() async {
-        for key in uncertainKeys {
+    /// Reads records again of which the store did not say whether it took them.
+    func settleUncertainty() async throws(CloudError) {
+        for (key, record) in uncertain {
+            let value: StoredValue?
             do {
-                if let value = try await store.get(key) {
-                    if let record = try StoredRecord.decode(key: key, bytes: value.bytes) {
-                        view.set(record, revision: value.modRevision)
-                    }
-                }
-                uncertainKeys.remove(key)
+                value = try await store.get(key)
             } catch {
-                logger.warning("a record could not be read again", metadata: ["key": "\(key)", "error": "\(error)"])
-                return
+                throw Self.cloudError(error)
             }
+            guard uncertain[key] != nil else { continue }
+            if let value {
+                if let known = try StoredRecord.decode(key: key, bytes: value.bytes) {
+                    view.set(known, revision: value.modRevision)
+                }
+            } else {
+                view.remove(record)
+            }
+            uncertain[key] = nil
         }
     }
 

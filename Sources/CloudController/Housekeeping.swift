@@ -20,7 +20,7 @@ extension CloudController {
 
     /// Forgets everything whose time has come.
     func cleanUp() async throws(CloudError) {
-        await settleUncertainKeys()
+        try await settleUncertainty()
         let now = configuration.now()
         try await forgetInstances(before: now.adding(seconds: -configuration.terminatedRetention))
         try await forgetTokens(before: now.adding(seconds: -configuration.tokenRetention))

@@ -38,6 +38,7 @@ extension CloudController {
         -> Reservation
     {
         try authorise(caller, "RunInstances")
+        if !uncertain.isEmpty { try await settleUncertainty() }
         guard let token = request.clientToken, !token.isEmpty else {
             return try await launch(request, fingerprint: nil, as: caller)
         }

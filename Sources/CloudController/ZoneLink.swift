@@ -123,6 +123,9 @@ struct ZoneChanges: Sendable {
     var removed: [InstanceID]
     var nodes: [NodeReport]
     var removedNodes: [String]
+
+    /// Whether it says nothing new.
+    var isEmpty: Bool { reports.isEmpty && removed.isEmpty && nodes.isEmpty && removedNodes.isEmpty }
 }
 
 /// What became of one instance that was to be placed.

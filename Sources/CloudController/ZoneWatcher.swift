@@ -14,6 +14,7 @@ extension CloudController {
         while !Task.isCancelled {
             sequence += 1
             let asked = sequence
+            let began = ContinuousClock.now
             do throws(ClusterFailure) {
                 let state = zoneStates[link.name]
                 let changes = try await link.changes(
@@ -22,6 +23,12 @@ extension CloudController {
                     waitMilliseconds: state?.isAvailable == true ? configuration.pollWait : 0)
                 delay = configuration.retryDelay.lowerBound
                 await take(changes, of: link, asked: asked)
+                // A zone that answers at once that there is nothing new must not be asked in a tight loop.
+                if changes.isEmpty, ContinuousClock.now - began < .milliseconds(configuration.pollWait / 2),
+                    await !pause(milliseconds: delay)
+                {
+                    return
+                }
             } catch {
                 if Task.isCancelled { return }
                 lose(link, error)
@@ -43,9 +50,11 @@ extension CloudController {
 
     /// Takes in what a zone says.
     func take(_ changes: ZoneChanges, of link: ZoneLink, asked: Int64) async {
-        takeNodes(changes, of: link)
+        // Instances before nodes: what a node counts as used is then already known to be on it, and is not counted as
+        // waiting for a node as well.
         let stored = await takeReports(changes.reports, of: link)
         await takeRemovals(changes.removed, of: link)
+        takeNodes(changes, of: link)
         var wasSettled = false
         withZone(link.name) { state in
             wasSettled = state.isSettled && state.epoch == changes.epoch
