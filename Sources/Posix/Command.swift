@@ -51,6 +51,8 @@ public struct Command: Sendable {
         options.output = .descriptor(childOutput.descriptor)
         options.error = .descriptor(childError.descriptor)
         options.newSession = true
+        // This thread waits for it; when this process is killed nobody is left who wants its answer.
+        options.dieWithParent = true
         options.inherited = inherited
         let process = try Process.start(executable, arguments, options)
         try childInput.close()
