@@ -32,7 +32,8 @@ import Testing
 
     private func withFile<Answer>(_ text: String, _ body: (String) throws -> Answer) throws -> Answer {
         let path = NSTemporaryDirectory() + "mallee-key-" + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: path) }  // a leftover in the temporary directory harms nobody
+        // A leftover in the temporary directory harms nobody.
+        defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(
             FileManager.default.createFile(
                 atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600]))
