@@ -13,7 +13,8 @@ struct Fixture: Sendable {
         inlineLimit: Int = 100, reserve: Int64 = 0, _ body: (Fixture) async throws -> T
     ) async throws -> T {
         let root = NSTemporaryDirectory() + "objects-" + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: root) }  // A leftover in the temporary directory is harmless.
+        // A leftover in the temporary directory is harmless.
+        defer { try? FileManager.default.removeItem(atPath: root) }
         let store = try await FileBackend.open(.init(root: root, inlineLimit: inlineLimit, reserve: reserve))
         let fixture = Fixture(root: root, store: store)
         try await store.createBucket(BucketRecord(name: "bucket", owner: "me", region: "", created: 1))

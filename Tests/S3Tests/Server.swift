@@ -33,7 +33,8 @@ struct Server: Sendable {
         _ body: @escaping @Sendable (Server) async throws -> Void
     ) async throws {
         let root = NSTemporaryDirectory() + "s3-" + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: root) }  // A leftover in the temporary directory is harmless.
+        // A leftover in the temporary directory is harmless.
+        defer { try? FileManager.default.removeItem(atPath: root) }
         let store = try await FileBackend.open(.init(root: root, reserve: reserve))
         let walrus = Walrus(backend: store, configuration: .init(smallestPart: smallestPart))
         let responder = S3Responder<BasicRequestContext>(
