@@ -45,6 +45,8 @@ public final class ImageCache: @unchecked Sendable {
     var index: ImageCacheIndex
     var facts: [String: ArtifactFacts] = [:]
     var waiters: [String: [Waiter]] = [:]
+    /// Digests that a worker is at, also when all its waiters have gone meanwhile.
+    private var underWay: Set<String> = []
     /// Owners of artifacts that are not (or no longer) in the index: a held one may have to be fetched again.
     var holds: [String: Set<String>] = [:]
 
@@ -94,7 +96,7 @@ public final class ImageCache: @unchecked Sendable {
         let isFirst = lock.withLock {
             holds[artifact.sha256, default: []].insert(owner)
             waiters[artifact.sha256, default: []].append(waiter)
-            return waiters[artifact.sha256]?.count == 1
+            return underWay.insert(artifact.sha256).inserted
         }
         if isFirst { workers.submit { self.provide(artifact.sha256) } }
     }
@@ -239,6 +241,7 @@ public final class ImageCache: @unchecked Sendable {
     private func next(_ digest: String) -> Waiter? {
         guard let first = waiters[digest]?.first else {
             waiters[digest] = nil
+            underWay.remove(digest)
             return nil
         }
         return first

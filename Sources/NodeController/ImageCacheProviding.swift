@@ -158,6 +158,8 @@ extension ImageCache {
         let format: DiskFormat = artifact.format == .qcow2 ? .qcow2 : .raw
         do throws(HypervisorError) {
             _ = try images.inspect(path: file, format: format)
+            // Damage in the tables would show only in the guest, as I/O errors. This is done once for each image.
+            try images.check(path: file, format: format)
             known.formats.append(artifact.format.rawValue)
         } catch {
             throw .failed(

@@ -94,6 +94,7 @@ extension NodeController {
         }
         do throws(StepFailure) {
             openMetadata(instance)
+            logGaps(of: plannedForwards(instance.spec).plan, instance)
             let definition = try definition(of: instance)
             let handle: GuestHandle
             do throws(HypervisorError) {
@@ -338,6 +339,12 @@ extension NodeController {
             environment.log.error("the forwarded ports are as before: \(error.message)", context(instance))
             return
         }
+        logGaps(of: plan, instance)
+        send(.noted, to: instance)
+    }
+
+    /// Says what a plan could not do as the rules want it.
+    private func logGaps(of plan: PortForwardPlan, _ instance: Instance) {
         if plan.leftOut > 0 {
             environment.log.warning(
                 "the rules open \(plan.leftOut) ports more than are forwarded for one instance "
@@ -349,6 +356,5 @@ extension NodeController {
                     + "since this process may not bind them; run as root or lower net.ipv4.ip_unprivileged_port_start",
                 context(instance))
         }
-        send(.noted, to: instance)
     }
 }

@@ -202,6 +202,43 @@ struct ImageCacheTests {
         #expect(outcomes.current.last == "i-2 ready")
     }
 
+    @Test func `a wish that comes back after it was abandoned is fulfilled by the same fetch or the next`() throws {
+        let box = try Box()
+        let bytes = Fixture.bytes(400_000)
+        box.store.put("/a", bytes)
+        box.store.state.change { $0.delay = 20 }
+        let cache = try box.cache()
+        let artifact = Fixture.artifact("aki-1", bytes, box.store.url("/a"))
+        let cancelled = Shared(0)
+        for _ in 0..<20 {
+            cache.want(artifact, for: "i-1", context: .none) { outcome in
+                if case .cancelled = outcome { cancelled.change { $0 += 1 } }
+            }
+            Thread.sleep(3)
+            cache.abandon("i-1")
+        }
+        #expect(want(cache, artifact) == nil)
+        #expect(try FileSystem.read(cache.path(artifact)) == bytes)
+        #expect(cancelled.current > 0)
+    }
+
+    @Test func `damage behind a sound header is found`() throws {
+        guard FileSystem.findExecutable("qemu-img") != nil else { return }
+        let box = try Box()
+        let path = box.directory.file("a.qcow2")
+        let raw = box.directory.file("a.raw")
+        try FileSystem.write(raw, Fixture.bytes(1 << 20))
+        let made = try Command.run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, path])
+        try #require(made.isSuccess, "\(made.explanation)")
+        var bytes = try FileSystem.read(path)
+        // The first entry of the L1 table (its offset is at 40 in the header) points behind the end of the file.
+        let table = bytes[40..<48].reduce(0) { $0 << 8 | Int($1) }
+        bytes.replaceSubrange(table..<(table + 8), with: [0x80, 0, 0, 0x7F, 0xFF, 0xFF, 0, 0])
+        box.store.put("/a", bytes)
+        let artifact = Fixture.artifact("ami-1", bytes, box.store.url("/a"), format: .qcow2)
+        #expect(want(try box.cache(images: QEMUImages()), artifact)?.hasPrefix("Client.InvalidImage: ami-1") == true)
+    }
+
     @Test func `images that refer to other files are refused`() throws {
         guard FileSystem.findExecutable("qemu-img") != nil else { return }
         let box = try Box()

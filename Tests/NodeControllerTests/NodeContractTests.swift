@@ -8,7 +8,7 @@ import Testing
 ///
 /// Runs against a node in this process, or against the one at the URL in MALLEE_NODE_ENDPOINT, which must have simulated
 /// guests and at least 4 cores, 1 GiB of memory and 16 GiB of disk.
-struct NodeContractTests {
+@Suite(.serialized) struct NodeContractTests {
     private let host: TestHost?
     private let local: TestNode?
     private let client: NodeClient
