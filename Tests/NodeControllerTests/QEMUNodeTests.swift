@@ -27,12 +27,13 @@ import Testing
         return sector + [0x55, 0xAA] + [UInt8](repeating: 0, count: (1 << 20) - 512)
     }()
 
-    /// The program beside the test bundle, if it is built and QEMU is there.
+    /// The program in MALLEE_NODE_PROGRAM (such as that for i386), or beside the test bundle, if QEMU is there.
     private static let program: String? = {
         guard FileSystem.findExecutable("qemu-system-x86_64") != nil, FileSystem.findExecutable("qemu-img") != nil
         else {
             return nil
         }
+        if let program = Environment["MALLEE_NODE_PROGRAM"] { return program }
         do {
             for word in try Host.arguments() where word.hasSuffix(".xctest") {
                 let path = FileSystem.join(FileSystem.parent(try FileSystem.realPath(word)), "mallee-node")
