@@ -18,11 +18,13 @@ enum Launch {
         ]
         let command = CommandLine.arguments.dropFirst().first
         if daemons.contains(where: { $0.configuration.commandName == command }) { Signals.block() }
-        Task {
+        // Detached, since this thread, the main actor's, waits below.
+        Task.detached {
             await Mallee.main()
             exit(0)
         }
-        dispatchMain()
+        // Not dispatchMain, which would unblock every signal in this thread.
+        DispatchSemaphore(value: 0).wait()
     }
 }
 
