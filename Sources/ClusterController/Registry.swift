@@ -137,8 +137,8 @@ extension ClusterController {
         for report in instances {
             let id = report.instanceId
             nodes[name]?.promised[id] = nil
-            if let placement = placements[id], placement.node != name {
-                // It was given to another node while this one was away: only one of the two may run.
+            if let placement = placements[id], placement.node != name || placement.phase == .failed {
+                // It was given to another node, or up, while this one was away: it must not run here.
                 if report.state != .terminated { stray.append(id) }
                 continue
             }

@@ -139,8 +139,8 @@ extension ClusterController {
         placements[id] = placement
         if let address = placement.address { addressesInUse.insert(address) }
         nodes[placement.node]?.promised[id] = placement.spec.instanceType
-        let generation = (reports[id]?.generation ?? -1) + 1
-        reports[id] = placement.report(zone: configuration.zone, generation: generation, at: now())
+        // Nodes count from 1: whatever the node says replaces this.
+        reports[id] = placement.report(zone: configuration.zone, generation: 0, at: now())
         changes.noteInstance(id)
         wake()
     }
@@ -162,6 +162,10 @@ extension ClusterController {
         Task {
             await deliver(placement, to: node.client)
             dispatching.remove(id)
+            // What was asked meanwhile could not be delivered beside this.
+            if let current = placements[id], current.node != placement.node || current.phase != placement.phase {
+                dispatch(id)
+            }
         }
     }
 
@@ -233,7 +237,7 @@ extension ClusterController {
         placements[id] = placement
         nodes[placement.node]?.promised[id] = nil
         if let address = placement.address { addressesInUse.remove(address) }
-        let generation = (reports[id]?.generation ?? -1) + 1
+        let generation = (reports[id]?.generation ?? 0) + 1
         reports[id] = placement.report(zone: configuration.zone, generation: generation, at: now())
         changes.noteInstance(id)
         wake()
