@@ -56,7 +56,7 @@ public actor ClusterController {
     /// Milliseconds since 1970; replaced in tests.
     let now: @Sendable () -> Int64
 
-    var nodes: [String: Node] = [:]
+    var nodes = NodeTable()
     /// Which node each instance was given to, as in the store.
     var placements: [String: Placement] = [:]
     /// Last report of each instance, or what is said of it until its node reports it.

@@ -53,12 +53,7 @@ extension ClusterController {
     {
         // A policy may take its time, so what it chose is checked again; a few rounds settle any race.
         for _ in 0..<8 {
-            let able = nodes.values.filter {
-                ($0.description.state == .up || $0.description.state == .asleep)
-                    && $0.description.architecture.contains(spec.architecture)
-                    && !refused.contains($0.description.nodeName)
-            }
-            let candidates = able.map { $0.candidate }.sorted { $0.name < $1.name }
+            let candidates = nodes.candidates(architecture: spec.architecture, excluding: refused)
             guard candidates.contains(where: { $0.fits(spec.instanceType) }) else {
                 throw shortage(for: spec, candidates: candidates)
             }
