@@ -7,7 +7,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test i386 format check-format contracts check-contracts bench clean setup setup-test
+.PHONY: help cloud down build test unit-test contract-test cloud-test i386 format check-format contracts check-contracts bench clean setup setup-test setup-bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ setup:
 
 setup-test: setup
 	@Scripts/setup.sh test
+
+setup-bench: setup-test
+	@Scripts/setup.sh bench
 
 cloud: build ## Build and start a cloud on this machine; Ctrl-C stops it
 	$(BIN)/mallee up --state-dir "$(STATE)" --port-base $(PORT_BASE)
@@ -56,7 +59,7 @@ contracts: setup ## Make the Swift of the contracts from their WSDL
 check-contracts: setup ## Fail if the generated Swift is stale
 	Scripts/generate-contracts.sh --check
 
-bench: setup-test ## Measure what the README quotes (release build)
+bench: setup-bench ## Measure what the README quotes (release build)
 	swift build -c release --product mallee
 	swift build -c release --product mallee-node
 	Benchmarks/run.sh .build/release $(VENV)

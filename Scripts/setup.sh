@@ -2,6 +2,7 @@
 # Installs by name, with the system's package manager, what is not there yet.
 #   setup.sh run    what building and a cloud on one machine need
 #   setup.sh test   what the tests need besides
+#   setup.sh bench  what the benchmarks need besides
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,8 +13,11 @@ run)
 test)
     packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 busybox-static cpio"
     ;;
+bench)
+    packages="wrk curl"
+    ;;
 *)
-    echo "usage: setup.sh run|test" >&2
+    echo "usage: setup.sh run|test|bench" >&2
     exit 2
     ;;
 esac
