@@ -99,6 +99,12 @@ class Client:
         return figures
 
 
+def free_slots(client):
+    """Free slots for m1.small in all zones, as the original prints them."""
+    text = client.call("DescribeAvailabilityZones", ZoneName_1="verbose")
+    return sum(int(free) for free in re.findall(r"m1\.small</zoneName><zoneState>\s*(\d+)", text))
+
+
 def median(values):
     values = sorted(values)
     middle = len(values) // 2

@@ -8,7 +8,7 @@ import threading
 import time
 
 import peer
-from client import Client, median, memory, sync_cost
+from client import Client, free_slots, memory, sync_cost
 from harness import Cloud, wait_for
 from start import first_answer
 
@@ -155,12 +155,6 @@ def plain_transfer(body):
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
-
-
-def free_slots(client):
-    """Free slots for m1.small in all zones, as the original prints them."""
-    text = client.call("DescribeAvailabilityZones", ZoneName_1="verbose")
-    return sum(int(free) for free in re.findall(r"m1\.small</zoneName><zoneState>\s*(\d+)", text))
 
 
 def pending(client):
