@@ -23,7 +23,8 @@ def measure(venv):
             stdout=log, stderr=log, env=environment, start_new_session=True)
         try:
             # It takes the service from this header alone, and verifies nothing.
-            scope = "AWS4-HMAC-SHA256 Credential=test/20200101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0"
+            scope = ("AWS4-HMAC-SHA256 Credential=test/20200101/us-east-1/ec2/aws4_request, "
+                     "SignedHeaders=host, Signature=0")
             client = Client(f"http://127.0.0.1:{port}/", headers={"Authorization": scope})
 
             def answers():
