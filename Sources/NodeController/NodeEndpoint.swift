@@ -1,6 +1,6 @@
 // The HTTP face of the nodes of a process.
 //
-//   POST /services/NodeController          SOAP (node.wsdl)
+//   POST /services/NodeController          SOAP (node.wsdl); with TLS from cluster controllers and administrators only
 //   GET  /services/NodeController?wsdl     the contract
 //   GET  /services/types.xsd               the schema that it imports
 //   GET  /healthz                          200 as long as the process serves
@@ -62,6 +62,11 @@ public final class NodeEndpoint: HTTPHandler, @unchecked Sendable {
         }
         guard let node else {
             return HTTPResponse(status: 404, text: "there is no such node here\n")
+        }
+        // With TLS a caller has a name; another node's key must not end instances here.
+        if let caller = request.peerCommonName, !caller.hasPrefix("cluster:"), !caller.hasPrefix("client:") {
+            return HTTPResponse(
+                status: 403, text: "calls are for the cluster controller; this certificate is of \(caller)\n")
         }
         let reply = NodeContract.dispatch(
             body: request.body, soapAction: request.headers["SOAPAction"], service: node)

@@ -33,15 +33,18 @@ public enum SimulatedFleet {
     }
 
     /// One node with simulated guests.
+    ///
+    /// - Parameter records: with records in files, guests outlive the process as real ones do.
     public static func node(
-        _ settings: NodeController.Settings, _ clock: SimulatedClock, _ environment: NodeEnvironment
+        _ settings: NodeController.Settings, _ clock: SimulatedClock, _ environment: NodeEnvironment,
+        records: any InstanceRecords = MemoryRecords()
     ) -> NodeController {
         var settings = settings
         // Waiting for a guest that is not there would only hold worker threads.
         settings.shutdownGrace = 0
         return NodeController(
             settings: settings, hypervisor: SimulatedHypervisor(host: SimulatedHost(clock: clock)),
-            records: MemoryRecords(), images: nil, environment: environment)
+            records: records, images: nil, environment: environment)
     }
 }
 

@@ -161,13 +161,28 @@ final class NodeProcess {
                 name: try nodeName(), endpoint: url, capacity: SimulatedFleet.capacity(configuration),
                 softwareVersion: NodeVersion.text)
             settings.region = configuration.region.isEmpty ? nil : configuration.region
-            node = SimulatedFleet.node(settings, SimulatedClock(.automatic), environment)
+            node = try simulatedNode(settings, environment)
         } else {
             node = try realNode(url, environment)
         }
         try begin(node)
         nodes = [node]
         endpoint.serve(node)
+    }
+
+    /// With STATE_DIR its records are in files, and its guests survive a restart.
+    private func simulatedNode(
+        _ settings: NodeController.Settings, _ environment: NodeEnvironment
+    ) throws(Failure) -> NodeController {
+        let clock = SimulatedClock(.automatic)
+        if configuration.stateDirectory.isEmpty { return SimulatedFleet.node(settings, clock, environment) }
+        do throws(RecordError) {
+            let files = try FileRecords(directory: configuration.stateDirectory)
+            records = files
+            return SimulatedFleet.node(settings, clock, environment, records: files)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
     }
 
     private func realNode(_ url: String, _ environment: NodeEnvironment) throws(Failure) -> NodeController {

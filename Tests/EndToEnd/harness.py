@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,7 +14,8 @@ import time
 
 def free_ports(count):
     """A base such that base … base+count-1 can be bound on loopback now."""
-    for base in range(20000, 60000, 97):
+    # A random beginning, since several test runs may look at the same time.
+    for base in range(random.randrange(15000, 25000), 32000, 97):
         sockets = []
         try:
             for offset in range(count):
@@ -39,6 +41,59 @@ def wait_for(what, condition, seconds=60, pause=0.25):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(pause)
+
+
+class Daemon:
+    """One component as a process of its own, from a configuration file."""
+
+    def __init__(self, directory, name, command, configuration):
+        self.name = name
+        self.directory = os.path.join(directory, name)
+        os.makedirs(self.directory, exist_ok=True)
+        self.ready = os.path.join(self.directory, "ready")
+        self.output = os.path.join(self.directory, "output.log")
+        file = os.path.join(self.directory, "configuration")
+        values = dict(configuration, READY_FILE=self.ready, LISTEN_ADDRESS="127.0.0.1")
+        values.setdefault("STATE_DIR", os.path.join(self.directory, "state"))
+        with open(file, "w") as out:
+            out.writelines(f'{key}="{value}"\n' for key, value in values.items())
+        self.command = [*command, "--config", file]
+        self.process = None
+
+    def start(self, seconds=60):
+        """Returns when it answers; gives what it wrote into its ready file."""
+        if os.path.exists(self.ready):
+            os.remove(self.ready)
+        with open(self.output, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+        def is_ready():
+            assert self.process.poll() is None, f"{self.name} ended:\n{self.log()}"
+            if not os.path.exists(self.ready):
+                return None
+            with open(self.ready) as file:
+                return file.read().strip()
+
+        return wait_for(f"{self.name} is ready", is_ready, seconds, 0.05)
+
+    def kill(self):
+        """kill -9, this process only."""
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"{self.name} does not stop:\n{self.log()}") from None
+
+    def log(self):
+        with open(self.output, errors="replace") as file:
+            return f"-- {self.name}\n{file.read()[-3000:]}"
 
 
 class Cloud:
@@ -140,13 +195,16 @@ class Cloud:
 def main(tests):
     """Runs the tests named on the command line, or all; ends with the line that counts them."""
     passed = failed = 0
+    if len(sys.argv) < 2:
+        raise SystemExit(f"usage: {sys.argv[0]} BINARIES [VENV [TEST…]]")
     wanted = sys.argv[3:]
+    venv = sys.argv[2] if len(sys.argv) > 2 else sys.prefix
     for test in tests:
         if wanted and test.__name__ not in wanted:
             continue
         started = time.monotonic()
         try:
-            test(sys.argv[1], sys.argv[2])
+            test(sys.argv[1], venv)
             passed += 1
             print(f"ok    {test.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
         except Exception as problem:  # a failing test must not hide the others

@@ -29,7 +29,10 @@ struct ClusterDaemon: Sendable {
                 NodeContract.AsyncClient(transport: connections.transport(to: endpoint))
             },
             logger: logger, now: { Int64(Date().timeIntervalSince1970 * 1000) })
-        let soap = SOAPResponder.cluster(controller)
+        // Without TLS, which is for trials on loopback, nobody can say who calls.
+        let soap =
+            identity == nil
+            ? SOAPResponder.cluster(controller) : .cluster(ClusterAuthorization(service: controller))
         let listener = HTTPService(
             .init(
                 name: "cluster \(configuration.zone)", host: host, port: port,
