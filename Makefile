@@ -44,7 +44,7 @@ i386: setup-test ## Compile the node for i686 as Embedded Swift and try it
 contract-test: setup-test build ## Drive live node and cluster controllers from their WSDL with zeep
 	$(VENV)/bin/python Tests/EndToEnd/contracts.py $(BIN)
 
-cloud-test: setup-test build ## A whole cloud: real instance by the aws CLI, ssh, kill -9, bad input
+cloud-test: setup-test build ## A whole cloud: a real instance by the aws CLI and ssh
 	Tests/EndToEnd/run.sh $(BIN) $(VENV)
 
 format: ## Format all Swift files
