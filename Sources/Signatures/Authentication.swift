@@ -78,7 +78,7 @@ public struct ParsedSignature: Sendable {
     /// The kind of signature.
     public var scheme: SignatureScheme {
         switch claim {
-        case .v2: .v2Query
+        case .v2(let claim): claim.isVersion1 ? .v1Query : .v2Query
         case .v4(let claim): claim.presigned == nil ? .v4Header : .v4Presigned
         case .s3V2(let claim): claim.isPresigned ? .s3V2Presigned : .s3V2Header
         }

@@ -15,7 +15,9 @@ enum Digests {
         Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: key)))
     }
 
-    static func hmacSHA1(_ text: String, key: [UInt8]) -> [UInt8] {
-        Array(HMAC<Insecure.SHA1>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: key)))
+    static func hmacSHA1(_ text: String, key: [UInt8]) -> [UInt8] { hmacSHA1(Array(text.utf8), key: key) }
+
+    static func hmacSHA1(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
+        Array(HMAC<Insecure.SHA1>.authenticationCode(for: bytes, using: SymmetricKey(data: key)))
     }
 }

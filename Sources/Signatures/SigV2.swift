@@ -1,11 +1,13 @@
-// Signature Version 2 of query services ("Signature Version 2 signing process" of the AWS General Reference).
-// Version 1 would be a second `canonical` beside this one; it is refused so far.
+// Signature Version 2 of query services ("Signature Version 2 signing process" of the AWS General Reference), and the
+// reading of the parameters that versions 1 and 2 have in common. What version 1 signs is in `SigV1.swift`.
 
 enum SigV2 {
     struct Claim: Sendable {
         var accessKeyID: String
         var signature: String
         var usesSHA1: Bool
+        /// Version 1 rather than 2.
+        var isVersion1 = false
         var limit: Limit
         /// Query and form together, `+` read as space.
         var parameters: QueryParameters
@@ -23,10 +25,11 @@ enum SigV2 {
         guard let accessKeyID = parameters["AWSAccessKeyId"] else { throw .missingParameter("AWSAccessKeyId") }
         guard let signature = parameters["Signature"] else { throw .missingParameter("Signature") }
         guard let version = parameters["SignatureVersion"] else { throw .missingParameter("SignatureVersion") }
-        guard version == "2" else {
+        guard version == "2" || version == "1" else {
             throw .unsupported("SignatureVersion \(version) is not supported; use 2, or Signature Version 4.")
         }
-        let method = parameters["SignatureMethod"] ?? "HmacSHA1"
+        // Version 1 knows HmacSHA1 only; its tools do not name it.
+        let method = version == "1" ? "HmacSHA1" : parameters["SignatureMethod"] ?? "HmacSHA1"
         guard method == "HmacSHA256" || method == "HmacSHA1" else {
             throw .unsupported("SignatureMethod \(method) is not supported; use HmacSHA256 or HmacSHA1.")
         }
@@ -44,8 +47,8 @@ enum SigV2 {
             limit = .expires(time)
         }
         return Claim(
-            accessKeyID: accessKeyID, signature: signature, usesSHA1: method == "HmacSHA1", limit: limit,
-            parameters: parameters)
+            accessKeyID: accessKeyID, signature: signature, usesSHA1: method == "HmacSHA1",
+            isVersion1: version == "1", limit: limit, parameters: parameters)
     }
 
     static func allParameters(_ request: SignedRequest, plusIsSpace: Bool) -> QueryParameters {
@@ -80,6 +83,7 @@ extension SigV2.Claim {
         case .expires(let time):
             guard now <= time else { throw .expired(at: time, now: now) }
         }
+        if isVersion1 { return try verifyVersion1(request, secret: secret, policy: policy) }
         let hosts = request.hostCandidates
         guard !hosts.isEmpty else { throw .missingParameter("Host") }
         let key = Array(secret.utf8)

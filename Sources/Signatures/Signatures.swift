@@ -1,6 +1,6 @@
 // Request signatures of the EC2 and S3 interfaces: canonical forms, verification and signing.
 //
-// Here: Signature Version 2 for query services, Signature Version 4 (header, presigned, streamed chunks) for any
+// Here: Signature Versions 1 and 2 for query services, Signature Version 4 (header, presigned, streamed chunks) for any
 // service, and S3's own version 2. Pure values: the clock, the secret and the body come in as arguments, and nothing
 // here does I/O. Not here: who owns an access key (the caller looks it up between `Authentication.parse` and
 // `ParsedSignature.verify`), WS-Security, and permissions.
@@ -66,6 +66,8 @@ public struct SignedRequest: Sendable {
 
 /// Which kind of signature a request carries.
 public enum SignatureScheme: Sendable, Equatable {
+    /// Query services, Signature Version 1, in parameters.
+    case v1Query
     /// Query services, Signature Version 2, in parameters.
     case v2Query
     /// Signature Version 4 in the `Authorization` header.
@@ -85,8 +87,12 @@ public struct SignaturePolicy: Sendable {
     /// The longest `X-Amz-Expires`, in seconds.
     public var longestPresigned: Int64
 
-    /// Makes a policy. Defaults are AWS's: 15 minutes, 7 days.
-    public init(allowedSkew: Int64 = 900, longestPresigned: Int64 = 604_800) {
+    /// Whether Signature Version 1 is taken; `SigV1.swift` says what it is worth.
+    public var acceptsVersion1: Bool
+
+    /// Makes a policy. Defaults are AWS's: 15 minutes, 7 days; version 1 is taken, as the original does.
+    public init(allowedSkew: Int64 = 900, longestPresigned: Int64 = 604_800, acceptsVersion1: Bool = true) {
+        self.acceptsVersion1 = acceptsVersion1
         self.allowedSkew = allowedSkew
         self.longestPresigned = longestPresigned
     }
