@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/fs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,6 +28,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -361,6 +364,23 @@ int32_t cposix_unix_connect(const char *path, int64_t timeout) {
     int32_t e = unix_address(path, &a);
     if (e) return e;
     return connect_one(AF_UNIX, (struct sockaddr *)&a, sizeof a, deadline_after(timeout));
+}
+
+int32_t cposix_unix_datagram(const char *name, const void *bytes, size_t count) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    bool abstract = name[0] == '@';
+    // A path needs its NUL; an abstract name has none, and its bytes are counted.
+    if (length + (abstract ? 0 : 1) > sizeof a.sun_path) return -ENAMETOOLONG;
+    memcpy(a.sun_path, name, length);
+    if (abstract) a.sun_path[0] = 0;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd == -1) return -errno;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+    ssize_t sent = RETRY(sendto(fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&a, size));
+    int32_t e = sent == -1 ? -errno : 0;
+    close(fd);
+    return e;
 }
 
 static int32_t address_text(const struct sockaddr_storage *a, socklen_t length, char *text, size_t capacity) {
@@ -833,4 +853,64 @@ const char *cposix_environment(int32_t index) {
     for (int32_t i = 0; environ && environ[i]; i++)
         if (i == index) return environ[i];
     return NULL;
+}
+
+/// Adds text and a line feed at `length`; what does not fit whole is left out.
+static size_t add_line(const char *text, char *buffer, size_t length, size_t capacity) {
+    size_t n = strlen(text);
+    if (length + n + 1 >= capacity) return length;
+    memcpy(buffer + length, text, n);
+    buffer[length + n] = '\n';
+    buffer[length + n + 1] = 0;
+    return length + n + 1;
+}
+
+int32_t cposix_resolve(const char *host, char *buffer, size_t capacity) {
+    struct addrinfo *list;
+    int32_t e = resolve(host, 0, 0, &list);
+    if (e) return e;
+    size_t length = 0;
+    for (struct addrinfo *a = list; a; a = a->ai_next) {
+        char text[64];
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0)
+            length = add_line(text, buffer, length, capacity);
+    }
+    freeaddrinfo(list);
+    return (int32_t)length;
+}
+
+int32_t cposix_reverse(const char *address, char *buffer, size_t capacity) {
+    struct addrinfo *list;
+    if (resolve(address, 0, AI_NUMERICHOST, &list)) return -EINVAL;
+    char name[NI_MAXHOST];
+    int e = getnameinfo(list->ai_addr, list->ai_addrlen, name, sizeof name, NULL, 0, NI_NAMEREQD);
+    freeaddrinfo(list);
+    if (e) return e == EAI_SYSTEM ? -errno : -(CPOSIX_GAI - e);
+    return copy_text(name, buffer, capacity);
+}
+
+int32_t cposix_interfaces(char *buffer, size_t capacity) {
+    struct ifaddrs *list;
+    if (getifaddrs(&list) == -1) return -errno;
+    size_t length = 0;
+    for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+        if (!i->ifa_addr || !(i->ifa_flags & IFF_UP)) continue;
+        socklen_t size = i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+            : i->ifa_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : 0;
+        char text[64], line[128];
+        if (size == 0 || getnameinfo(i->ifa_addr, size, text, sizeof text, NULL, 0, NI_NUMERICHOST)) continue;
+        snprintf(line, sizeof line, "%s %s", i->ifa_name, text);
+        length = add_line(line, buffer, length, capacity);
+    }
+    freeifaddrs(list);
+    return (int32_t)length;
+}
+
+int32_t cposix_clock_synchronized(bool *synchronized, int64_t *error_microseconds) {
+    struct timex t = {0};
+    int state = adjtimex(&t);
+    if (state == -1) return -errno;
+    *synchronized = state != TIME_ERROR && !(t.status & STA_UNSYNC);
+    *error_microseconds = t.maxerror;
+    return 0;
 }

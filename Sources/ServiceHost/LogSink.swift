@@ -59,6 +59,20 @@ public final class RotatingFileSink: LogSink {
         }
     }
 
+    /// Opens the file anew, after a log rotation outside of this process moved it away. If that fails, the old file
+    /// stays in use.
+    public func reopen() {
+        state.withLock { state in
+            do throws(ServiceHostError) {
+                let next = try Self.open(path)
+                _ = close(state.descriptor)
+                state = next
+            } catch {
+                StandardErrorSink().write("The log goes on in the old file: \(error)\n")
+            }
+        }
+    }
+
     /// If a new file cannot be opened, writing goes on in the old one: too long a log is better than none.
     private func rotate(_ state: inout State) {
         for number in stride(from: keep, to: 1, by: -1) {

@@ -67,10 +67,20 @@ struct App {
         do throws(NodeProcess.Failure) {
             let process = try NodeProcess(configurationFile: file)
             try process.start()
+            notify(process) { () throws(PosixError) in try ServiceNotification().ready("Serving.") }
             return wait(process, stopsGuests)
         } catch {
             Output.error("mallee-node: \(error)")
             return 1
+        }
+    }
+
+    /// A service manager that cannot be told is no reason to stop serving.
+    private static func notify(_ process: NodeProcess, _ body: () throws(PosixError) -> Bool) {
+        do throws(PosixError) {
+            _ = try body()
+        } catch {
+            process.log.warning("\(error)")
         }
     }
 
@@ -80,9 +90,11 @@ struct App {
                 switch try Signals.wait() {
                 case Signals.hangup: process.log.reopen()
                 case Signals.terminate:
+                    notify(process) { () throws(PosixError) in try ServiceNotification().stopping() }
                     process.stop(withGuests: stopsGuests)
                     return 0
                 case Signals.interrupt, Signals.user1:
+                    notify(process) { () throws(PosixError) in try ServiceNotification().stopping() }
                     process.stop(withGuests: true)
                     return 0
                 default: break

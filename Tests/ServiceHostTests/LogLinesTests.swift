@@ -84,4 +84,19 @@ struct LogLinesTests {
             #expect(throws: ServiceHostError.self) { try RotatingFileSink(path: directory + "/none/cloud.log") }
         }
     }
+
+    @Test("After another program moved a log file away, lines go into a new one once it is opened anew")
+    func reopening() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/cloud.log"
+            let sink = try RotatingFileSink(path: path)
+            sink.write("one\n")
+            try FileManager.default.moveItem(atPath: path, toPath: directory + "/moved")
+            sink.write("two\n")
+            sink.reopen()
+            sink.write("three\n")
+            #expect(try String(contentsOfFile: directory + "/moved", encoding: .utf8) == "one\ntwo\n")
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "three\n")
+        }
+    }
 }

@@ -88,6 +88,8 @@ int32_t cposix_pipe(int32_t *reading, int32_t *writing);
 int64_t cposix_receive(int32_t fd, void *buffer, size_t count, int64_t timeout);
 /// Writes some bytes (at least one) as soon as there is room.
 int64_t cposix_send(int32_t fd, const void *bytes, size_t count, int64_t timeout);
+/// Sends one datagram to a Unix socket, without waiting. A name that begins with @ is in the abstract namespace.
+int32_t cposix_unix_datagram(const char *name, const void *bytes, size_t count);
 /// how: 0 reading, 1 writing, 2 both.
 int32_t cposix_shutdown(int32_t fd, int32_t how);
 int32_t cposix_peer_name(int32_t fd, bool local, char *text, size_t capacity);
@@ -151,6 +153,14 @@ int32_t cposix_machine(char *buffer, size_t capacity);
 int32_t cposix_kernel(char *buffer, size_t capacity);
 int32_t cposix_cpus(void);
 int32_t cposix_random(void *buffer, size_t count);
+/// Numeric addresses of a host name, each ended by a line feed; returns their length together.
+int32_t cposix_resolve(const char *host, char *buffer, size_t capacity);
+/// The name that belongs to a numeric address; -(CPOSIX_GAI + EAI_NONAME) when none does.
+int32_t cposix_reverse(const char *address, char *buffer, size_t capacity);
+/// "name address" of every address of this host's interfaces that are up, each ended by a line feed.
+int32_t cposix_interfaces(char *buffer, size_t capacity);
+/// Whether the kernel's clock is kept in step with others (adjtimex), and its greatest error in microseconds.
+int32_t cposix_clock_synchronized(bool *synchronized, int64_t *error_microseconds);
 /// NULL when not set. The text belongs to the process.
 const char *cposix_getenv(const char *name);
 /// The index-th "NAME=value", or NULL past the end.

@@ -20,10 +20,13 @@ struct DaemonOptions: ParsableArguments {
     var config: String
 }
 
-/// A daemon's life: logs, runs until SIGTERM or SIGINT, closes.
+/// A daemon's life: logs, tells the service manager, runs until SIGTERM or SIGINT, closes.
 struct Daemon {
     let file: ConfigurationFile
     let logger: Logger
+    /// Nil if the log goes to standard error.
+    private let sink: RotatingFileSink?
+    private let manager = ServiceNotification()
 
     /// Reads the configuration and starts the log.
     init(_ options: DaemonOptions, label: String, keys: Set<String>) throws {
@@ -31,8 +34,10 @@ struct Daemon {
         let level = Logger.Level(rawValue: file.string("LOGLEVEL", default: "info").lowercased()) ?? .info
         if let path = file.optional("LOG_FILE") {
             let sink = try RotatingFileSink(path: path)
+            self.sink = sink
             LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, sink: sink) }
         } else {
+            sink = nil
             LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, sink: StandardErrorSink()) }
         }
         logger = Logger(label: label)
@@ -57,24 +62,38 @@ struct Daemon {
 
     var host: String { file.string("LISTEN_ADDRESS", default: "127.0.0.1") }
 
-    /// Listens, runs the background work, waits for a signal, and stops.
+    /// Listens, runs the background work, waits for SIGTERM or SIGINT, and stops. SIGHUP opens the log file anew.
     func run(_ listeners: [HTTPService], background: [@Sendable () async -> Void] = []) async throws {
         for listener in listeners { try await listener.start() }
         let tasks = background.map { work in Task { await work() } }
         if let ready = file.optional("READY_FILE") {
             try "\(Host.processID)\n".write(toFile: ready, atomically: true, encoding: .utf8)
         }
+        notify { () throws(PosixError) in try manager.ready("Serving.") }
         await withCheckedContinuation { continuation in
-            Foundation.Thread.detachNewThread {
+            Foundation.Thread.detachNewThread { [sink] in
                 // Any failure of the wait itself ends the daemon too: it could not be stopped otherwise.
-                _ = try? Signals.wait()
+                while let number = try? Signals.wait(), number == Signals.hangup { sink?.reopen() }
                 continuation.resume()
             }
         }
         logger.info("Stopping.")
+        notify { () throws(PosixError) in try manager.stopping() }
         for task in tasks { task.cancel() }
         for listener in listeners { await listener.stop() }
         for task in tasks { await task.value }
+    }
+}
+
+extension Daemon {
+    /// A service manager that cannot be told is no reason to stop serving, but it will end a start that seems to hang.
+    private func notify(_ body: () throws(PosixError) -> Bool) {
+        do throws(PosixError) {
+            _ = try body()
+        } catch {
+            logger.warning(
+                "The service manager cannot be told of the service's state.", metadata: ["error": "\(error)"])
+        }
     }
 }
 
