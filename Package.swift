@@ -235,6 +235,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "MalleeTests",
+            dependencies: [
+                "Posix", "ServiceHost", "TLS", "mallee", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "S3Tests",
             dependencies: [
                 "ObjectStore", "S3", "Signatures", "Walrus", "XML",
