@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .executable(name: "mallee", targets: ["mallee"]),
         .executable(name: "mallee-node", targets: ["mallee-node"]),
+        .executable(name: "mallee-roll", targets: ["mallee-roll"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -56,7 +57,7 @@ let package = Package(
         // MARK: Layer 2: one Swift face for each C library
         .target(name: "Posix", dependencies: ["CPosix"], swiftSettings: portable),
         .target(name: "TLS", dependencies: ["COpenSSL", "Posix"], swiftSettings: portable),
-        .target(name: "Archive", dependencies: ["CArchive"], swiftSettings: strict),
+        .target(name: "Archive", dependencies: ["CArchive", "Posix"], swiftSettings: strict),
 
         // MARK: Layer 3: mechanisms behind small protocols
         .target(name: "BlockingHTTP", dependencies: ["Posix", "TLS"], swiftSettings: portable),
@@ -157,6 +158,10 @@ let package = Package(
                 "Archive", "CloudClient", "Posix", "XML", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "Roll",
+            dependencies: ["Archive", "JSON", "Posix", "XML", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
 
         // MARK: Layer 6: composition
         .executableTarget(
@@ -183,6 +188,12 @@ let package = Package(
             swiftSettings: portable,
             // Without Foundation nothing else brings the C mathematics that Swift's rounding calls.
             linkerSettings: [.linkedLibrary("m")]),
+        .executableTarget(
+            name: "mallee-roll",
+            dependencies: [
+                "Archive", "JSON", "Posix", "Roll", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .executableTarget(name: "wsdl2swift", dependencies: ["XML"], swiftSettings: strict),
 
         // MARK: Tests mirror the targets
@@ -196,7 +207,9 @@ let package = Package(
             name: "NodeControllerTests",
             dependencies: ["BlockingHTTP", "Contracts", "Hypervisor", "NodeController", "Posix", "TLS", "XML"],
             swiftSettings: strict),
-        .testTarget(name: "ArchiveTests", dependencies: ["Archive"], swiftSettings: strict),
+        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "RollTests", dependencies: ["Archive", "JSON", "Posix", "Roll", "XML"], swiftSettings: strict),
         .testTarget(name: "CloudClientTests", dependencies: ["CloudClient"], swiftSettings: strict),
         .testTarget(name: "ImageImportTests", dependencies: ["Archive", "ImageImport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),

@@ -1,7 +1,8 @@
 // Archive: libarchive's one Swift face.
 //
-// Here: reading compressed files as one stream, reading archive members, writing archives. Not here: what the members
-// mean (RPM, ISO, credentials zip: their users' business).
+// Here: reading compressed files as one stream, reading archive members (of a file, or of a file in a disc image),
+// writing archives and ISO 9660 discs, and a reader of discs at any place, since libarchive's goes front to back only.
+// Not here: what the members mean (RPM, roll, credentials zip: their users' business).
 // Failing: `ArchiveError` with libarchive's own text and the path. Blocking: call it from a thread that may wait.
 
 /// What libarchive could not do.
@@ -40,12 +41,15 @@ public struct ArchiveEntry: Sendable, Equatable {
     public var permissions: UInt16
     /// Size in bytes; for files.
     public var size: Int64
+    /// When it was modified, in seconds since 1970; 0 if the archive does not say.
+    public var modified: Int64
 
     /// Makes an entry.
-    public init(path: String, kind: Kind, permissions: UInt16, size: Int64 = 0) {
+    public init(path: String, kind: Kind, permissions: UInt16, size: Int64 = 0, modified: Int64 = 0) {
         self.path = path
         self.kind = kind
         self.permissions = permissions
         self.size = size
+        self.modified = modified
     }
 }

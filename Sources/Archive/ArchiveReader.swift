@@ -1,4 +1,5 @@
 import CArchive
+import Posix
 
 /// Reads an archive, or one compressed file, front to back. Not for use by two threads at once.
 public final class ArchiveReader {
@@ -34,7 +35,32 @@ public final class ArchiveReader {
         guard archive_read_open_memory(handle, copy.baseAddress, bytes.count) == ARCHIVE_OK else { throw failure() }
     }
 
+    /// Opens an archive, or one compressed file, that is a part of a file.
+    public convenience init(region: FileRegion, content: Content = .archive) throws(ArchiveError) {
+        try self.init(name: region.name, content: content)
+        let feed = RegionFeed(region)
+        self.feed = feed
+        let result = archive_read_open(
+            handle, Unmanaged.passUnretained(feed).toOpaque(), nil,
+            { handle, client, buffer in
+                guard let client, let buffer else { return -1 }
+                let feed = Unmanaged<RegionFeed>.fromOpaque(client).takeUnretainedValue()
+                do throws(ArchiveError) {
+                    return try feed.next(buffer)
+                } catch {
+                    archive_set_error_text(handle, PosixError.inputOutput, error.message)
+                    return -1
+                }
+            }, nil)
+        guard result == ARCHIVE_OK else { throw failure() }
+        if content == .compressedFile {
+            var entry: OpaquePointer?
+            guard archive_read_next_header(handle, &entry) == ARCHIVE_OK else { throw failure() }
+        }
+    }
+
     private var memory: UnsafeMutableRawBufferPointer?
+    private var feed: RegionFeed?
 
     private init(name: String, content: Content) throws(ArchiveError) {
         guard let handle = archive_read_new() else { throw ArchiveError(path: name, message: "out of memory") }
@@ -76,7 +102,9 @@ public final class ArchiveReader {
                     minor: UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry)))
             default: .file
             }
-        return ArchiveEntry(path: name, kind: kind, permissions: permissions, size: archive_entry_size(entry))
+        return ArchiveEntry(
+            path: name, kind: kind, permissions: permissions, size: archive_entry_size(entry),
+            modified: archive_entry_mtime_is_set(entry) != 0 ? Int64(archive_entry_mtime(entry)) : 0)
     }
 
     /// Up to `limit` bytes of the current member; empty at its end.
@@ -107,4 +135,23 @@ public final class ArchiveReader {
 
     /// Bytes of the (compressed) file consumed so far, for progress.
     public var consumedBytes: Int64 { archive_filter_bytes(handle, -1) }
+}
+
+/// What libarchive asks for the next bytes of a region; the buffer it is given lives until it asks again.
+private final class RegionFeed {
+    private let region: FileRegion
+    private var position: Int64 = 0
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+
+    init(_ region: FileRegion) { self.region = region }
+
+    deinit { buffer.deallocate() }
+
+    func next(_ result: UnsafeMutablePointer<UnsafeRawPointer?>) throws(ArchiveError) -> Int {
+        let bytes = try region.read(Int(min(Int64(buffer.count), region.size - position)), at: position)
+        buffer.copyBytes(from: bytes)
+        position += Int64(bytes.count)
+        result.pointee = UnsafeRawPointer(buffer.baseAddress)
+        return bytes.count
+    }
 }

@@ -6,6 +6,8 @@ public final class ArchiveWriter {
     public enum Format: Sendable {
         /// cpio "newc", gzip: what the Linux kernel takes as an initramfs.
         case initramfs
+        /// One file's bytes, gzip; without a name or time, so that equal bytes make equal files.
+        case gzip
     }
 
     private let handle: OpaquePointer
@@ -23,6 +25,11 @@ public final class ArchiveWriter {
             archive_write_add_filter_gzip(handle)
             // The time stamp would make equal inputs differ.
             archive_write_set_filter_option(handle, "gzip", "timestamp", nil)
+        case .gzip:
+            archive_write_set_format_raw(handle)
+            archive_write_add_filter_gzip(handle)
+            archive_write_set_filter_option(handle, "gzip", "timestamp", nil)
+            archive_write_set_filter_option(handle, "gzip", "compression-level", "9")
         }
         guard archive_write_open_filename(handle, path) == ARCHIVE_OK else { throw failure() }
     }
@@ -33,13 +40,13 @@ public final class ArchiveWriter {
         ArchiveError(path: path, message: archive_error_string(handle).map { String(cString: $0) } ?? "unknown error")
     }
 
-    /// Adds a member owned by root, with time 0.
+    /// Adds a member owned by root.
     public func add(_ member: ArchiveEntry, bytes: [UInt8] = []) throws(ArchiveError) {
         guard let entry = archive_entry_new() else { throw ArchiveError(path: path, message: "out of memory") }
         defer { archive_entry_free(entry) }
         archive_entry_set_pathname(entry, member.path)
         archive_entry_set_perm(entry, mode_t(member.permissions))
-        archive_entry_set_mtime(entry, 0, 0)
+        archive_entry_set_mtime(entry, time_t(member.modified), 0)
         archive_entry_set_size(entry, member.kind == .file ? Int64(bytes.count) : 0)
         switch member.kind {
         case .file:
