@@ -35,7 +35,7 @@ struct Mallee: AsyncParsableCommand {
         version: "mallee \(MalleeRelease.version)",
         subcommands: [
             UpCommand.self, DownCommand.self, StatusCommand.self, ImageCommand.self, TypeCommand.self,
-            CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self,
+            CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self, InitCommand.self,
         ])
 }
 
