@@ -17,6 +17,10 @@ struct CloudView {
     private(set) var tokens: [String: Stored<TokenRecord>] = [:]
     private(set) var tombstones: [InstanceID: Stored<TombstoneRecord>] = [:]
     private(set) var networks: [String: Stored<NetworkRecord>] = [:]
+    private(set) var placementGroups = OwnedTable<PlacementGroupID, PlacementGroup>()
+    private(set) var launchTemplates = OwnedTable<LaunchTemplateID, LaunchTemplate>()
+    private(set) var launchTemplateIDs: [GroupName: LaunchTemplateID] = [:]
+    private(set) var networkTags: [String: Stored<NetworkTagsRecord>] = [:]
     var instances = InstanceTable()
 
     /// A key pair's name in its account.
@@ -24,7 +28,7 @@ struct CloudView {
         var accountID: String
         var name: String
     }
-    /// A group's name in its account.
+    /// A group's or template's name in its account.
     struct GroupName: Hashable, Sendable {
         var accountID: String
         var name: String
@@ -47,6 +51,12 @@ struct CloudView {
         case .token(let token): Self.set(&tokens, record.key, token, revision)
         case .tombstone(let tombstone): Self.set(&tombstones, tombstone.id, tombstone, revision)
         case .network(let network): Self.set(&networks, network.zone, network, revision)
+        case .placementGroup(let group):
+            placementGroups.set(group, id: group.id, account: group.accountID, revision: revision)
+        case .launchTemplate(let template):
+            launchTemplates.set(template, id: template.id, account: template.accountID, revision: revision)
+            launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = template.id
+        case .networkTags(let tags): Self.set(&networkTags, tags.accountID, tags, revision)
         case .userData: break
         }
     }
@@ -70,6 +80,11 @@ struct CloudView {
         case .token: tokens[record.key] = nil
         case .tombstone(let tombstone): tombstones[tombstone.id] = nil
         case .network(let network): networks[network.zone] = nil
+        case .placementGroup(let group): placementGroups.remove(group.id, account: group.accountID)
+        case .launchTemplate(let template):
+            launchTemplates.remove(template.id, account: template.accountID)
+            launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = nil
+        case .networkTags(let tags): networkTags[tags.accountID] = nil
         case .userData: break
         }
     }
@@ -80,6 +95,15 @@ struct CloudView {
 
     func group(named name: String, of account: String) -> Stored<SecurityGroup>? {
         groupIDs[GroupName(accountID: account, name: name)].flatMap { groups[$0] }
+    }
+
+    func launchTemplate(named name: String, of account: String) -> Stored<LaunchTemplate>? {
+        launchTemplateIDs[GroupName(accountID: account, name: name)].flatMap { launchTemplates[$0] }
+    }
+
+    /// An account has few of them.
+    func placementGroup(named name: String, of account: String) -> Stored<PlacementGroup>? {
+        placementGroups.records(of: account).first { $0.value.name == name }
     }
 
     private mutating func set(_ group: SecurityGroup, revision: Int64) {

@@ -52,7 +52,7 @@ extension CloudController {
                 var mutation = Mutation()
                 for stored in view.tokens.values where stored.value.createdAt <= limit {
                     // A token is remembered at least as long as its instances are.
-                    guard view.instances.reservation(stored.value.reservationID) == nil else { continue }
+                    if let id = stored.value.reservationID, view.instances.reservation(id) != nil { continue }
                     mutation.delete(.token(stored.value), revision: stored.revision)
                     if mutation.steps > 2000 { break }
                 }

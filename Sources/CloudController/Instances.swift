@@ -143,13 +143,15 @@ extension CloudController {
                 parameter: "InstanceId", value: "\(ids.count) ids",
                 reason: "One request can terminate at most 1000 instances; use several.")
         }
-        _ = try owned(ids, as: caller)
+        try Self.checkProtection(try owned(ids, as: caller))
         if dryRun { throw .dryRunSucceeded }
         let now = configuration.now()
         let transitions = try await mutate { (_) throws(CloudError) in
             var mutation = Mutation()
             var transitions: [StateTransition] = []
-            for stored in try self.owned(ids, as: caller) {
+            let instances = try self.owned(ids, as: caller)
+            try Self.checkProtection(instances)
+            for stored in instances {
                 let next = stored.value.terminating(at: now)
                 if next != stored.value { mutation.update(.instance(next), revision: stored.revision) }
                 transitions.append(

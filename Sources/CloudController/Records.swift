@@ -5,14 +5,17 @@ import Store
 // The documents in the store, and their keys. Every value is a JSON object with the version of its form ("v").
 // An unknown field is ignored, so a new optional one needs no new version.
 
-/// What a RunInstances with a client token was answered.
+/// What a request with a client token was answered.
 struct TokenRecord: Sendable, Codable {
     /// See `RunInstancesRequest.clientToken`.
     var token: String
     var accountID: String
     /// SHA-256 of the request's parameters.
     var fingerprint: String
-    var reservationID: ReservationID
+    /// What RunInstances launched; nil for other actions.
+    var reservationID: ReservationID?
+    /// What another action made.
+    var resource: String?
     var createdAt: Timestamp
 }
 
@@ -27,6 +30,13 @@ struct NetworkRecord: Sendable, Codable {
     var zone: String
     var revision: Int64
     var digest: String
+}
+
+/// Tags of the parts of an account's network, which need no other record.
+struct NetworkTagsRecord: Sendable, Codable {
+    var accountID: String
+    /// By identifier.
+    var tags: [String: [Tag]]
 }
 
 /// What is so of the cloud as a whole.
@@ -48,6 +58,9 @@ enum StoredRecord: Sendable {
     case token(TokenRecord)
     case tombstone(TombstoneRecord)
     case network(NetworkRecord)
+    case placementGroup(PlacementGroup)
+    case launchTemplate(LaunchTemplate)
+    case networkTags(NetworkTagsRecord)
     /// An instance's user data: bytes, not a document. It is read when the instance is placed and not kept in memory.
     case userData(InstanceID, [UInt8])
 
@@ -65,6 +78,9 @@ enum StoredRecord: Sendable {
         case .token(let token): Key.token(account: token.accountID, token: token.token)
         case .tombstone(let tombstone): Key.tombstone(tombstone.id)
         case .network(let network): Key.network(zone: network.zone)
+        case .placementGroup(let group): Key.placementGroup(account: group.accountID, name: group.name)
+        case .launchTemplate(let template): Key.launchTemplate(account: template.accountID, name: template.name)
+        case .networkTags(let tags): Key.networkTags(account: tags.accountID)
         case .userData(let id, _): Key.userData(id)
         }
     }
@@ -83,6 +99,9 @@ enum StoredRecord: Sendable {
         case .token(let record): try Self.encode(record)
         case .tombstone(let record): try Self.encode(record)
         case .network(let record): try Self.encode(record)
+        case .placementGroup(let record): try Self.encode(record)
+        case .launchTemplate(let record): try Self.encode(record)
+        case .networkTags(let record): try Self.encode(record)
         case .userData(_, let bytes): bytes
         }
     }
@@ -102,6 +121,9 @@ enum StoredRecord: Sendable {
         case "tokens": return .token(try decode(key, bytes))
         case "forgotten": return .tombstone(try decode(key, bytes))
         case "networks": return .network(try decode(key, bytes))
+        case "placementgroups": return .placementGroup(try decode(key, bytes))
+        case "launchtemplates": return .launchTemplate(try decode(key, bytes))
+        case "networktags": return .networkTags(try decode(key, bytes))
         default: return nil
         }
     }
@@ -170,10 +192,15 @@ enum Key {
     static func token(account: String, token: String) -> String { "/tokens/\(account)/\(token)" }
     static func tombstone(_ id: InstanceID) -> String { "/forgotten/\(id.value)" }
     static func network(zone: String) -> String { "/networks/\(zone)" }
+    /// By name, so that the store itself keeps names unique.
+    static func placementGroup(account: String, name: String) -> String { "/placementgroups/\(account)/\(name)" }
+    /// See `placementGroup`.
+    static func launchTemplate(account: String, name: String) -> String { "/launchtemplates/\(account)/\(name)" }
+    static func networkTags(account: String) -> String { "/networktags/\(account)" }
     /// What is read at start; user data is not.
     static let loadedPrefixes = [
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
-        "/forgotten/", "/networks/",
+        "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/",
     ]
 }
 

@@ -26,6 +26,7 @@ private struct LaunchPlan {
     var type: InstanceType
     var keyPair: KeyPair?
     var groups: [SecurityGroup]
+    var placementGroup: Stored<PlacementGroup>?
     var minimum: Int
     var maximum: Int
 
@@ -65,9 +66,10 @@ extension CloudController {
     private func replay(key: String, token: String, fingerprint: String) throws(CloudError) -> Reservation? {
         guard let known = view.tokens[key]?.value else { return nil }
         guard known.fingerprint == fingerprint else { throw .idempotentParameterMismatch(token: token) }
-        guard let reservation = view.instances.reservation(known.reservationID) else {
+        guard let id = known.reservationID else { throw .idempotentParameterMismatch(token: token) }
+        guard let reservation = view.instances.reservation(id) else {
             throw .incorrectState(
-                .reservation, known.reservationID.value, state: "terminated and forgotten",
+                .reservation, id.value, state: "terminated and forgotten",
                 operation: "RunInstances with the client token '\(token)'; use a new token")
         }
         return Reservation(
@@ -85,6 +87,10 @@ extension CloudController {
             var mutation = Mutation()
             for group in plan.groups {
                 mutation.conditions.append(.exists(Key.group(account: group.accountID, name: group.name)))
+            }
+            if let group = plan.placementGroup {
+                // Touched by every launch, so that it is not deleted, and not given another zone, meanwhile.
+                mutation.update(.placementGroup(group.value), revision: group.revision)
             }
             for instance in reservation.instances {
                 mutation.create(.instance(instance))
@@ -152,10 +158,17 @@ extension CloudController {
                 reason: "User data is limited to 16384 bytes")
         }
         try NamingRules.checkTags(request.instanceTags)
+        var placementGroup: Stored<PlacementGroup>?
+        if let name = request.options.placementGroup {
+            guard let found = view.placementGroup(named: name, of: caller.accountID) else {
+                throw .notFound(.placementGroup, [name])
+            }
+            placementGroup = found
+        }
         let maximum = try quota(request, as: caller)
         return LaunchPlan(
             image: image, kernelID: kernel, ramdiskID: ramdisk, type: type, keyPair: keyPair, groups: groups,
-            minimum: request.minCount, maximum: maximum)
+            placementGroup: placementGroup, minimum: request.minCount, maximum: maximum)
     }
 
     private func checkCounts(_ request: RunInstancesRequest) throws(CloudError) {
@@ -257,7 +270,10 @@ extension CloudController {
                     ? "The cloud has no availability zone. Register a cluster controller."
                     : "No cluster controller answers (\(silent.joined(separator: "; "))). Try again later.")
         }
-        let allowed = try configuration.policy.restrict(offers, for: request, of: caller)
+        var allowed = try configuration.policy.restrict(offers, for: request, of: caller)
+        if let group = plan.placementGroup?.value {
+            allowed = try Self.within(group, members(of: group), allowed, request)
+        }
         if let shares = ZoneAllocation.divide(minimum: plan.minimum, maximum: plan.maximum, over: allowed) {
             return shares
         }
@@ -269,6 +285,20 @@ extension CloudController {
         if !silent.isEmpty { detail += " Not counted: \(silent.joined(separator: "; "))." }
         throw .insufficientCapacity(
             zone: request.zone, type: plan.type.name, requested: plan.minimum, available: available, detail: detail)
+    }
+
+    /// All instances of a placement group are in one zone: that of those it has, or the one with the most room.
+    private static func within(
+        _ group: PlacementGroup, _ members: [Instance], _ offers: [ZoneAllocation.Offer], _ request: RunInstancesRequest
+    ) throws(CloudError) -> [ZoneAllocation.Offer] {
+        guard let zone = members.first?.zone else {
+            return offers.max { $0.slots < $1.slots }.map { [$0] } ?? []
+        }
+        if let wanted = request.zone, wanted != zone {
+            throw .invalidCombination(
+                "The instances of the placement group '\(group.name)' are in the availability zone \(zone)")
+        }
+        return offers.filter { $0.zone == zone }
     }
 
     /// What is needed and what is free, for people.
@@ -340,6 +370,7 @@ extension CloudController {
                         publicKey: plan.keyPair?.publicKey, userData: nil, groups: groups,
                         macAddress: Self.macAddress(instanceID), launchTime: now, clientToken: request.clientToken,
                         isMonitored: request.monitoring, tags: request.instanceTags))
+                instances[instances.count - 1].options = request.options.unlessEmpty
             }
         }
         return Reservation(id: id, accountID: caller.accountID, instances: instances)
@@ -376,6 +407,13 @@ extension RunInstancesRequest {
         add(userData.map { SHA256.hash(data: $0).hexadecimal })
         add(monitoring ? "monitored" : "plain")
         add(instanceTags.flatMap { [$0.key, $0.value] })
+        // Tokens of an earlier release, which knew none, stay good.
+        if options != InstanceOptions() {
+            add([
+                options.isProtectedFromTermination == true ? "protected" : "plain",
+                options.isProtectedFromStop == true ? "protected" : "plain", options.placementGroup ?? "",
+            ])
+        }
         return hash.finalize().hexadecimal
     }
 }

@@ -207,7 +207,7 @@ extension CloudController {
     }
 
     /// The group that a permission names as its peer.
-    private func peer(_ peer: Permission.GroupPeer, of group: SecurityGroup, as caller: Caller) throws(CloudError)
+    func peer(_ peer: Permission.GroupPeer, of group: SecurityGroup, as caller: Caller) throws(CloudError)
         -> SecurityGroupRule.Peer
     {
         let account = peer.accountID ?? group.accountID
@@ -233,7 +233,7 @@ extension CloudController {
         return .group(id: found.id, accountID: found.accountID, name: found.name)
     }
 
-    private func wakeZones(of group: SecurityGroupID) {
+    func wakeZones(of group: SecurityGroupID) {
         for (zone, instances) in view.instances.zones where instances.members[group] != nil { wake(zone: zone) }
     }
 }

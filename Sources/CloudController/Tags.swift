@@ -1,6 +1,6 @@
 public import CloudModel
 
-// Tags on instances, images, key pairs, security groups and their rules.
+// Tags on everything that has an identifier.
 
 extension CloudController {
     /// EC2: CreateTags. All resources get them, or none.
@@ -38,6 +38,8 @@ extension CloudController {
         try await mutate { (_) throws(CloudError) in
             var mutation = Mutation()
             var groups: [SecurityGroupID: (SecurityGroup, Int64)] = [:]
+            let known = self.view.networkTags[caller.accountID]
+            var network = known?.value.tags ?? [:]
             var seen = Set<String>()
             for id in resourceIDs where seen.insert(id.lowercased()).inserted {
                 switch try self.taggable(id, as: caller) {
@@ -65,6 +67,23 @@ extension CloudController {
                         value.rules[index].tags = try change(value.rules[index].tags)
                     }
                     groups[stored.value.id] = (value, stored.revision)
+                case .placementGroup(let stored):
+                    var value = stored.value
+                    value.tags = try change(value.tags)
+                    if value != stored.value { mutation.update(.placementGroup(value), revision: stored.revision) }
+                case .launchTemplate(let stored):
+                    var value = stored.value
+                    value.tags = try change(value.tags)
+                    if value != stored.value { mutation.update(.launchTemplate(value), revision: stored.revision) }
+                case .networkPart: network[id] = try change(network[id] ?? [])
+                }
+            }
+            if network != known?.value.tags ?? [:] {
+                let record = NetworkTagsRecord(accountID: caller.accountID, tags: network.filter { !$0.value.isEmpty })
+                if let known {
+                    mutation.update(.networkTags(record), revision: known.revision)
+                } else {
+                    mutation.create(.networkTags(record))
                 }
             }
             for (id, (value, revision)) in groups where self.view.groups[id]?.value != value {
@@ -81,6 +100,9 @@ extension CloudController {
         case keyPair(Stored<KeyPair>)
         case group(Stored<SecurityGroup>)
         case rule(SecurityGroupRuleID, of: Stored<SecurityGroup>)
+        case placementGroup(Stored<PlacementGroup>)
+        case launchTemplate(Stored<LaunchTemplate>)
+        case networkPart
     }
 
     /// The caller's resource with this id.
@@ -112,6 +134,19 @@ extension CloudController {
             else { throw .notFound(.securityGroupRule, [text]) }
             return .rule(id, of: stored)
         }
+        if let id = PlacementGroupID(text) {
+            guard let stored = view.placementGroups[id], mine(stored.value.accountID) else {
+                throw .notFound(.placementGroup, [text])
+            }
+            return .placementGroup(stored)
+        }
+        if let id = LaunchTemplateID(text) {
+            guard let stored = view.launchTemplates[id], mine(stored.value.accountID) else {
+                throw .notFound(.launchTemplate, [text])
+            }
+            return .launchTemplate(stored)
+        }
+        if try networkPart(text, as: caller) != nil { return .networkPart }
         throw .malformedID(.tag, text)
     }
 
@@ -148,6 +183,15 @@ extension CloudController {
         for stored in view.groups.records(of: account) {
             add(stored.value.id.value, .securityGroup, stored.value.tags)
             for rule in stored.value.rules { add(rule.id.value, .securityGroupRule, rule.tags) }
+        }
+        for stored in view.placementGroups.records(of: account) {
+            add(stored.value.id.value, .placementGroup, stored.value.tags)
+        }
+        for stored in view.launchTemplates.records(of: account) {
+            add(stored.value.id.value, .launchTemplate, stored.value.tags)
+        }
+        for (id, these) in view.networkTags[account]?.value.tags ?? [:] {
+            if let part = NetworkPart.part(of: id) { add(id, part.resource, these) }
         }
         return tags
     }

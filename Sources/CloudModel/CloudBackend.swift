@@ -111,6 +111,8 @@ public struct RunInstancesRequest: Hashable, Sendable {
     public var monitoring: Bool
     /// Tags for the instances.
     public var instanceTags: [Tag]
+    /// Protection, and name of the placement group.
+    public var options = InstanceOptions()
     /// Only check.
     public var dryRun: Bool
     /// Makes a request for one instance.
@@ -424,7 +426,9 @@ public struct TagDescription: Hashable, Sendable {
 /// Every call authorises the caller, throws `CloudError`, and returns when what it acknowledges is durable. Describe
 /// calls show a caller his own resources and the public ones; an administrator's too, unless he names ids. Identifiers
 /// in requests are as the user wrote them.
-public protocol CloudBackend: Sendable {
+public protocol CloudBackend: AccountBackend, ImageAttributeBackend, InstanceAttributeBackend, LaunchTemplateBackend,
+    PlacementGroupBackend, SecurityGroupRuleBackend, Sendable
+{
     // MARK: Authentication
     /// The active access key with this id; nil if there is none.
     func accessKey(id: String) async throws(CloudError) -> AccessKey?

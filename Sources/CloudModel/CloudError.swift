@@ -25,6 +25,8 @@ public enum CloudError: Error, Sendable, Equatable {
     case idempotentParameterMismatch(token: String)
     /// The caller may not do this.
     case unauthorized(operation: String)
+    /// The owner himself has forbidden it, such as to terminate a protected instance.
+    case notPermitted(String)
     /// The action is known but not offered.
     case unsupported(String)
     /// DryRun was set and the request would have succeeded.
@@ -49,7 +51,7 @@ public enum CloudError: Error, Sendable, Equatable {
         switch self {
         case .insufficientCapacity, .unavailable, .internalError: true
         case .notFound, .malformedID, .invalidValue, .missingParameter, .invalidCombination, .duplicate, .inUse,
-            .incorrectState, .idempotentParameterMismatch, .unauthorized, .unsupported, .dryRunSucceeded,
+            .incorrectState, .idempotentParameterMismatch, .unauthorized, .notPermitted, .unsupported, .dryRunSucceeded,
             .invalidNextToken, .limitExceeded:
             false
         }

@@ -24,6 +24,17 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     case instanceType = "instance-type"
     case availabilityZone = "availability-zone"
     case node, region
+    case vpc, subnet
+    case routeTable = "route-table"
+    case internetGateway = "internet-gateway"
+    case networkACL = "network-acl"
+    case dhcpOptions = "dhcp-options"
+    case networkInterface = "network-interface"
+    case placementGroup = "placement-group"
+    case launchTemplate = "launch-template"
+    /// A launch template by its name, for which EC2 has codes of its own.
+    case launchTemplateName = "launch-template-name"
+    case launchTemplateVersion = "launch-template-version"
 }
 
 /// A resource's identifier: prefix, dash, and 17 (or, from older tools, 8) lower-case hexadecimal digits.

@@ -129,6 +129,8 @@ public struct Instance: Hashable, Sendable, Codable {
     public var reportGeneration: Int64
     /// Tags.
     public var tags: [Tag]
+    /// What the owner has set beyond the launch; nil for nothing.
+    public var options: InstanceOptions?
 
     /// Makes a record of an instance that was just accepted.
     public init(

@@ -54,6 +54,10 @@ extension Instance: FilterableResource {
         case "launch-time", "usage-operation-update-time", "network-interface.attachment.attach-time":
             return { [$0.launchTime.iso8601] }
         case "client-token": return { $0.clientToken.map { [$0] } ?? [] }
+        case "placement-group-name": return { $0.options?.placementGroup.map { [$0] } ?? [] }
+        case "vpc-id", "network-interface.vpc-id": return { [NetworkPart.vpc.id(of: $0.accountID)] }
+        case "subnet-id", "network-interface.subnet-id":
+            return { [NetworkPart.subnet.id(of: $0.accountID, zone: $0.zone)] }
         case "instance.group-id", "group-id", "network-interface.group-id": return { $0.groups.map(\.id.value) }
         case "instance.group-name", "group-name", "network-interface.group-name": return { $0.groups.map(\.name) }
         default: return nil
@@ -124,12 +128,11 @@ extension Instance: FilterableResource {
         "network-interface.ipv6-prefixes.ipv6-prefix", "network-interface.network-interface-id",
         "network-interface.operator.managed", "network-interface.operator.principal",
         "network-interface.outpost-arn", "network-interface.requester-id",
-        "network-interface.source-dest-check", "network-interface.subnet-id", "network-interface.tag-key",
-        "network-interface.tag-value", "network-interface.vpc-id",
+        "network-interface.source-dest-check", "network-interface.tag-key", "network-interface.tag-value",
         "network-performance-options.bandwidth-weighting", "operator.principal", "outpost-arn",
-        "placement-group-name", "placement-partition-number", "platform",
+        "placement-partition-number", "platform",
         "private-dns-name-options.enable-resource-name-dns-a-record",
         "private-dns-name-options.enable-resource-name-dns-aaaa-record", "private-dns-name-options.hostname-type",
-        "product-code", "product-code.type", "spot-instance-request-id", "subnet-id", "tpm-support", "vpc-id",
+        "product-code", "product-code.type", "spot-instance-request-id", "tpm-support",
     ]
 }

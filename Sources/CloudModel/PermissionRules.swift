@@ -111,7 +111,8 @@ public enum PermissionRules {
         .invalidValue(parameter: "cidrIp", value: text, reason: "CIDR block \(text) is malformed")
     }
 
-    private static func check(description: String?) throws(CloudError) {
+    /// Refuses descriptions that EC2 refuses.
+    public static func check(description: String?) throws(CloudError) {
         guard let description, description.utf8.count > 255 else { return }
         throw .invalidValue(
             parameter: "description", value: description, reason: "A rule's description has at most 255 characters.")

@@ -63,7 +63,7 @@ extension SecurityGroup: FilterableResource {
         case "group-id": return { [$0.id.value] }
         case "group-name": return { [$0.name] }
         case "owner-id": return { [$0.accountID] }
-        case "vpc-id": return { _ in [] }
+        case "vpc-id": return { [NetworkPart.vpc.id(of: $0.accountID)] }
         default: break
         }
         let egress = name.hasPrefix("egress.ip-permission.")

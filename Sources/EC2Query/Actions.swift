@@ -52,14 +52,17 @@ public struct EC2Action: Sendable {
     private static let byName = Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 
     /// The names of EC2's actions that are known and not offered, in alphabetical order.
-    public static var unoffered: [String] { KnownActions.names.subtracting(byName.keys).sorted() }
+    public static var unoffered: [String] {
+        KnownActions.names.subtracting(byName.keys).subtracting(EmptyList.all.map(\.action)).sorted()
+    }
 
     /// All actions that are offered.
     public static let all: [EC2Action] = [
         // Instances
         EC2Action(
             "RunInstances", since: "2006-06-26", Instances.run,
-            "Starts instances; durable when answered, idempotent by ClientToken. No EBS devices, spot, templates, VPC."),
+            "Starts instances; durable when answered, idempotent by ClientToken; from a launch template, into a subnet or a "
+                + "placement group. No EBS devices, spot, chosen addresses."),
         EC2Action(
             "DescribeInstances", since: "2006-06-26", Instances.describe,
             "Lists instances by id, filter and page; terminated ones for an hour."),
@@ -71,6 +74,31 @@ public struct EC2Action: Sendable {
         EC2Action(
             "GetConsoleOutput", since: "2006-06-26", Instances.consoleOutput,
             "The last 64 KiB of the serial console, always the latest."),
+        EC2Action(
+            "StopInstances", since: "2009-10-31", Instances.stop,
+            "Refused for each instance: roots are on instance storage."),
+        EC2Action(
+            "StartInstances", since: "2009-10-31", Instances.start,
+            "Refused for each instance: roots are on instance storage."),
+        EC2Action(
+            "DescribeInstanceAttribute", since: "2009-10-31", Instances.describeAttribute,
+            "One attribute of an instance."),
+        EC2Action(
+            "ModifyInstanceAttribute", since: "2009-10-31", Instances.modifyAttribute,
+            "Protection from termination and stop, and groups. What takes a stopped instance is refused."),
+        EC2Action(
+            "ResetInstanceAttribute", since: "2009-10-31", Instances.resetAttribute,
+            "sourceDestCheck; kernel and ramdisk take a stopped instance."),
+        EC2Action(
+            "MonitorInstances", since: "2009-05-15", Instances.monitor, "Switches detailed monitoring on."),
+        EC2Action(
+            "UnmonitorInstances", since: "2009-05-15", Instances.unmonitor, "Switches detailed monitoring off."),
+        EC2Action(
+            "GetPasswordData", since: "2008-08-08", Instances.passwordData,
+            "What a Windows guest has written to its console; empty for others."),
+        EC2Action(
+            "DescribeInstanceCreditSpecifications", since: "2016-11-15", Instances.creditSpecifications,
+            "Empty: no type has CPU credits."),
         // Images
         EC2Action(
             "RegisterImage", since: "2006-06-26", Images.register,
@@ -79,6 +107,16 @@ public struct EC2Action: Sendable {
         EC2Action("DeregisterImage", since: "2006-06-26", Images.deregister, "Removes an image from the list."),
         EC2Action(
             "DescribeImages", since: "2006-06-26", Images.describe, "Lists machine images, kernels and ramdisks."),
+        EC2Action(
+            "DescribeImageAttribute", since: "2007-01-19", Images.describeAttribute, "One attribute of an own image."),
+        EC2Action(
+            "ModifyImageAttribute", since: "2007-01-19", Images.modifyAttribute,
+            "Launch permissions of accounts and of all; the description. No product codes."),
+        EC2Action(
+            "ResetImageAttribute", since: "2007-01-19", Images.resetAttribute, "Takes all launch permissions away."),
+        EC2Action(
+            "CopyImage", since: "2013-02-01", Images.copy,
+            "Another image of the same object, idempotent by ClientToken. Within the one region."),
         // Key pairs
         EC2Action(
             "CreateKeyPair", since: "2006-06-26", KeyPairs.create, "Makes an RSA or Ed25519 key pair, as PEM."),
@@ -86,7 +124,8 @@ public struct EC2Action: Sendable {
         EC2Action("DescribeKeyPairs", since: "2006-06-26", KeyPairs.describe, "Lists key pairs."),
         EC2Action("DeleteKeyPair", since: "2006-06-26", KeyPairs.delete, "Forgets a key pair, by name or id."),
         // Security groups
-        EC2Action("CreateSecurityGroup", since: "2006-06-26", SecurityGroups.create, "Makes a group; no VPC."),
+        EC2Action(
+            "CreateSecurityGroup", since: "2006-06-26", SecurityGroups.create, "Makes a group, in the default VPC."),
         EC2Action("DescribeSecurityGroups", since: "2006-06-26", SecurityGroups.describe, "Lists groups with rules."),
         EC2Action(
             "DeleteSecurityGroup", since: "2006-06-26", SecurityGroups.delete,
@@ -106,6 +145,56 @@ public struct EC2Action: Sendable {
         EC2Action(
             "DescribeSecurityGroupRules", since: "2016-11-15", SecurityGroups.describeRules,
             "Lists rules by id, group and tag."),
+        EC2Action(
+            "ModifySecurityGroupRules", since: "2016-11-15", SecurityGroups.modifyRules,
+            "Replaces rules, which keep their ids. No prefix lists."),
+        EC2Action(
+            "UpdateSecurityGroupRuleDescriptionsIngress", since: "2016-11-15", SecurityGroups.describeIngress,
+            "Sets descriptions of rules, by what they permit or by id."),
+        EC2Action(
+            "UpdateSecurityGroupRuleDescriptionsEgress", since: "2016-11-15", SecurityGroups.describeEgress,
+            "Sets descriptions of rules, by what they permit or by id."),
+        // Placement groups and launch templates
+        EC2Action(
+            "CreatePlacementGroup", since: "2011-01-01", PlacementGroups.create,
+            "Makes a group whose instances are kept in one zone (strategy cluster)."),
+        EC2Action("DescribePlacementGroups", since: "2011-01-01", PlacementGroups.describe, "Lists them."),
+        EC2Action(
+            "DeletePlacementGroup", since: "2011-01-01", PlacementGroups.delete, "Removes one that has no instances."),
+        EC2Action(
+            "CreateLaunchTemplate", since: "2016-11-15", LaunchTemplates.create,
+            "Keeps parameters of RunInstances, idempotent by ClientToken."),
+        EC2Action(
+            "CreateLaunchTemplateVersion", since: "2016-11-15", LaunchTemplates.createVersion,
+            "Adds a version, perhaps on top of another, idempotent by ClientToken."),
+        EC2Action(
+            "DescribeLaunchTemplates", since: "2016-11-15", LaunchTemplates.describe, "Lists templates."),
+        EC2Action(
+            "DescribeLaunchTemplateVersions", since: "2016-11-15", LaunchTemplates.describeVersions,
+            "Lists versions with what is in them. ResolveAlias changes nothing."),
+        EC2Action(
+            "ModifyLaunchTemplate", since: "2016-11-15", LaunchTemplates.modify, "Sets the default version."),
+        EC2Action("DeleteLaunchTemplate", since: "2016-11-15", LaunchTemplates.delete, "Removes a template."),
+        EC2Action(
+            "DeleteLaunchTemplateVersions", since: "2016-11-15", LaunchTemplates.deleteVersions,
+            "Removes versions, except the default one."),
+        // The account's network
+        EC2Action(
+            "DescribeVpcs", since: "2011-07-15", Networks.describeVPCs,
+            "The account's default VPC: the zones' blocks."),
+        EC2Action(
+            "DescribeVpcAttribute", since: "2014-02-01", Networks.describeVPCAttribute, "Names and name servers."),
+        EC2Action("DescribeSubnets", since: "2011-07-15", Networks.describeSubnets, "One for each zone."),
+        EC2Action(
+            "DescribeRouteTables", since: "2011-07-15", Networks.describeRouteTables, "The main table of the VPC."),
+        EC2Action(
+            "DescribeInternetGateways", since: "2011-07-15", Networks.describeInternetGateways,
+            "The way out of the VPC."),
+        EC2Action(
+            "DescribeNetworkAcls", since: "2011-07-15", Networks.describeNetworkACLs,
+            "The one that lets everything through."),
+        EC2Action(
+            "DescribeDhcpOptions", since: "2011-07-15", Networks.describeDHCPOptions, "What guests are told."),
         // Zones and types
         EC2Action(
             "DescribeAvailabilityZones", since: "2008-02-01", Zones.describe,
@@ -126,6 +215,6 @@ public struct EC2Action: Sendable {
         EC2Action("DescribeTags", since: "2010-08-31", Tags.describe, "Lists tags with their resources."),
         EC2Action(
             "DescribeAccountAttributes", since: "2012-12-01", AccountAttributes.describe,
-            "Says that there is no default VPC."),
+            "The default VPC, and limits."),
     ]
 }

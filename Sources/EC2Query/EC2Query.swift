@@ -58,13 +58,17 @@ public struct EC2Interface: Sendable {
         observation.action = Parameters.shortened(name)
         let caller = try await authenticator.caller(of: request, requestID: observation.requestID)
         observation.caller = caller
+        let version = APIVersion(parameter: parameters.text("Version"))
+        if let list = EmptyList.named(name) {
+            try list.check(parameters)
+            return try answer(list, parameters, version, observation.requestID)
+        }
         guard let action = EC2Action.named(name) else {
             throw KnownActions.names.contains(name) ? .unofferedAction(name) : .unknownAction(name)
         }
         if action.authorization == .administrator, !caller.isAdministrator {
             throw EC2Fault(CloudError.unauthorized(operation: "\(name) is for administrators of the cloud only."))
         }
-        let version = APIVersion(parameter: parameters.text("Version"))
         let call = Call(
             parameters: parameters, caller: caller, backend: backend, version: version,
             isOriginalPath: Self.isOriginalPath(request.path))
@@ -76,6 +80,25 @@ public struct EC2Interface: Sendable {
         } catch {
             throw EC2Fault(error)
         }
+        writer.close()
+        return writer.bytes
+    }
+
+    private func answer(_ list: EmptyList, _ parameters: Parameters, _ version: APIVersion, _ requestID: String)
+        throws(EC2Fault) -> [UInt8]
+    {
+        do throws(CloudError) {
+            let request = try parameters.describeRequest()
+            // No page was ever followed by another.
+            if let token = request.nextToken { throw .invalidNextToken(token) }
+            if request.dryRun { throw .dryRunSucceeded }
+        } catch {
+            throw EC2Fault(error)
+        }
+        var writer = XMLWriter(reserving: 512)
+        writer.open(list.action + "Response", namespace: version.namespace)
+        writer.element("requestId", requestID)
+        writer.element(list.element)
         writer.close()
         return writer.bytes
     }

@@ -98,6 +98,8 @@ struct EC2Fault: Error, Sendable, Equatable {
             self.init(
                 "UnauthorizedOperation", status: 403,
                 "You are not authorized to perform this operation: \(operation)")
+        case .notPermitted(let message):
+            self.init("OperationNotPermitted", message)
         case .unsupported(let message):
             self.init("UnsupportedOperation", message)
         case .dryRunSucceeded:

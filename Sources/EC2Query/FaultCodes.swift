@@ -60,6 +60,37 @@ extension EC2Fault {
                 notFound: "InvalidID", malformed: "InvalidID", limitExceeded: "TagLimitExceeded")
         case .account, .user:
             ResourceFaultCodes(notFound: "InvalidUserID.Malformed", malformed: "InvalidUserID.Malformed")
+        case .vpc: ResourceFaultCodes(notFound: "InvalidVpcID.NotFound", malformed: "InvalidVpcId.Malformed")
+        case .subnet: ResourceFaultCodes(notFound: "InvalidSubnetID.NotFound", malformed: "InvalidSubnetId.Malformed")
+        case .routeTable:
+            ResourceFaultCodes(notFound: "InvalidRouteTableID.NotFound", malformed: "InvalidRouteTableId.Malformed")
+        case .internetGateway:
+            ResourceFaultCodes(
+                notFound: "InvalidInternetGatewayID.NotFound", malformed: "InvalidInternetGatewayId.Malformed")
+        case .networkACL:
+            ResourceFaultCodes(notFound: "InvalidNetworkAclID.NotFound", malformed: "InvalidNetworkAclId.Malformed")
+        case .dhcpOptions:
+            ResourceFaultCodes(notFound: "InvalidDhcpOptionID.NotFound", malformed: "InvalidDhcpOptionsId.Malformed")
+        case .networkInterface:
+            ResourceFaultCodes(
+                notFound: "InvalidNetworkInterfaceID.NotFound", malformed: "InvalidNetworkInterfaceId.Malformed")
+        case .placementGroup:
+            ResourceFaultCodes(
+                notFound: "InvalidPlacementGroup.Unknown", malformed: "InvalidPlacementGroupId.Malformed",
+                duplicate: "InvalidPlacementGroup.Duplicate", inUse: "InvalidPlacementGroup.InUse",
+                limitExceeded: "PlacementGroupLimitExceeded")
+        case .launchTemplate:
+            ResourceFaultCodes(
+                notFound: "InvalidLaunchTemplateId.NotFound", malformed: "InvalidLaunchTemplateId.Malformed")
+        case .launchTemplateName:
+            ResourceFaultCodes(
+                notFound: "InvalidLaunchTemplateName.NotFoundException",
+                malformed: "InvalidLaunchTemplateName.MalformedException",
+                duplicate: "InvalidLaunchTemplateName.AlreadyExistsException")
+        case .launchTemplateVersion:
+            ResourceFaultCodes(
+                notFound: "InvalidLaunchTemplateId.VersionNotFound", malformed: "InvalidLaunchTemplateId.Malformed",
+                limitExceeded: "VersionLimitExceeded")
         case .node, .region: ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
         }
     }
@@ -68,6 +99,7 @@ extension EC2Fault {
     static func invalidValueCode(_ parameter: String) -> String {
         switch parameter {
         case "UserData": "InvalidUserData.Malformed"
+        case "LaunchPermission": "InvalidAMIAttributeItemValue"
         case "PublicKeyMaterial": "InvalidKey.Format"
         default: "InvalidParameterValue"
         }
@@ -78,6 +110,16 @@ extension EC2Fault {
         switch kind {
         case .instance, .image, .reservation, .volume, .snapshot, .address, .tag, .account, .user, .node, .region:
             kind.rawValue
+        case .vpc: "vpc"
+        case .subnet: "subnet"
+        case .routeTable: "route table"
+        case .internetGateway: "internet gateway"
+        case .networkACL: "network acl"
+        case .dhcpOptions: "dhcp options"
+        case .networkInterface: "network interface"
+        case .placementGroup: "placement group"
+        case .launchTemplate, .launchTemplateName: "launch template"
+        case .launchTemplateVersion: "launch template version"
         case .keyPair: "key pair"
         case .securityGroup: "security group"
         case .permission: "permission"
@@ -91,7 +133,8 @@ extension EC2Fault {
         let shown = ids.prefix(20).map { Parameters.shortened($0) }.joined(separator: ", ")
         let list = ids.count > 20 ? shown + ", …" : shown
         switch kind {
-        case .instance, .reservation, .volume, .snapshot:
+        case .instance, .reservation, .volume, .snapshot, .vpc, .subnet, .routeTable, .internetGateway, .networkACL,
+            .dhcpOptions, .networkInterface:
             return ids.count == 1
                 ? "The \(noun(kind)) ID '\(list)' does not exist" : "The \(noun(kind)) IDs '\(list)' do not exist"
         case .image:
@@ -100,7 +143,12 @@ extension EC2Fault {
         case .availabilityZone: return "Invalid availability zone: [\(list)]"
         case .region: return "Invalid region names: [\(list)]"
         case .permission: return "The specified rule does not exist in this security group: \(list)"
-        case .address, .tag, .account, .user, .node, .keyPair, .securityGroup, .securityGroupRule:
+        case .placementGroup: return "The placement group '\(list)' is unknown"
+        case .launchTemplate, .launchTemplateName:
+            return "The specified launch template, with template name or ID \(list), does not exist."
+        case .launchTemplateVersion: return "Could not find the launch template \(list)"
+        case .account: return "Invalid user id: \"\(list)\""
+        case .address, .tag, .user, .node, .keyPair, .securityGroup, .securityGroupRule:
             return ids.count == 1
                 ? "The \(noun(kind)) '\(list)' does not exist" : "The \(noun(kind))s '\(list)' do not exist"
         }
@@ -123,9 +171,19 @@ extension EC2Fault {
         case .securityGroup: prefix = SecurityGroupKind.prefix
         case .securityGroupRule: prefix = SecurityGroupRuleKind.prefix
         case .keyPair: prefix = KeyPairKind.prefix
+        case .vpc, .subnet: prefix = kind.rawValue
+        case .routeTable: prefix = "rtb"
+        case .internetGateway: prefix = "igw"
+        case .networkACL: prefix = "acl"
+        case .dhcpOptions: prefix = "dopt"
+        case .networkInterface: prefix = "eni"
+        case .placementGroup: prefix = PlacementGroupKind.prefix
+        case .launchTemplate: prefix = LaunchTemplateKind.prefix
         case .volume: prefix = "vol"
         case .snapshot: prefix = "snap"
-        case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region: return ""
+        case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
+            .launchTemplateName, .launchTemplateVersion:
+            return ""
         }
         return " (expecting \"\(prefix)-\" and 17 or 8 hexadecimal digits)"
     }

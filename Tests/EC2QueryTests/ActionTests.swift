@@ -58,7 +58,9 @@ struct ActionCase: Sendable, CustomTestStringConvertible {
     static let group = "sg-0123456789abcdef0"
     static let set = "reservationSet/item/instancesSet/item/"
 
-    static let cases: [ActionCase] = instanceCases + imageAndKeyCases + groupCases + zoneCases + tagCases
+    static let cases: [ActionCase] =
+        instanceCases + imageAndKeyCases + groupCases + zoneCases + tagCases + attributeCases
+        + templateCases + networkCases
 
     static let instanceCases: [ActionCase] = [
         ActionCase(
@@ -262,10 +264,10 @@ struct ActionCase: Sendable, CustomTestStringConvertible {
                 ("tagSet/item/key", "a<b"), ("tagSet/item/value", "c&d"),
             ]),
         ActionCase(
-            "DescribeAccountAttributes", [("AttributeName.1", "default-vpc")], asks: "",
+            "DescribeAccountAttributes", [("AttributeName.1", "default-vpc")], asks: "limits",
             answers: [
                 ("accountAttributeSet/item/attributeName", "default-vpc"),
-                ("accountAttributeSet/item/attributeValueSet/item/attributeValue", "none"),
+                ("accountAttributeSet/item/attributeValueSet/item/attributeValue", vpc),
             ]),
     ]
 }

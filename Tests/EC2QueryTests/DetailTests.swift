@@ -248,12 +248,12 @@ import XML
         #expect(await cloud.send("RegisterImage", [("ImageLocation", "b/k"), (name, value)]).code == code)
     }
 
-    @Test func `a group in a VPC, a PuTTY key and an unknown attribute are refused`() async {
+    @Test func `a group in another VPC, a PuTTY key and an unknown attribute are refused`() async {
         #expect(
             await cloud.send(
-                "CreateSecurityGroup", [("GroupName", "a"), ("GroupDescription", "b"), ("VpcId", "vpc-1")]
+                "CreateSecurityGroup", [("GroupName", "a"), ("GroupDescription", "b"), ("VpcId", "vpc-0123abcd")]
             ).code
-                == "UnsupportedOperation")
+                == "InvalidVpcID.NotFound")
         #expect(
             await cloud.send("CreateKeyPair", [("KeyName", "a"), ("KeyFormat", "ppk")]).code == "UnsupportedOperation")
         #expect(

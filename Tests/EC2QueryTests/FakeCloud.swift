@@ -32,18 +32,20 @@ actor FakeCloud: CloudBackend {
 
     func have(groups: [SecurityGroup]) { self.groups = groups }
 
-    private func ask(_ what: String, _ caller: Caller) throws(CloudError) {
+    func permissionsAsked(_ permissions: [Permission]) { self.permissions = permissions }
+
+    func ask(_ what: String, _ caller: Caller) throws(CloudError) {
         asked.append(what)
         self.caller = caller
         if let failure { throw failure }
     }
 
-    private func ask(_ what: String, _ request: DescribeRequest, _ caller: Caller) throws(CloudError) {
+    func ask(_ what: String, _ request: DescribeRequest, _ caller: Caller) throws(CloudError) {
         describeRequest = request
         try ask(what, caller)
     }
 
-    private func check(_ dryRun: Bool) throws(CloudError) { if dryRun { throw .dryRunSucceeded } }
+    func check(_ dryRun: Bool) throws(CloudError) { if dryRun { throw .dryRunSucceeded } }
 
     func accessKey(id: String) async throws(CloudError) -> AccessKey? {
         if let failure, case .unavailable = failure { throw failure }

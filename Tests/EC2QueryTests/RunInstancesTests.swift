@@ -18,18 +18,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ("SubnetId", "subnet-1"), ("PrivateIpAddress", "10.0.0.1"), ("Ipv6AddressCount", "1"),
+        ("PrivateIpAddress", "10.0.0.1"), ("Ipv6AddressCount", "1"),
         ("InstanceMarketOptions.MarketType", "spot"), ("InstanceMarketOptions.SpotOptions.MaxPrice", "1"),
-        ("LaunchTemplate.LaunchTemplateName", "x"), ("Placement.Tenancy", "dedicated"), ("Placement.GroupName", "g"),
+        ("Placement.Tenancy", "dedicated"), ("Placement.PartitionNumber", "1"),
         ("Placement.HostId", "h"), ("IamInstanceProfile.Name", "p"), ("CpuOptions.CoreCount", "2"),
         ("MetadataOptions.HttpTokens", "required"), ("MetadataOptions.HttpEndpoint", "disabled"),
         ("HibernationOptions.Configured", "true"), ("EnclaveOptions.Enabled", "true"), ("EbsOptimized", "true"),
-        ("DisableApiTermination", "true"), ("DisableApiStop", "true"), ("InstanceInitiatedShutdownBehavior", "stop"),
+        ("InstanceInitiatedShutdownBehavior", "stop"),
         ("BlockDeviceMapping.1.Ebs.SnapshotId", "snap-0123456789abcdef0"),
         ("BlockDeviceMapping.1.Ebs.VolumeSize", "8"), ("BlockDeviceMapping.1.NoDevice", ""),
         ("ElasticGpuSpecification.1.Type", "x"), ("LicenseSpecification.1.LicenseConfigurationArn", "x"),
         ("CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId", "cr-1"),
-        ("NetworkInterface.1.SubnetId", "subnet-1"), ("NetworkInterface.1.NetworkInterfaceId", "eni-1"),
+        ("NetworkInterface.1.NetworkInterfaceId", "eni-1"),
         ("NetworkInterface.1.AssociatePublicIpAddress", "false"), ("NetworkInterface.1.DeviceIndex", "1"),
         ("NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress", "10.0.0.1"), ("AddressingType", "private"),
     ]) func `what is not offered is refused by name`(name: String, value: String) async {

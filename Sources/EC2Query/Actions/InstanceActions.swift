@@ -9,9 +9,10 @@ extension Instances {
         let page = try await call.backend.describeInstances(request, as: call.caller)
         answer.reserve(page.items.reduce(0) { $0 + $1.instances.count } * XMLWriter.usualInstance)
         answer.open("reservationSet")
+        var networks = NetworkMarkup()
         for reservation in page.items {
             answer.open("item")
-            answer.reservation(reservation, version: call.version)
+            answer.reservation(reservation, version: call.version, &networks)
             answer.close()
         }
         answer.close()

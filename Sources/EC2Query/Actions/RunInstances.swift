@@ -7,12 +7,26 @@ enum Instances {}
 extension Instances {
     /// RunInstances.
     static func run(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        var request = try runRequest(call.parameters)
-        if let id = call.parameters.text("Placement.AvailabilityZoneId") {
+        let parameters = try await LaunchTemplates.resolved(call)
+        var request = try runRequest(parameters)
+        if let id = parameters.text("Placement.AvailabilityZoneId") {
             request.zone = try await zoneName(of: id, call)
         }
+        if let subnet = parameters.text("SubnetId") ?? parameters.structures("NetworkInterface").first?.text("SubnetId")
+        {
+            let zone = try await Networks.zone(ofSubnet: subnet, call)
+            guard request.zone == nil || request.zone == zone else {
+                throw .invalidCombination("The subnet '\(subnet)' is in the availability zone \(zone)")
+            }
+            request.zone = zone
+        }
+        if let id = parameters.text("Placement.GroupId") {
+            let groups = try await call.backend.describePlacementGroups(DescribeRequest(ids: [id]), as: call.caller)
+            request.options.placementGroup = groups.first?.name
+        }
         let reservation = try await call.backend.runInstances(request, as: call.caller)
-        answer.reservation(reservation, version: call.version)
+        var networks = NetworkMarkup()
+        answer.reservation(reservation, version: call.version, &networks)
     }
 
     private static func zoneName(of id: String, _ call: Call) async throws(CloudError) -> String {
@@ -45,7 +59,7 @@ extension Instances {
         guard zone == nil || parameters.text("Placement.AvailabilityZoneId") == nil else {
             throw .invalidCombination("Give either Placement.AvailabilityZone or Placement.AvailabilityZoneId")
         }
-        return RunInstancesRequest(
+        var request = RunInstancesRequest(
             imageID: image, minCount: minCount, maxCount: maxCount, instanceType: parameters.text("InstanceType"),
             keyName: parameters.text("KeyName"), groupIDs: groupIDs, groupNames: groupNames, zone: zone,
             userData: try userData(parameters), kernelID: parameters.text("KernelId"),
@@ -54,6 +68,11 @@ extension Instances {
             // Instances of this cloud have no volumes and no network interfaces of their own that could be tagged.
             instanceTags: try parameters.tagSpecifications(for: "instance", absent: ["volume", "network-interface"]),
             dryRun: try parameters.dryRun())
+        request.options = InstanceOptions(
+            isProtectedFromTermination: try parameters.flag("DisableApiTermination") == true ? true : nil,
+            isProtectedFromStop: try parameters.flag("DisableApiStop") == true ? true : nil,
+            placementGroup: parameters.text("Placement.GroupName"))
+        return request
     }
 
     private static func badCount(_ name: String, _ value: Int, _ reason: String) -> CloudError {
@@ -117,24 +136,20 @@ extension Instances {
         }
     }
 
-    private static let noVPC = "There are no VPCs and subnets here yet; leave it out."
+    private static let noVPC = "The cloud chooses the addresses of an instance; leave it out."
 
     /// What would change the meaning of RunInstances and is not offered.
     static let unofferedOfRun: [UnofferedParameter] = [
-        UnofferedParameter("SubnetId", noVPC),
         UnofferedParameter("PrivateIpAddress", noVPC),
         UnofferedParameter("Ipv6AddressCount", accepting: ["0"], noVPC),
         UnofferedParameter("Ipv6Address", noVPC),
         UnofferedParameter("EnablePrimaryIpv6", accepting: ["false"], noVPC),
         UnofferedParameter("SecondaryInterface", noVPC),
         UnofferedParameter("AddressingType", accepting: ["public"], "Instances have a public address."),
-        UnofferedParameter("LaunchTemplate", "Give the parameters of the template in the request."),
         UnofferedParameter("InstanceMarketOptions", "There are only on-demand instances; leave it out."),
         UnofferedParameter("Placement.Tenancy", accepting: ["default"], "Hosts are shared; leave it out."),
-        UnofferedParameter("Placement.GroupName", "There are no placement groups; leave it out."),
-        UnofferedParameter("Placement.GroupId", "There are no placement groups; leave it out."),
-        UnofferedParameter("Placement.PartitionNumber", "There are no placement groups; leave it out."),
-        UnofferedParameter("Placement.SpreadDomain", "There are no placement groups; leave it out."),
+        UnofferedParameter("Placement.PartitionNumber", "Placement groups have no partitions; leave it out."),
+        UnofferedParameter("Placement.SpreadDomain", "Leave it out."),
         UnofferedParameter("Placement.HostId", "There are no dedicated hosts; leave it out."),
         UnofferedParameter("Placement.HostResourceGroupArn", "There are no dedicated hosts; leave it out."),
         UnofferedParameter("Placement.Affinity", accepting: ["default"], "There are no dedicated hosts; leave it out."),
@@ -163,16 +178,12 @@ extension Instances {
         UnofferedParameter("Operator", "Leave it out."),
         UnofferedParameter("EbsOptimized", accepting: ["false"], "There are no EBS volumes yet; leave it out."),
         UnofferedParameter(
-            "DisableApiTermination", accepting: ["false"], "Instances cannot be protected from termination."),
-        UnofferedParameter("DisableApiStop", accepting: ["false"], "Instances cannot be stopped anyway; leave it out."),
-        UnofferedParameter(
             "InstanceInitiatedShutdownBehavior", accepting: ["terminate"],
             "An instance with its root on instance storage terminates when its guest shuts down."),
     ]
 
     private static let unofferedOfInterface: [UnofferedParameter] = [
         UnofferedParameter("NetworkInterfaceId", noVPC),
-        UnofferedParameter("SubnetId", noVPC),
         UnofferedParameter("PrivateIpAddress", noVPC),
         UnofferedParameter("PrivateIpAddresses", noVPC),
         UnofferedParameter("SecondaryPrivateIpAddressCount", accepting: ["0"], noVPC),

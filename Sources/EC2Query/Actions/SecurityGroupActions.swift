@@ -6,9 +6,7 @@ enum SecurityGroups {
     /// CreateSecurityGroup.
     static func create(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let parameters = call.parameters
-        try parameters.refuse([
-            UnofferedParameter("VpcId", "There are no VPCs here yet; leave it out.")
-        ])
+        if let vpc = parameters.text("VpcId") { try await Networks.check(vpc: vpc, call) }
         let group = try await call.backend.createSecurityGroup(
             name: try parameters.required("GroupName"), description: try parameters.required("GroupDescription"),
             tags: try parameters.tagSpecifications(for: "security-group"), dryRun: try parameters.dryRun(),
@@ -86,7 +84,7 @@ enum SecurityGroups {
     }
 
     /// The group that a request is about.
-    private static func selector(_ parameters: Parameters) throws(CloudError) -> GroupSelector {
+    static func selector(_ parameters: Parameters) throws(CloudError) -> GroupSelector {
         let selector = GroupSelector(id: parameters.text("GroupId"), name: parameters.text("GroupName"))
         guard selector.id != nil || selector.name != nil else { throw .missingParameter("GroupId or GroupName") }
         return selector

@@ -40,15 +40,21 @@ enum Tags {
 
 /// What tools ask about an account before they do anything else.
 enum AccountAttributes {
-    /// DescribeAccountAttributes: networking without VPCs, which EC2 called the platform EC2.
+    /// DescribeAccountAttributes.
     static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let known = [("supported-platforms", "EC2"), ("default-vpc", "none")]
+        let limits = try await call.backend.limits(as: call.caller)
+        let network = try await call.backend.network(as: call.caller)
+        let known = [
+            ("supported-platforms", "VPC"), ("default-vpc", network.vpcID), ("max-instances", String(limits.instances)),
+            ("vpc-max-security-groups-per-interface", String(limits.groupsPerInstance)),
+            ("max-elastic-ips", String(limits.addresses)), ("vpc-max-elastic-ips", String(limits.addresses)),
+        ]
         let asked = call.parameters.list("AttributeName")
         for name in asked where !known.contains(where: { $0.0 == name }) {
             throw .invalidValue(
                 parameter: "AttributeName", value: Parameters.shortened(name),
                 reason: "The account attribute '\(Parameters.shortened(name))' is not known here; "
-                    + "there are supported-platforms and default-vpc.")
+                    + "there are " + known.map(\.0).joined(separator: ", ") + ".")
         }
         if try call.parameters.dryRun() { throw .dryRunSucceeded }
         answer.list("accountAttributeSet", known.filter { asked.isEmpty || asked.contains($0.0) }) {

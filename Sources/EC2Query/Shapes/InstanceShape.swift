@@ -5,10 +5,10 @@ import XML
 // (20,000 instances in one answer), so runs of constant markup between two values are written as one string.
 extension XMLWriter {
     /// About what one instance takes, in bytes.
-    static let usualInstance = 2400
+    static let usualInstance = 2500
 
     /// The elements of a reservation.
-    mutating func reservation(_ reservation: Reservation, version: APIVersion) {
+    mutating func reservation(_ reservation: Reservation, version: APIVersion, _ networks: inout NetworkMarkup) {
         element("reservationId", reservation.id.value)
         element("ownerId", reservation.accountID)
         element("requesterId", reservation.accountID)
@@ -16,14 +16,16 @@ extension XMLWriter {
         open("instancesSet")
         for instance in reservation.instances {
             open("item")
-            self.instance(instance, version: version)
+            self.instance(instance, network: networks.of(instance), version: version)
             close()
         }
         close()
     }
 
     /// The elements of one instance.
-    mutating func instance(_ instance: Instance, version: APIVersion) {
+    ///
+    /// - Parameter network: markup of subnet and VPC.
+    mutating func instance(_ instance: Instance, network: String, version: APIVersion) {
         text("<instanceId>", instance.id.value, "</instanceId><imageId>")
         text("", instance.imageID.value, "</imageId><instanceState><code>")
         raw(instance.state.shape)
@@ -35,13 +37,19 @@ extension XMLWriter {
         element("amiLaunchIndex", instance.launchIndex)
         text("<productCodes/><instanceType>", instance.type.name, "</instanceType><launchTime>")
         text("", instance.launchTime.iso8601, "</launchTime><placement><availabilityZone>")
-        text("", instance.zone, "</availabilityZone><groupName/><tenancy>default</tenancy></placement>")
+        if let group = instance.options?.placementGroup {
+            text("", instance.zone, "</availabilityZone><groupName>")
+            text("", group, "</groupName><tenancy>default</tenancy></placement>")
+        } else {
+            text("", instance.zone, "</availabilityZone><groupName/><tenancy>default</tenancy></placement>")
+        }
         if let kernel = instance.kernelID { text("<kernelId>", kernel.value, "</kernelId>") }
         if let ramdisk = instance.ramdiskID { text("<ramdiskId>", ramdisk.value, "</ramdiskId>") }
         raw(
             instance.isMonitored
                 ? "<monitoring><state>enabled</state></monitoring>"
                 : "<monitoring><state>disabled</state></monitoring>")
+        raw(network)
         if let address = instance.privateAddress { text("<privateIpAddress>", address, "</privateIpAddress>") }
         if let address = instance.publicAddress { text("<ipAddress>", address, "</ipAddress>") }
         raw("<sourceDestCheck>false</sourceDestCheck>")
@@ -102,6 +110,25 @@ extension XMLWriter {
             close()
         }
         close()
+    }
+}
+
+/// Subnet and VPC of an instance, which follow from its owner and zone: the last answer is kept, since in a listing the
+/// next instance mostly has the same.
+struct NetworkMarkup {
+    private var accountID = ""
+    private var zone = ""
+    private var markup = ""
+
+    mutating func of(_ instance: Instance) -> String {
+        if instance.zone != zone || instance.accountID != accountID {
+            zone = instance.zone
+            accountID = instance.accountID
+            markup =
+                "<subnetId>" + NetworkPart.subnet.id(of: accountID, zone: zone) + "</subnetId><vpcId>"
+                + NetworkPart.vpc.id(of: accountID) + "</vpcId>"
+        }
+        return markup
     }
 }
 

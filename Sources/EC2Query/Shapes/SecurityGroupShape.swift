@@ -37,6 +37,7 @@ extension XMLWriter {
         element("groupDescription", group.description)
         permissions("ipPermissions", group.rules.filter { !$0.isEgress })
         permissions("ipPermissionsEgress", group.rules.filter(\.isEgress))
+        element("vpcId", NetworkPart.vpc.id(of: group.accountID))
         tagSet(group.tags)
     }
 

@@ -1,0 +1,104 @@
+// What can be changed of an instance, and of an image, after it was made.
+
+/// What an owner has set of an instance beyond its launch. Old records have none.
+public struct InstanceOptions: Hashable, Sendable, Codable {
+    /// TerminateInstances is refused (EC2: disableApiTermination).
+    public var isProtectedFromTermination: Bool?
+    /// StopInstances is refused (EC2: disableApiStop).
+    public var isProtectedFromStop: Bool?
+    /// Name of the placement group that it was launched into.
+    public var placementGroup: String?
+    /// Makes options.
+    public init(
+        isProtectedFromTermination: Bool? = nil, isProtectedFromStop: Bool? = nil, placementGroup: String? = nil
+    ) {
+        self.isProtectedFromTermination = isProtectedFromTermination
+        self.isProtectedFromStop = isProtectedFromStop
+        self.placementGroup = placementGroup
+    }
+    /// Itself, or nil if it says nothing, which is how it is stored.
+    public var unlessEmpty: InstanceOptions? { self == InstanceOptions() ? nil : self }
+}
+
+/// One change of ModifyInstanceAttribute.
+public enum InstanceChange: Hashable, Sendable {
+    /// Whether TerminateInstances is refused.
+    case terminationProtection(Bool)
+    /// Whether StopInstances is refused.
+    case stopProtection(Bool)
+    /// The groups that it is to be a member of, by id.
+    case groups([String])
+    /// Something that can only be changed while the instance is stopped: type, kernel, ramdisk, user data. Names EC2's
+    /// attribute.
+    case whileStopped(String)
+}
+
+/// A change of an image's attributes.
+public enum ImageChange: Hashable, Sendable {
+    /// Free text.
+    case description(String)
+    /// Who may launch it besides the owner. "all" is everybody.
+    case launchPermissions(add: Set<String>, remove: Set<String>)
+    /// Only the owner may launch it.
+    case resetLaunchPermissions
+}
+
+/// CopyImage, in the cloud's own terms: another image of the same bytes.
+public struct CopyImageRequest: Hashable, Sendable {
+    /// The image to copy, as the user wrote it.
+    public var sourceID: String
+    /// The region that it is in; a cloud has one.
+    public var sourceRegion: String
+    /// Name of the copy.
+    public var name: String
+    /// Free text; nil for none.
+    public var description: String?
+    /// Whether the copy gets the user's tags of the source.
+    public var copiesTags: Bool
+    /// Makes the request idempotent.
+    public var clientToken: String?
+    /// Tags.
+    public var tags: [Tag]
+    /// Only check.
+    public var dryRun: Bool
+    /// Makes a request.
+    public init(
+        sourceID: String, sourceRegion: String, name: String, description: String? = nil, copiesTags: Bool = false,
+        clientToken: String? = nil, tags: [Tag] = [], dryRun: Bool = false
+    ) {
+        self.sourceID = sourceID
+        self.sourceRegion = sourceRegion
+        self.name = name
+        self.description = description
+        self.copiesTags = copiesTags
+        self.clientToken = clientToken
+        self.tags = tags
+        self.dryRun = dryRun
+    }
+}
+
+/// A new description of a rule, which is named by its id or by what it permits.
+public struct RuleDescription: Hashable, Sendable {
+    /// The rule; nil if it is named by its permission.
+    public var ruleID: String?
+    /// Nil takes the description away.
+    public var description: String?
+    /// Makes it.
+    public init(ruleID: String?, description: String?) {
+        self.ruleID = ruleID
+        self.description = description
+    }
+}
+
+/// What a rule is to be replaced with; it keeps its id and its tags.
+public struct RuleReplacement: Hashable, Sendable {
+    /// The rule.
+    public var ruleID: String
+    /// What it permits from then on: one peer.
+    public var permission: Permission
+    /// Makes it.
+    public init(ruleID: String, permission: Permission) {
+        self.ruleID = ruleID
+        self.permission = permission
+    }
+}

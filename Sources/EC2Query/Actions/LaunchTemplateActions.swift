@@ -1,0 +1,222 @@
+import CloudModel
+import XML
+
+/// The actions on launch templates.
+enum LaunchTemplates {
+    /// CreateLaunchTemplate.
+    static func create(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let parameters = call.parameters
+        let template = try await call.backend.createLaunchTemplate(
+            CreateLaunchTemplateRequest(
+                name: try parameters.required("LaunchTemplateName"),
+                description: parameters.text("VersionDescription"), data: try data(parameters),
+                clientToken: parameters.text("ClientToken"),
+                tags: try parameters.tagSpecifications(for: "launch-template"), dryRun: try parameters.dryRun()),
+            as: call.caller)
+        answer.launchTemplate("launchTemplate", template)
+    }
+
+    /// CreateLaunchTemplateVersion.
+    static func createVersion(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let parameters = call.parameters
+        let made = try await call.backend.createLaunchTemplateVersion(
+            CreateTemplateVersionRequest(
+                template: try selector(parameters), source: parameters.text("SourceVersion"),
+                description: parameters.text("VersionDescription"), data: try data(parameters),
+                clientToken: parameters.text("ClientToken"), dryRun: try parameters.dryRun()),
+            as: call.caller)
+        answer.open("launchTemplateVersion")
+        answer.launchTemplateVersion(made)
+        answer.close()
+    }
+
+    /// DescribeLaunchTemplates.
+    static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let page = try await call.backend.describeLaunchTemplates(
+            try call.parameters.describeRequest(ids: "LaunchTemplateId", names: "LaunchTemplateName"),
+            as: call.caller)
+        answer.open("launchTemplates")
+        for template in page.items { answer.launchTemplate("item", template) }
+        answer.close()
+        answer.nextToken(page.nextToken)
+    }
+
+    /// DescribeLaunchTemplateVersions: of one template, or of all with `$Latest` or `$Default`.
+    static func describeVersions(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let parameters = call.parameters
+        let request = try parameters.describeRequest()
+        let wanted = parameters.list("LaunchTemplateVersion")
+        let isNamed = parameters.text("LaunchTemplateId") != nil || parameters.text("LaunchTemplateName") != nil
+        var found: [DescribedTemplateVersion] = []
+        if isNamed {
+            let template = try await call.backend.launchTemplate(try selector(parameters), as: call.caller)
+            found = try versions(of: template, wanted, parameters)
+        } else {
+            guard !wanted.isEmpty, wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
+                throw .missingParameter("LaunchTemplateId or LaunchTemplateName, or the versions $Latest or $Default")
+            }
+            let all = try await call.backend.describeLaunchTemplates(DescribeRequest(), as: call.caller)
+            for template in all.items { found += try versions(of: template, wanted, parameters) }
+        }
+        if request.dryRun { throw .dryRunSucceeded }
+        let matcher = try FilterMatcher<DescribedTemplateVersion>(request.filters)
+        let pagination = try Pagination(
+            request, bounds: 1...200,
+            scope: ([
+                "DescribeLaunchTemplateVersions", parameters.text("LaunchTemplateId") ?? "",
+                parameters.text("LaunchTemplateName") ?? "",
+            ] + wanted).joined(separator: " "))
+        let page = pagination.page(
+            found.filter(matcher.matches).sorted { position($0) < position($1) }, position: position)
+        answer.list("launchTemplateVersionSet", page.items) { writer, version in
+            writer.launchTemplateVersion(version)
+        }
+        answer.nextToken(page.nextToken)
+    }
+
+    /// Newest first, as EC2 lists them.
+    private static func position(_ described: DescribedTemplateVersion) -> String {
+        let text = String(Int(Int32.max) - described.version.number)
+        return described.template.id.value + "/" + String(repeating: "0", count: max(0, 10 - text.utf8.count)) + text
+    }
+
+    private static func versions(of template: LaunchTemplate, _ wanted: [String], _ parameters: Parameters)
+        throws(CloudError) -> [DescribedTemplateVersion]
+    {
+        var found: [LaunchTemplate.Version]
+        if wanted.isEmpty {
+            let least = try number("MinVersion", parameters) ?? 0
+            let most = try number("MaxVersion", parameters) ?? .max
+            found = template.versions.filter { (least...max(least, most)).contains($0.number) }
+        } else {
+            found = []
+            for name in wanted {
+                guard let version = template.version(named: name) else {
+                    throw .notFound(.launchTemplateVersion, ["\(template.id) version \(Parameters.shortened(name))"])
+                }
+                if !found.contains(version) { found.append(version) }
+            }
+        }
+        return found.map { DescribedTemplateVersion(template: template, version: $0) }
+    }
+
+    private static func number(_ name: String, _ parameters: Parameters) throws(CloudError) -> Int? {
+        guard let value = try parameters.integer(name) else { return nil }
+        guard value >= 0 else {
+            throw .invalidValue(
+                parameter: name, value: String(value), reason: "Value (\(value)) for parameter \(name) is invalid.")
+        }
+        return value
+    }
+
+    /// ModifyLaunchTemplate. Botocore sends `SetDefaultVersion`; the API calls the member DefaultVersion.
+    static func modify(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let parameters = call.parameters
+        guard let version = parameters.text("SetDefaultVersion") ?? parameters.text("DefaultVersion") else {
+            throw .missingParameter("DefaultVersion")
+        }
+        let template = try await call.backend.setDefaultVersion(
+            version, of: try selector(parameters), dryRun: try parameters.dryRun(), as: call.caller)
+        answer.launchTemplate("launchTemplate", template)
+    }
+
+    /// DeleteLaunchTemplate.
+    static func delete(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let template = try await call.backend.deleteLaunchTemplate(
+            try selector(call.parameters), dryRun: try call.parameters.dryRun(), as: call.caller)
+        answer.launchTemplate("launchTemplate", template)
+    }
+
+    /// DeleteLaunchTemplateVersions: what cannot be deleted is said in the answer.
+    static func deleteVersions(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        var numbers: [Int] = []
+        for text in try call.parameters.requiredList("LaunchTemplateVersion") {
+            guard let number = Int(text), number > 0 else {
+                throw .invalidValue(
+                    parameter: "LaunchTemplateVersion", value: Parameters.shortened(text),
+                    reason: "Value (\(Parameters.shortened(text))) for parameter version is invalid. "
+                        + "It must be the number of a version.")
+            }
+            numbers.append(number)
+        }
+        let answered = try await call.backend.deleteLaunchTemplateVersions(
+            numbers, of: try selector(call.parameters), dryRun: try call.parameters.dryRun(), as: call.caller)
+        answer.list("successfullyDeletedLaunchTemplateVersionSet", answered.deleted) { writer, number in
+            writer.version(number, of: answered.template)
+        }
+        answer.open("unsuccessfullyDeletedLaunchTemplateVersionSet")
+        for (number, code, text) in answered.missing.map({ ($0, "launchTemplateVersionDoesNotExist", "does not exist") }
+        )
+            + answered.kept.map({ ($0, "unexpectedError", "is the default version; set another one first") })
+        {
+            answer.open("item")
+            answer.version(number, of: answered.template)
+            answer.open("responseError")
+            answer.element("code", code)
+            answer.element("message", "The version \(number) \(text).")
+            answer.close()
+            answer.close()
+        }
+        answer.close()
+    }
+
+    private static func selector(_ parameters: Parameters) throws(CloudError) -> LaunchTemplateSelector {
+        let selector = LaunchTemplateSelector(
+            id: parameters.text("LaunchTemplateId"), name: parameters.text("LaunchTemplateName"))
+        guard selector.id != nil || selector.name != nil else {
+            throw .missingParameter("LaunchTemplateId or LaunchTemplateName")
+        }
+        return selector
+    }
+
+    /// What is below LaunchTemplateData, by dotted paths. Names that EC2 does not know are ignored, as everywhere.
+    private static func data(_ parameters: Parameters) throws(CloudError) -> [String: String] {
+        guard let node = parameters.node(at: "LaunchTemplateData") else {
+            throw .missingParameter("LaunchTemplateData")
+        }
+        var data: [String: String] = [:]
+        for (name, child) in node.children where LaunchTemplateData.members.contains(name) {
+            collect(child, at: name, into: &data)
+        }
+        return data
+    }
+
+    private static func collect(_ node: ParameterNode, at path: String, into data: inout [String: String]) {
+        if node.children.isEmpty {
+            if let value = node.value, !value.isEmpty { data[path] = value }
+            return
+        }
+        for (name, child) in node.children where LaunchTemplateData.isName(name) {
+            collect(child, at: path + "." + name, into: &data)
+        }
+    }
+
+    /// The parameters of RunInstances with those of the template that it names behind them.
+    static func resolved(_ call: Call) async throws(CloudError) -> Parameters {
+        let parameters = call.parameters
+        guard let named = parameters.node(at: "LaunchTemplate") else { return parameters }
+        let reference = Parameters(path: "LaunchTemplate", node: named)
+        let template = try await call.backend.launchTemplate(try selector(reference), as: call.caller)
+        guard let version = template.version(named: reference.text("Version")) else {
+            throw .notFound(
+                .launchTemplateVersion,
+                ["\(template.id) version \(Parameters.shortened(reference.text("Version") ?? ""))"])
+        }
+        var merged = parameters.node
+        merged.children["LaunchTemplate"] = nil
+        // Groups by name and by id, and an interface that has groups, are ways to say the same.
+        let groups: Set<String> = ["SecurityGroup", "SecurityGroupId", "NetworkInterface"]
+        let saysGroups = groups.contains { parameters.node.children[$0] != nil }
+        var base = ParameterNode()
+        for (path, value) in version.data {
+            base.insert(value, at: path.split(separator: ".")[...])
+        }
+        for (name, child) in base.children {
+            // The one name that templates spell in another way.
+            let own = name == "RamDiskId" ? "RamdiskId" : name
+            if parameters.node.children[own] != nil || (saysGroups && groups.contains(own)) { continue }
+            merged.children[own] = child
+        }
+        return Parameters(path: "", node: merged)
+    }
+}

@@ -1,0 +1,175 @@
+import CloudModel
+
+/// The families of the back end beside the oldest ones.
+extension FakeCloud {
+    static let template = LaunchTemplate(
+        id: id("lt-0123456789abcdef0"), accountID: accountID, name: "web", createdBy: "arn:aws:iam::123456789012:root",
+        first: LaunchTemplate.Version(
+            number: 1, description: "first", createdAt: time,
+            data: [
+                "ImageId": "ami-0123456789abcdef0", "InstanceType": "m1.small", "UserData": "YQ==",
+                "SecurityGroupId.1": "sg-0123456789abcdef0", "Placement.AvailabilityZone": "us-east-1a",
+                "TagSpecification.1.ResourceType": "instance",
+                "TagSpecification.1.Tag.1.Key": "k", "TagSpecification.1.Tag.1.Value": "<v>",
+                "RamDiskId": "ari-0123456789abcdef0", "DisableApiTermination": "true",
+            ]), tags: [Tag(key: "k", value: "v")])
+
+    static let version = LaunchTemplate.Version(
+        number: 2, description: nil, createdAt: time,
+        data: ["NetworkInterface.1.SecurityGroupId.1": "sg-1", "NetworkInterface.1.Ipv6Addresses.1.Ipv6Address": "::1"])
+
+    static let placementGroup = PlacementGroup(
+        id: id("pg-0123456789abcdef0"), accountID: accountID, name: "near", createdAt: time)
+
+    static let network = AccountNetwork(
+        accountID: accountID,
+        subnets: [
+            Subnet(
+                id: NetworkPart.subnet.id(of: accountID, zone: "us-east-1a"), zone: "us-east-1a", cidr: "127.1.0.0/16",
+                availableAddresses: 65_530, isAvailable: true, vpcID: NetworkPart.vpc.id(of: accountID),
+                accountID: accountID)
+        ], tags: [NetworkPart.vpc.id(of: accountID): [Tag(key: "Name", value: "home")]])
+
+    func network(as caller: Caller) async throws(CloudError) -> AccountNetwork {
+        try ask("network", caller)
+        return Self.network
+    }
+
+    func limits(as caller: Caller) async throws(CloudError) -> AccountLimits {
+        try ask("limits", caller)
+        return AccountLimits(instances: 20, groupsPerInstance: 5, addresses: 0)
+    }
+
+    func instanceWithUserData(id: String, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> (instance: Instance, userData: [UInt8]?)
+    {
+        try ask("attributes of " + id, caller)
+        return (Self.instance, Array("#!".utf8))
+    }
+
+    func modifyInstance(id: String, _ changes: [InstanceChange], dryRun: Bool, as caller: Caller)
+        async throws(CloudError)
+    {
+        try ask("modify \(id) \(changes)", caller)
+        try check(dryRun)
+    }
+
+    func monitorInstances(ids: [String], enabled: Bool, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> [Instance]
+    {
+        try ask("monitor \(ids) \(enabled)", caller)
+        var instance = Self.instance
+        instance.isMonitored = enabled
+        return [instance]
+    }
+
+    func stopOrStartInstances(ids: [String], start: Bool, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> [StateTransition]
+    {
+        try ask((start ? "start " : "stop ") + ids.joined(separator: " "), caller)
+        return [StateTransition(id: Self.instance.id, previous: .running, current: .stopping)]
+    }
+
+    func ownImage(id: String, operation: String, dryRun: Bool, as caller: Caller) async throws(CloudError) -> Image {
+        try ask("own image " + id, caller)
+        var image = Self.image
+        image.launchAccounts = ["210987654321"]
+        return image
+    }
+
+    func modifyImage(id: String, _ change: ImageChange, dryRun: Bool, as caller: Caller) async throws(CloudError) {
+        switch change {
+        case .launchPermissions(let added, let removed):
+            try ask("permit \(id) +\(added.sorted()) -\(removed.sorted())", caller)
+        default: try ask("change \(id) \(change)", caller)
+        }
+    }
+
+    func copyImage(_ request: CopyImageRequest, as caller: Caller) async throws(CloudError) -> Image {
+        try ask("copy \(request.sourceID) \(request.name)", caller)
+        return Self.image
+    }
+
+    func replaceRules(_ rules: [RuleReplacement], group: String, dryRun: Bool, as caller: Caller)
+        async throws(CloudError)
+    {
+        permissionsAsked(rules.map(\.permission))
+        try ask("replace \(rules.map(\.ruleID)) of \(group)", caller)
+    }
+
+    func describeRules(
+        _ permissions: [Permission], _ descriptions: [RuleDescription], egress: Bool, group: GroupSelector,
+        dryRun: Bool, as caller: Caller
+    ) async throws(CloudError) {
+        permissionsAsked(permissions)
+        try ask("describe rules \(egress ? "egress" : "ingress") \(descriptions.compactMap(\.ruleID))", caller)
+    }
+
+    func createPlacementGroup(name: String, strategy: String?, tags: [Tag], dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> PlacementGroup
+    {
+        try ask("create placement group \(name) \(strategy ?? "-")", caller)
+        return Self.placementGroup
+    }
+
+    func describePlacementGroups(_ request: DescribeRequest, as caller: Caller)
+        async throws(CloudError) -> [PlacementGroup]
+    {
+        try ask("placement groups", request, caller)
+        return [Self.placementGroup]
+    }
+
+    func deletePlacementGroup(name: String, dryRun: Bool, as caller: Caller) async throws(CloudError) {
+        try ask("delete placement group " + name, caller)
+    }
+
+    func createLaunchTemplate(_ request: CreateLaunchTemplateRequest, as caller: Caller)
+        async throws(CloudError) -> LaunchTemplate
+    {
+        try ask(
+            "create template \(request.name) \(request.data.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })", caller)
+        return Self.template
+    }
+
+    func createLaunchTemplateVersion(_ request: CreateTemplateVersionRequest, as caller: Caller)
+        async throws(CloudError) -> DescribedTemplateVersion
+    {
+        try ask("create version of \(request.template.name ?? "-") from \(request.source ?? "-")", caller)
+        return DescribedTemplateVersion(template: Self.template, version: Self.version)
+    }
+
+    func describeLaunchTemplates(_ request: DescribeRequest, as caller: Caller)
+        async throws(CloudError) -> Page<LaunchTemplate>
+    {
+        try ask("templates", request, caller)
+        return Page(items: [Self.template])
+    }
+
+    func launchTemplate(_ selector: LaunchTemplateSelector, as caller: Caller)
+        async throws(CloudError) -> LaunchTemplate
+    {
+        try ask("template \(selector.id ?? "-") \(selector.name ?? "-")", caller)
+        return Self.template
+    }
+
+    func setDefaultVersion(_ version: String, of selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> LaunchTemplate
+    {
+        try ask("default \(version)", caller)
+        return Self.template
+    }
+
+    func deleteLaunchTemplate(_ selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> LaunchTemplate
+    {
+        try ask("delete template \(selector.id ?? "-")", caller)
+        return Self.template
+    }
+
+    func deleteLaunchTemplateVersions(
+        _ versions: [Int], of selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller
+    ) async throws(CloudError) -> DeletedTemplateVersions {
+        try ask("delete versions \(versions)", caller)
+        return DeletedTemplateVersions(template: Self.template, deleted: [3], missing: [2], kept: [1])
+    }
+}

@@ -1,0 +1,224 @@
+import CloudModel
+import EC2Query
+
+/// Attributes, templates, placement groups and the account's network.
+extension ActionTests {
+    static let vpc = NetworkPart.vpc.id(of: FakeCloud.accountID)
+    static let subnet = NetworkPart.subnet.id(of: FakeCloud.accountID, zone: "us-east-1a")
+    static let template = "lt-0123456789abcdef0"
+
+    static let attributeCases: [ActionCase] = [
+        ActionCase(
+            "DescribeInstanceAttribute", [("InstanceId", instance), ("Attribute", "userData")],
+            asks: "attributes of " + instance, answers: [("instanceId", instance), ("userData/value", "IyE=")]),
+        ActionCase(
+            "ModifyInstanceAttribute", [("InstanceId", instance), ("DisableApiTermination.Value", "true")],
+            asks: "modify \(instance) [CloudModel.InstanceChange.terminationProtection(true)]",
+            answers: [("return", "true")]),
+        ActionCase(
+            "ResetInstanceAttribute", [("InstanceId", instance), ("Attribute", "sourceDestCheck")],
+            asks: "modify \(instance) []", answers: [("return", "true")]),
+        ActionCase(
+            "MonitorInstances", [("InstanceId.1", "i-1")], asks: "monitor [\"i-1\"] true",
+            answers: [("instancesSet/item/instanceId", instance), ("instancesSet/item/monitoring/state", "enabled")]),
+        ActionCase(
+            "UnmonitorInstances", [("InstanceId.1", "i-1")], asks: "monitor [\"i-1\"] false",
+            answers: [("instancesSet/item/monitoring/state", "disabled")]),
+        ActionCase(
+            "StopInstances", [("InstanceId.1", "i-1")], asks: "stop i-1",
+            answers: [("instancesSet/item/currentState/name", "stopping")]),
+        ActionCase(
+            "StartInstances", [("InstanceId.1", "i-1")], asks: "start i-1",
+            answers: [("instancesSet/item/instanceId", instance)]),
+        ActionCase(
+            "GetPasswordData", [("InstanceId", instance)], asks: "console " + instance,
+            answers: [("instanceId", instance), ("passwordData", "")]),
+        ActionCase(
+            "DescribeInstanceCreditSpecifications", [("InstanceId.1", instance)], asks: "instances",
+            answers: [("instanceCreditSpecificationSet", "")]),
+        ActionCase(
+            "DescribeImageAttribute", [("ImageId", "ami-1"), ("Attribute", "launchPermission")],
+            asks: "own image ami-1",
+            answers: [
+                ("imageId", "ami-0123456789abcdef0"), ("launchPermission/item/group", "all"),
+                ("launchPermission/item/userId", "210987654321"),
+            ]),
+        ActionCase(
+            "ModifyImageAttribute",
+            [
+                ("ImageId", "ami-1"), ("LaunchPermission.Add.1.UserId", "210987654321"),
+                ("LaunchPermission.Remove.1.Group", "all"),
+            ],
+            asks: "permit ami-1 +[\"210987654321\"] -[\"all\"]", answers: [("return", "true")]),
+        ActionCase(
+            "ResetImageAttribute", [("ImageId", "ami-1"), ("Attribute", "launchPermission")],
+            asks: "change ami-1 resetLaunchPermissions", answers: [("return", "true")]),
+        ActionCase(
+            "CopyImage", [("SourceImageId", "ami-1"), ("SourceRegion", "us-east-1"), ("Name", "copy")],
+            asks: "copy ami-1 copy", answers: [("imageId", "ami-0123456789abcdef0")]),
+        ActionCase(
+            "ModifySecurityGroupRules",
+            [
+                ("GroupId", group), ("SecurityGroupRule.1.SecurityGroupRuleId", "sgr-1"),
+                ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "tcp"),
+                ("SecurityGroupRule.1.SecurityGroupRule.FromPort", "80"),
+                ("SecurityGroupRule.1.SecurityGroupRule.ToPort", "80"),
+                ("SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "10.0.0.0/8"),
+            ],
+            asks: "replace [\"sgr-1\"] of " + group, answers: [("return", "true")]),
+        ActionCase(
+            "UpdateSecurityGroupRuleDescriptionsIngress",
+            [
+                ("GroupId", group), ("SecurityGroupRuleDescription.1.SecurityGroupRuleId", "sgr-1"),
+                ("SecurityGroupRuleDescription.1.Description", "new"),
+            ],
+            asks: "describe rules ingress [\"sgr-1\"]", answers: [("return", "true")]),
+        ActionCase(
+            "UpdateSecurityGroupRuleDescriptionsEgress",
+            [
+                ("GroupId", group), ("IpPermissions.1.IpProtocol", "-1"),
+                ("IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
+                ("IpPermissions.1.IpRanges.1.Description", "out"),
+            ],
+            asks: "describe rules egress []", answers: [("return", "true")]),
+    ]
+
+    static let templateCases: [ActionCase] = [
+        ActionCase(
+            "CreatePlacementGroup", [("GroupName", "near"), ("Strategy", "cluster")],
+            asks: "create placement group near cluster",
+            answers: [("return", "true"), ("placementGroup/groupId", "pg-0123456789abcdef0")]),
+        ActionCase(
+            "DescribePlacementGroups", [("GroupName.1", "near")], asks: "placement groups",
+            answers: [
+                ("placementGroupSet/item/groupName", "near"), ("placementGroupSet/item/strategy", "cluster"),
+                ("placementGroupSet/item/state", "available"),
+            ]),
+        ActionCase(
+            "DeletePlacementGroup", [("GroupName", "near")], asks: "delete placement group near",
+            answers: [("return", "true")]),
+        ActionCase(
+            "CreateLaunchTemplate",
+            [
+                ("LaunchTemplateName", "web"), ("LaunchTemplateData.InstanceType", "m1.small"),
+                ("LaunchTemplateData.SecurityGroupId.1", "sg-1"), ("LaunchTemplateData.NoSuchThing", "x"),
+                ("LaunchTemplateData.Placement.<b>", "x"), ("LaunchTemplateData.KeyName", ""),
+            ],
+            asks: "create template web [\"InstanceType=m1.small\", \"SecurityGroupId.1=sg-1\"]",
+            answers: [
+                ("launchTemplate/launchTemplateId", template), ("launchTemplate/launchTemplateName", "web"),
+                ("launchTemplate/defaultVersionNumber", "1"), ("launchTemplate/latestVersionNumber", "1"),
+                ("launchTemplate/createdBy", "arn:aws:iam::123456789012:root"),
+                ("launchTemplate/createTime", "2026-11-21T04:00:00.123Z"), ("launchTemplate/tagSet/item/key", "k"),
+            ]),
+        ActionCase(
+            "CreateLaunchTemplateVersion",
+            [("LaunchTemplateName", "web"), ("SourceVersion", "1"), ("LaunchTemplateData.InstanceType", "m1.large")],
+            asks: "create version of web from 1",
+            answers: [
+                ("launchTemplateVersion/versionNumber", "2"), ("launchTemplateVersion/defaultVersion", "false"),
+                ("launchTemplateVersion/launchTemplateData/networkInterfaceSet/item/groupSet/groupId", "sg-1"),
+                (
+                    "launchTemplateVersion/launchTemplateData/networkInterfaceSet/item/ipv6AddressesSet/item/ipv6Address",
+                    "::1"
+                ),
+            ]),
+        ActionCase(
+            "DescribeLaunchTemplates", [("LaunchTemplateId.1", template)], asks: "templates",
+            answers: [("launchTemplates/item/launchTemplateId", template)]),
+        ActionCase(
+            "DescribeLaunchTemplateVersions", [("LaunchTemplateId", template), ("LaunchTemplateVersion.1", "$Latest")],
+            asks: "template \(template) -",
+            answers: [
+                ("launchTemplateVersionSet/item/versionNumber", "1"),
+                ("launchTemplateVersionSet/item/versionDescription", "first"),
+                ("launchTemplateVersionSet/item/defaultVersion", "true"),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/userData", "YQ=="
+                ),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/instanceType", "m1.small"
+                ),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/securityGroupIdSet/item", group
+                ),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/placement/availabilityZone", "us-east-1a"
+                ),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/tagSpecificationSet/item/resourceType", "instance"
+                ),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/tagSpecificationSet/item/tagSet/item/value", "<v>"
+                ),
+                (
+                    "launchTemplateVersionSet/item/launchTemplateData/ramDiskId", "ari-0123456789abcdef0"
+                ),
+            ]),
+        ActionCase(
+            "ModifyLaunchTemplate", [("LaunchTemplateId", template), ("SetDefaultVersion", "1")], asks: "default 1",
+            answers: [("launchTemplate/launchTemplateId", template)]),
+        ActionCase(
+            "DeleteLaunchTemplate", [("LaunchTemplateId", template)], asks: "delete template " + template,
+            answers: [("launchTemplate/launchTemplateName", "web")]),
+        ActionCase(
+            "DeleteLaunchTemplateVersions",
+            [
+                ("LaunchTemplateId", template), ("LaunchTemplateVersion.1", "3"), ("LaunchTemplateVersion.2", "2"),
+                ("LaunchTemplateVersion.3", "1"),
+            ],
+            asks: "delete versions [3, 2, 1]",
+            answers: [
+                ("successfullyDeletedLaunchTemplateVersionSet/item/versionNumber", "3"),
+                ("unsuccessfullyDeletedLaunchTemplateVersionSet/item/versionNumber", "2"),
+                (
+                    "unsuccessfullyDeletedLaunchTemplateVersionSet/item/responseError/code",
+                    "launchTemplateVersionDoesNotExist"
+                ),
+            ]),
+    ]
+
+    static let networkCases: [ActionCase] = [
+        ActionCase(
+            "DescribeVpcs", [("VpcId.1", vpc)], asks: "network",
+            answers: [
+                ("vpcSet/item/vpcId", vpc), ("vpcSet/item/isDefault", "true"), ("vpcSet/item/state", "available"),
+                ("vpcSet/item/cidrBlock", "127.1.0.0/16"), ("vpcSet/item/tagSet/item/value", "home"),
+                ("vpcSet/item/cidrBlockAssociationSet/item/cidrBlockState/state", "associated"),
+            ]),
+        ActionCase(
+            "DescribeVpcAttribute", [("VpcId", vpc), ("Attribute", "enableDnsSupport")], asks: "network",
+            answers: [("vpcId", vpc), ("enableDnsSupport/value", "true")]),
+        ActionCase(
+            "DescribeSubnets",
+            [("Filter.1.Name", "availability-zone"), ("Filter.1.Value.1", "us-*a"), ("SubnetId.1", subnet)],
+            asks: "network",
+            answers: [
+                ("subnetSet/item/subnetId", subnet), ("subnetSet/item/vpcId", vpc),
+                ("subnetSet/item/cidrBlock", "127.1.0.0/16"), ("subnetSet/item/defaultForAz", "true"),
+                ("subnetSet/item/availableIpAddressCount", "65530"),
+                ("subnetSet/item/availabilityZone", "us-east-1a"),
+            ]),
+        ActionCase(
+            "DescribeRouteTables", [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc)], asks: "network",
+            answers: [
+                ("routeTableSet/item/vpcId", vpc), ("routeTableSet/item/associationSet/item/main", "true"),
+                ("routeTableSet/item/routeSet/item/gatewayId", "local"),
+            ]),
+        ActionCase(
+            "DescribeInternetGateways", asks: "network",
+            answers: [
+                ("internetGatewaySet/item/attachmentSet/item/vpcId", vpc),
+                ("internetGatewaySet/item/attachmentSet/item/state", "available"),
+            ]),
+        ActionCase(
+            "DescribeNetworkAcls", [("Filter.1.Name", "default"), ("Filter.1.Value.1", "true")], asks: "network",
+            answers: [
+                ("networkAclSet/item/default", "true"), ("networkAclSet/item/entrySet/item/ruleAction", "allow"),
+                ("networkAclSet/item/associationSet/item/subnetId", subnet),
+            ]),
+        ActionCase(
+            "DescribeDhcpOptions", asks: "network",
+            answers: [("dhcpOptionsSet/item/dhcpConfigurationSet/item/key", "domain-name-servers")]),
+    ]
+}
