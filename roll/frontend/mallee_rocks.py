@@ -14,6 +14,7 @@ import time
 
 MALLEE = '/usr/bin/mallee'
 ROCKS = '/opt/rocks/bin/rocks'
+FINGERPRINT = '/etc/mallee/authority.fingerprint'
 
 # Seconds: the cluster controller answers within milliseconds or is not there; a rocks command starts a Python.
 MALLEE_LIMIT = 10
@@ -81,7 +82,7 @@ def _wait(process, limit):
 
 def is_cloud():
     """Whether this frontend is set up as a cloud: the packages may stay when a roll is switched off."""
-    return os.path.exists(MALLEE) and os.path.exists('/etc/mallee/authority.fingerprint')
+    return os.path.exists(MALLEE) and os.path.exists(FINGERPRINT)
 
 
 def node_addresses(host=None):
