@@ -41,12 +41,13 @@ class Kickstart(unittest.TestCase):
     def test_the_frontend_gets_the_services_and_no_node(self):
         self.assertEqual(
             set(rendering.packages(rendering.kickstart("server", rendering.SERVER))),
-            {"mallee", "mallee-cloud", "mallee-walrus", "mallee-cluster", "mallee-tools", "roll-mallee-usersguide"})
+            {"logrotate", "mallee", "mallee-cloud", "mallee-walrus", "mallee-cluster", "mallee-tools",
+             "roll-mallee-usersguide"})
 
     def test_a_compute_node_gets_the_node_controller_and_its_emulator(self):
         self.assertEqual(
             set(rendering.packages(rendering.kickstart("compute", rendering.COMPUTE))),
-            {"mallee", "mallee-node", "qemu-kvm", "qemu-img"})
+            {"logrotate", "mallee-node", "qemu-kvm", "qemu-img"})
 
     def test_who_has_switched_mallee_off_gets_nothing_of_it(self):
         for value in ("false", "no", "0"):
