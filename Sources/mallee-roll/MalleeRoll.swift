@@ -13,5 +13,5 @@ struct MalleeRoll: ParsableCommand {
         discussion: """
             A roll is a disc that `rocks add roll` takes. The discs made here are dnf repositories as well.
             """,
-        subcommands: [CreateCommand.self])
+        subcommands: [CreateCommand.self, VerifyCommand.self, ListCommand.self, RenderCommand.self])
 }

@@ -15,7 +15,7 @@ import XML
             Issue.record("no entity")
             return
         }
-        #expect(name == "hostname" && place == TextPosition(line: 3, column: 13))
+        #expect(name == "hostname" && place == TextPosition(line: 3, column: 14))
         #expect(post.text == "\na && &hostname; b\n")
     }
 
