@@ -41,7 +41,7 @@ case "$*" in
 "add host firewall localhost network=public service="*)
     [ -e /rocks/old ] || exit 3
     echo "${6#service=} tcp INPUT ACCEPT public" >> /rocks/firewall ;;
-"sync host firewall localhost") ;;
+"sync host firewall localhost" | "sync mallee") ;;
 *) echo "error - invalid rocks command: $*" >&2; exit 1 ;;
 esac
 """

@@ -36,6 +36,7 @@ class Frontend(HostTest):
             self.assertLess(calls.index("systemctl enable mallee-" + service),
                             calls.index("systemctl start mallee-" + service))
         self.assertIn("make -C /var/411", calls)
+        self.assertLess(calls.index("systemctl start mallee-cluster"), calls.index("rocks sync mallee"))
         self.assertEqual(root.read("rocks/appliances/compute/mallee"), "true\n")
         self.assertEqual(root.read("rocks/attributes/mallee_authority_fingerprint"), "sha256:abcd\n")
         self.assertTrue(root.read("var/411/Files.mk").endswith(
@@ -61,7 +62,7 @@ class Frontend(HostTest):
                 self.assertEqual(root.read("rocks/firewall"), firewall)
                 self.assertEqual(
                     {path.name: path.read_text() for path in (root.path / "rocks/attributes").iterdir()}, attributes)
-                self.assertFalse([call for call in root.calls() if call.startswith(("rocks set", "rocks add", "rocks sync"))])
+                self.assertFalse([call for call in root.calls() if call.startswith(("rocks set", "rocks add", "rocks sync host"))])
 
     def test_what_someone_has_set_stays(self):
         root = self.host()
