@@ -14,8 +14,9 @@ COMPUTE = {"hostname": "compute-0-0", "hostaddr": "10.1.255.254", "Kickstart_Pri
 
 def kickstart(root, attributes, rocks="7.0"):
     """The parts of a kickstart file that the roll contributes."""
-    command = [os.environ["MALLEE_BIN"] + "/mallee-roll", "render", str(ROLL), "--root", root, "--format", "kickstart"]
-    for key, value in {"rocks_version": rocks, "version": rocks, **attributes}.items():
+    command = [os.environ["MALLEE_BIN"] + "/mallee-roll", "render", str(ROLL), "--root", root, "--format", "kickstart",
+               "--os", rocks[0]]
+    for key, value in attributes.items():
         command += ["--attr", key + "=" + value]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if result.returncode != 0:
