@@ -47,7 +47,7 @@ class Kickstart(unittest.TestCase):
     def test_a_compute_node_gets_the_node_controller_and_its_emulator(self):
         self.assertEqual(
             set(rendering.packages(rendering.kickstart("compute", rendering.COMPUTE))),
-            {"logrotate", "mallee-node", "qemu-kvm", "qemu-img"})
+            {"logrotate", "mallee-node", "qemu-system-x86", "qemu-kvm", "qemu-img"})
 
     def test_who_has_switched_mallee_off_gets_nothing_of_it(self):
         for value in ("false", "no", "0"):
