@@ -87,7 +87,7 @@ struct RenderCommand: ParsableCommand {
     private func attributes() throws -> [String: String] {
         var result: [String: String] = [:]
         if let attrFile {
-            for line in try FileSystem.readText(attrFile).split(separator: "\n") {
+            for line in try FileSystem.readText(attrFile).split(whereSeparator: \.isNewline) {
                 guard let colon = line.firstIndex(of: ":") else { continue }
                 let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
                 result[line[..<colon].trimmingCharacters(in: .whitespaces)] = value

@@ -13,7 +13,7 @@ struct VerifyCommand: ParsableCommand {
             be), and 1 otherwise.
             """)
 
-    @Argument(help: ArgumentHelp("Images of the roll's disks.", valueName: "iso"))
+    @Argument(help: ArgumentHelp("Images of the roll's disks, or a directory with its sources.", valueName: "roll"))
     var images: [String]
 
     @Option(
@@ -35,7 +35,7 @@ struct VerifyCommand: ParsableCommand {
         if let osPackages {
             verifier.systemPackages = try reportingFailure {
                 Set(
-                    try FileSystem.readText(osPackages, limit: 64 << 20).split(separator: "\n")
+                    try FileSystem.readText(osPackages, limit: 64 << 20).split(whereSeparator: \.isNewline)
                         .map { $0.split(separator: " ").first.map(String.init) ?? "" })
             }
         }

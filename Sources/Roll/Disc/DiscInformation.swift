@@ -24,7 +24,8 @@ public struct DiscInformation: Sendable, Equatable {
     public static func parse(_ text: String) -> (information: DiscInformation?, defects: [(line: Int, message: String)])
     {
         var defects: [(line: Int, message: String)] = []
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        // By bytes: for Swift a line end of DOS is one character other than "\n".
+        var lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map { String(Substring($0)) }
         if lines.last == "" {
             lines.removeLast()
         } else {
@@ -38,7 +39,7 @@ public struct DiscInformation: Sendable, Equatable {
                 ))
             return (nil, defects)
         }
-        if lines.contains(where: { $0.contains("\r") }) { defects.append((1, "it has line ends of DOS")) }
+        if lines.contains(where: { $0.utf8.contains(0x0D) }) { defects.append((1, "it has line ends of DOS")) }
         let time = Double(lines[0])
         if time == nil || !lines[0].contains(".") {
             defects.append((1, "\"\(lines[0])\" is no time of the form 1288742400.000000"))

@@ -7,8 +7,8 @@ struct NodeChecks {
     let roll: String
     /// Attributes that some node of the roll sets.
     let setAttributes: Set<String>
-    /// Directories that packages on the disc own.
-    let ownedDirectories: Set<String>
+    /// Directories that packages on the disc own; nil if they are not known.
+    let ownedDirectories: Set<String>?
     /// Whether the frontend gets the node.
     let isOnFrontend: Bool
 
@@ -19,7 +19,7 @@ struct NodeChecks {
     private(set) var databaseCommand: TextPosition?
 
     init(
-        _ document: RollProfile.Document, roll: String, setAttributes: Set<String>, ownedDirectories: Set<String>,
+        _ document: RollProfile.Document, roll: String, setAttributes: Set<String>, ownedDirectories: Set<String>?,
         isOnFrontend: Bool
     ) {
         self.isOnFrontend = isOnFrontend
@@ -53,8 +53,9 @@ struct NodeChecks {
 
     /// Rocks drops every line with `<?xml`, whatever else is on it.
     private mutating func checkDeclarationLines() {
-        let lines = String(decoding: document.bytes, as: UTF8.self)
-            .split(separator: "\n", omittingEmptySubsequences: false)
+        // By bytes: for Swift a line end of DOS is one character other than "\n".
+        let lines = document.bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
         for (number, line) in lines.enumerated() {
             guard let start = line.firstRange(of: "<?xml") else { continue }
             let before = line[..<start.lowerBound]

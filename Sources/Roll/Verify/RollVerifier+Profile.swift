@@ -60,18 +60,26 @@ extension RollVerifier {
         checkContents(profile, file, roll, parts[0])
         let owned = Set(
             files.compactMap { try? $0.package.get() }.flatMap(\.files).filter(\.isDirectory).map(\.path))
-        let set = Self.attributesSet(profile)
+        let named = checkNodes(profile, roll, ownedDirectories: owned)
+        checkNamedPackages(named, files, roll)
+    }
+
+    /// Checks nodes and graph; returns the packages that nodes name.
+    private mutating func checkNodes(
+        _ profile: RollProfile, _ roll: RollDescription, ownedDirectories: Set<String>?
+    ) -> [String: (path: String, position: TextPosition)] {
         var frontend: Set<String> = []
         let edges = RollGraph(profile.graphs).edges
         var pending = ["server"]
         while let node = pending.popLast() {
             if frontend.insert(node).inserted { pending += edges.filter { $0.from == node }.map(\.to) }
         }
+        let set = Self.attributesSet(profile)
         var named: [String: (path: String, position: TextPosition)] = [:]
         var database: [String: TextPosition] = [:]
         for (name, document) in profile.nodes.sorted(by: { $0.key < $1.key }) {
             var checks = NodeChecks(
-                document, roll: roll.name, setAttributes: set, ownedDirectories: owned,
+                document, roll: roll.name, setAttributes: set, ownedDirectories: ownedDirectories,
                 isOnFrontend: frontend.contains(name))
             checks.run()
             findings += checks.findings
@@ -81,7 +89,48 @@ extension RollVerifier {
         var graph = GraphChecks(profile, roll: roll.name)
         graph.run(databaseNodes: database)
         findings += graph.findings
-        checkNamedPackages(named, files, roll)
+        return named
+    }
+
+    /// A roll's source directory: description, nodes and graphs, before there are packages.
+    mutating func checkDirectory(_ directory: String) {
+        do {
+            let names = try FileSystem.list(directory).filter { $0.hasPrefix("roll-") && $0.hasSuffix(".xml") }.sorted()
+            guard let name = names.first else {
+                report(
+                    .error, directory, nil, "there is no roll-<name>.xml in this directory",
+                    cure: "give a roll's directory")
+                return
+            }
+            let path = FileSystem.join(directory, name)
+            let bytes = try FileSystem.read(path, limit: 1 << 20)
+            let parsed: (description: RollDescription?, defects: [RollDescription.Defect])
+            do throws(XMLError) {
+                parsed = try RollDescription.parse(bytes)
+            } catch {
+                report(
+                    .error, path, TextPosition(line: error.line, column: error.column), "is no XML: \(error.message)",
+                    cure: "correct it; \"rocks add roll\" cannot read it")
+                return
+            }
+            for defect in parsed.defects {
+                report(defect.isFatal ? .error : .warning, path, defect.position, defect.message, cure: defect.cure)
+            }
+            guard let roll = parsed.description else { return }
+            if name != "roll-\(roll.name).xml" {
+                report(.error, path, nil, "describes the roll \(roll.name)", cure: "name it roll-\(roll.name).xml")
+            }
+            let profile = try RollProfile(directory: directory)
+            if profile.graphs.isEmpty {
+                report(
+                    .error, directory, nil, "has no graphs/default/*.xml, so that no host gets anything of the roll",
+                    cure: "write graphs/default/\(roll.name).xml")
+            }
+            // Which packages there will be is not known here.
+            _ = checkNodes(profile, roll, ownedDirectories: nil)
+        } catch {
+            report(.error, directory, nil, Self.cause(error, directory), cure: "give a roll's directory or image")
+        }
     }
 
     private mutating func checkContents(

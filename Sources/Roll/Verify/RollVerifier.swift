@@ -14,7 +14,7 @@ public struct RollVerifier {
     /// Makes a verifier.
     public init() {}
 
-    /// Checks all disks of a roll together.
+    /// Checks all disks of a roll together; a roll's source directory as far as that goes without packages.
     ///
     /// - Returns: All findings, errors first.
     public mutating func verify(_ paths: [String]) -> [Finding] {
@@ -22,6 +22,10 @@ public struct RollVerifier {
         var discs: [RollDisc] = []
         for path in paths {
             progress("reading \(path)")
+            if FileSystem.isDirectory(path) {
+                checkDirectory(path)
+                continue
+            }
             do {
                 let region = try FileRegion(path: path)
                 let image = try DiscImage(region)

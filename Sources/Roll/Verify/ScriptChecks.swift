@@ -4,11 +4,11 @@ import Posix
 struct ScriptChecks {
     private let path: String
     private let element: MarkupElement
-    private let ownedDirectories: Set<String>
+    private let ownedDirectories: Set<String>?
     private(set) var findings: [Finding] = []
     private(set) var databaseCommand: TextPosition?
 
-    init(_ path: String, _ element: MarkupElement, ownedDirectories: Set<String>) {
+    init(_ path: String, _ element: MarkupElement, ownedDirectories: Set<String>?) {
         self.path = path
         self.element = element
         self.ownedDirectories = ownedDirectories
@@ -130,7 +130,7 @@ struct ScriptChecks {
             report(.error, attribute.position, "the file's name \"\(name)\" is not absolute", cure: "begin it with /")
         } else if attribute.entities.isEmpty {
             let directory = FileSystem.parent(name)
-            if !RocksBase.directories.contains(directory), !made.contains(directory),
+            if let ownedDirectories, !RocksBase.directories.contains(directory), !made.contains(directory),
                 !ownedDirectories.contains(directory)
             {
                 report(
@@ -158,7 +158,9 @@ struct ScriptChecks {
         }
         if let perms = element.attribute("perms") {
             let isOctal = perms.value.allSatisfy { ("0"..."7").contains($0) } && (3...4).contains(perms.value.count)
-            let symbolic = perms.value.allSatisfy { "ugoarwxXst+-=,".contains($0) }
+            let symbolic =
+                perms.value.contains { "+-=".contains($0) }
+                && perms.value.allSatisfy { "ugoarwxXst+-=,".contains($0) }
             if !isOctal && !symbolic || perms.value.isEmpty {
                 report(.error, perms.position, "perms is \"\(perms.value)\"", cure: "write octal digits: 0644")
             }
