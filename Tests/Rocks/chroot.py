@@ -75,7 +75,7 @@ def copy_program(source, root, path):
     source = os.path.realpath(source)
     libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", source], capture_output=True, text=True).stdout)
     # /lib is /usr/lib there.
-    for file, target in [(source, path)] + [(file, "usr/" + re.sub(r"^/(usr/)?", "", file)) for file in libraries]:
+    for file, target in [(source, path)] + [(file, re.sub(r"^/(lib[^/]*/)", r"/usr/\1", file)[1:]) for file in libraries]:
         if not (root / target).exists():
             (root / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(os.path.realpath(file), root / target)
@@ -167,6 +167,15 @@ class Root:
                                 stderr=subprocess.STDOUT, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, timeout=60)
         return result.returncode, result.stdout
 
+    def run_with_processes(self, script):
+        """The same with a real /proc, by which Swift's programs find their arguments; the script is process 1 there."""
+        # A name space of processes, so that /proc/1/root is this root, as on a running host.
+        enter = 'mount -t proc proc "$1/proc" && exec chroot "$1" /bin/bash'
+        result = subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", enter, "sh", self.path],
+                                input=script, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, timeout=120)
+        return result.returncode, result.stdout
+
     def calls(self):
         """What was asked of the recorders since the last time."""
         lines = self.read("calls").splitlines()
@@ -179,5 +188,6 @@ class Root:
         for top in ("etc", "opt", "var/lib", "var/411", "state"):
             for path in sorted((self.path / top).rglob("*")):
                 name = str(path.relative_to(self.path))
-                found[name] = (self.mode(name), path.read_bytes() if path.is_file() else None)
+                content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
+                found[name] = (stat.S_IMODE(path.lstat().st_mode), content)
         return found
