@@ -36,13 +36,14 @@ struct EmptyHost {
 
     /// Runs the setup; returns its differences and the lines that it said.
     func setUp(
-        zone: String = "zone1", address: String = "10.1.1.1", user: SystemUser? = nil, enrolment: String = "auto"
+        zone: String = "zone1", address: String = "10.1.1.1", publicAddress: String = "cloud.example.org",
+        user: SystemUser? = nil, enrolment: String = "auto"
     ) throws -> (differences: [String], lines: [String]) {
         var lines: [String] = []
         let setup = FrontEndSetup(
             layout: layout,
             answers: .init(
-                zone: zone, address: address, publicAddress: "cloud.example.org", addressBlock: "127.1.0.0/16",
+                zone: zone, address: address, publicAddress: publicAddress, addressBlock: "127.1.0.0/16",
                 enrolment: enrolment, region: "us-east-1"), user: user, hostName: "frontend.example.org",
             say: { lines.append($0) })
         return (try setup.run(), lines)

@@ -1,0 +1,153 @@
+import Foundation
+import Posix
+import Testing
+
+@testable import mallee
+
+extension DoctorReport {
+    fileprivate func worst(_ check: String, _ words: String = "") -> Level? {
+        let found = findings.filter { $0.check == check && (words.isEmpty || ($0.message + $0.cure).contains(words)) }
+            .map(\.level)
+        return found.contains(.fail) ? .fail : found.contains(.warn) ? .warn : found.first
+    }
+}
+
+@Suite struct FrontEndDoctorTests {
+    /// A host that is set up, at ports where nobody listens.
+    private func host(publicAddress: String = "127.0.0.1") throws -> EmptyHost {
+        let host = try EmptyHost()
+        for (file, keys) in [
+            ("cloud", ["CLOUD_PORT", "CONTROL_PORT"]), ("walrus", ["WALRUS_PORT"]),
+            ("cluster", ["CC_PORT", "ENROLMENT_PORT"]),
+        ] {
+            let path = host.layout.path("/etc/mallee/\(file).conf")
+            var text = try FileSystem.readText(path)
+            for key in keys { text += "\(key)=\"\(try freePort())\"\n" }
+            try FileSystem.write(path, text: text, permissions: 0o640)
+        }
+        _ = try host.setUp(address: "127.0.0.1", publicAddress: publicAddress)
+        return host
+    }
+
+    /// Below the ports that the kernel gives out, so that nobody gets it meanwhile.
+    private func freePort() throws -> UInt16 {
+        while true {
+            let port = UInt16.random(in: 10_000...30_000)
+            if Listener.canBind(address: "127.0.0.1", port: port) { return port }
+        }
+    }
+
+    private func examine(_ host: EmptyHost) async throws -> DoctorReport {
+        var doctor = FrontEndDoctor(layout: host.layout)
+        try await doctor.run()
+        return doctor.report
+    }
+
+    @Test func `a front end that is set up and not started lacks its services only`() async throws {
+        let host = try host()
+        defer { host.remove() }
+        let report = try await examine(host)
+        #expect(report.worst("configuration") == .ok, "\(report.findings)")
+        #expect(report.worst("certificates") == .ok, "\(report.findings)")
+        #expect(report.worst("enrolment") == .ok, "\(report.findings)")
+        #expect(report.findings.filter { $0.check == "ports" }.count == 5)
+        #expect(report.worst("ports", "nothing listens") == .fail)
+        #expect(report.worst("walrus") == .fail && report.worst("cloud") == .fail && report.worst("cluster") == .fail)
+        #expect(report.status == 2)
+        for finding in report.findings {
+            #expect(finding.level == .ok || !finding.cure.isEmpty, "\(finding)")
+            #expect(!finding.line.contains("\n"), "\(finding)")
+        }
+    }
+
+    @Test func `a host without configuration is told how to get one`() async throws {
+        let host = try EmptyHost(shipped: false)
+        defer { host.remove() }
+        let report = try await examine(host)
+        #expect(report.worst("configuration", "mallee init") == .fail)
+    }
+
+    @Test func `shipped files before the first run of init lack what init fills`() async throws {
+        let host = try EmptyHost()
+        defer { host.remove() }
+        let report = try await examine(host)
+        #expect(report.worst("configuration", "WALRUS_URL") == .fail)
+        #expect(report.worst("certificates", "authority") == .fail)
+    }
+
+    @Test func `spelling mistakes, open keys, wrong secrets and foreign ports are told`() async throws {
+        let host = try host()
+        defer { host.remove() }
+        let listener = try Listener.tcp(address: "127.0.0.1", port: 0)
+        let file = host.layout.path("/etc/mallee/walrus.conf")
+        let text = try FileSystem.readText(file).replacing(
+            #/(?m)^WALRUS_PORT=.*$/#, with: "WALRUS_PORT=\(listener.port)")
+        try FileSystem.write(file, text: text + "WALRUS_PROT=1\n")
+        try FileSystem.setPermissions(host.layout.path("/var/lib/mallee/identity/cloud/component.key"), 0o644)
+        try FileSystem.setPermissions(host.layout.path("/var/lib/mallee/cloud"), 0o755)
+        try FileSystem.write(
+            host.layout.path("/var/lib/mallee/cluster/enrolment.secret"), text: "0\n", permissions: 0o600)
+        try FileSystem.write(host.layout.path("/etc/mallee/authority.fingerprint"), text: "sha256:0\n")
+        let report = try await examine(host)
+        #expect(report.worst("configuration", "WALRUS_PROT") == .warn)
+        #expect(report.worst("ports", "pid \(Host.processID)") == .fail)
+        #expect(report.worst("certificates", "component.key can be read") == .fail)
+        #expect(report.worst("disk", "open to every user") == .fail)
+        #expect(report.worst("enrolment", "differ") == .fail)
+        #expect(report.worst("enrolment", "another authority") == .fail)
+    }
+
+    @Test func `addresses that are not this host's are told`() async throws {
+        let host = try host(publicAddress: "no-such-host.invalid")
+        defer { host.remove() }
+        let file = host.layout.path("/etc/mallee/cluster.conf")
+        let text = try FileSystem.readText(file).replacing(
+            "LISTEN_ADDRESS=\"127.0.0.1\"", with: "LISTEN_ADDRESS=\"192.0.2.1\"")
+        try FileSystem.write(file, text: text)
+        let report = try await examine(host)
+        #expect(report.worst("names", "192.0.2.1") == .fail)
+        #expect(report.worst("names", "PUBLIC_ENDPOINT is no-such-host.invalid") == .fail)
+    }
+
+    @Test func `nodes are counted, and those that are lost are named`() {
+        var doctor = FrontEndDoctor(layout: InstalledLayout(root: "/nowhere"))
+        doctor.checkNodes([], zone: "z")
+        #expect(doctor.report.findings.last?.level == .warn)
+        doctor.checkNodes([("a", "up"), ("b", "draining")], zone: "z")
+        #expect(doctor.report.findings.last?.level == .ok)
+        doctor.checkNodes([("a", "up"), ("b", "down")], zone: "z")
+        #expect(doctor.report.findings.last?.message == "1 of 2 in zone z cannot be reached: b.")
+        #expect(doctor.report.status == 1)
+    }
+
+    @Test func `what the node's doctor says is shown, and a node that says nothing is a failure`() throws {
+        let directory = try FileSystem.temporaryDirectory("/tmp/mallee-doctor-")
+        defer { try? FileSystem.removeTree(directory) }  // a temporary directory
+        let program = directory + "/mallee-node"
+        let script = """
+            #!/bin/sh
+            echo '{"status":1,"findings":[{"level":"warn","check":"clock","message":"m.","cure":"c."}]}'
+            exit 1
+            """
+        try FileSystem.write(program, text: script, permissions: 0o755)
+        var doctor = FrontEndDoctor(layout: InstalledLayout())
+        try doctor.checkNode(program: program, configuration: "/none")
+        #expect(doctor.report.findings.map(\.line) == ["warn  node clock: m. c."])
+        try FileSystem.write(program, text: "#!/bin/sh\necho old\n", permissions: 0o755)
+        try doctor.checkNode(program: program, configuration: "/none")
+        #expect(doctor.report.findings.last?.level == .fail)
+    }
+
+    @Test func `dates of HTTP are read`() {
+        #expect(FrontEndDoctor.httpDate("Sun, 06 Nov 1994 08:49:37 GMT") == Date(timeIntervalSince1970: 784_111_777))
+        #expect(FrontEndDoctor.httpDate("yesterday") == nil)
+    }
+
+    @Test func `the report survives JSON`() throws {
+        var report = DoctorReport()
+        report.ok("a", "b")
+        report.fail("c", "d", cure: "e")
+        #expect(try JSONDecoder().decode(DoctorReport.self, from: JSONEncoder().encode(report)) == report)
+        #expect(report.status == 2)
+    }
+}
