@@ -36,6 +36,7 @@ struct Mallee: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, DownCommand.self, StatusCommand.self, ImageCommand.self, TypeCommand.self,
             CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self, InitCommand.self,
+            DoctorCommand.self,
         ])
 }
 
