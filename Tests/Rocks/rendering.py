@@ -14,7 +14,16 @@ COMPUTE = {"hostname": "compute-0-0", "hostaddr": "10.1.255.254", "Kickstart_Pri
 
 def kickstart(root, attributes, rocks="7.0"):
     """The parts of a kickstart file that the roll contributes."""
-    command = [os.environ["MALLEE_BIN"] + "/mallee-roll", "render", str(ROLL), "--root", root, "--format", "kickstart",
+    return render("kickstart", root, attributes, rocks)
+
+
+def run_roll(attributes, rocks):
+    """What `rocks run roll mallee` prints on a frontend."""
+    return render("script", "server", attributes, rocks)
+
+
+def render(form, root, attributes, rocks):
+    command = [os.environ["MALLEE_BIN"] + "/mallee-roll", "render", str(ROLL), "--root", root, "--format", form,
                "--os", rocks[0]]
     for key, value in attributes.items():
         command += ["--attr", key + "=" + value]

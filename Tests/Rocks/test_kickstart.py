@@ -49,6 +49,14 @@ class Kickstart(unittest.TestCase):
             set(rendering.packages(rendering.kickstart("compute", rendering.COMPUTE))),
             {"logrotate", "mallee-node", "qemu-system-x86", "qemu-kvm", "qemu-img"})
 
+    def test_a_vm_container_with_the_attribute_is_a_node_like_any_other(self):
+        compute = rendering.kickstart("compute", rendering.COMPUTE)
+        container = rendering.kickstart("vm-container", rendering.COMPUTE)
+        self.assertEqual(rendering.packages(container), rendering.packages(compute))
+        self.assertEqual(rendering.posts(container), rendering.posts(compute))
+        without = {key: value for key, value in rendering.COMPUTE.items() if key != "mallee"}
+        self.assertEqual(rendering.packages(rendering.kickstart("vm-container", without)), [])
+
     def test_who_has_switched_mallee_off_gets_nothing_of_it(self):
         for value in ("false", "no", "0"):
             for root, attributes in HOSTS.items():

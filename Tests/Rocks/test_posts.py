@@ -5,7 +5,7 @@ import shutil
 import unittest
 
 import rendering
-from chroot import Root
+from chroot import RECORDER, Root
 
 POST = "etc/rc.d/rocksconfig.d/post-85-mallee-server"
 NODE_POST = "etc/rc.d/rocksconfig.d/post-80-mallee-node"
@@ -41,6 +41,21 @@ class Frontend(HostTest):
         self.assertEqual(root.read("rocks/attributes/mallee_authority_fingerprint"), "sha256:abcd\n")
         self.assertTrue(root.read("var/411/Files.mk").endswith(
             "/etc/shadow\nFILES_NOCOMMENT += /etc/mallee/enrolment.secret /etc/mallee/authority.fingerprint\n"))
+
+    def test_what_rocks_run_roll_prints_installs_the_packages_and_makes_a_cloud(self):
+        for rocks, systemd, first in (("7.0", True, "yum --nogpgcheck -y install"), ("5.4", False, "rpm -Uhv")):
+            with self.subTest(rocks=rocks):
+                root = self.host(rocks, systemd)
+                for program in ("rpm", "yum"):
+                    root.program("usr/bin/" + program, RECORDER)
+                status, output = root.run(rendering.run_roll(rendering.SERVER, rocks))
+                self.assertEqual(status, 0, output)
+                self.assertIn("this frontend is a cloud", output)
+                calls = root.calls()
+                installed = [call for call in calls if call.startswith(first)]
+                for package in ("mallee", "mallee-cloud", "mallee-walrus", "mallee-cluster"):
+                    self.assertRegex(" ".join(installed), r"[ /]%s[ -]" % package)
+                self.assertLess(calls.index(installed[-1]), calls.index("make -C /var/411"))
 
     def test_the_secret_is_in_no_argument_and_no_output(self):
         root = self.host()
