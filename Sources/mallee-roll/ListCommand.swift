@@ -1,6 +1,5 @@
 import Archive
 import ArgumentParser
-import Foundation
 import JSON
 import Posix
 import Roll

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// A line of progress on a terminal; elsewhere only notes are printed.
 final class ProgressLine {
@@ -45,5 +45,5 @@ final class ProgressLine {
         return "\(tenths / 10).\(tenths % 10)"
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardError.write(text) }
 }

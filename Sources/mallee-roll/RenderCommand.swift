@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import JSON
 import Posix
 import Roll
@@ -64,7 +63,7 @@ struct RenderCommand: ParsableCommand {
             let profile = try HostProfile(
                 source, root: root, attributes: attributes, generation: generation,
                 runEval: runEvals ? { try EvalProcess.run(shell: $0, text: $1) } : nil)
-            for warning in profile.warnings { FileHandle.standardError.write(Data("\(warning)\n".utf8)) }
+            for warning in profile.warnings { StandardError.write("\(warning)\n") }
             switch format {
             case .summary: print(profile.summary, terminator: "")
             case .packages: for name in profile.packages { print(name) }
@@ -89,8 +88,7 @@ struct RenderCommand: ParsableCommand {
         if let attrFile {
             for line in try FileSystem.readText(attrFile).split(whereSeparator: \.isNewline) {
                 guard let colon = line.firstIndex(of: ":") else { continue }
-                let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-                result[line[..<colon].trimmingCharacters(in: .whitespaces)] = value
+                result[trimmed(line[..<colon])] = trimmed(line[line.index(after: colon)...])
             }
         }
         for item in attr {
@@ -98,6 +96,12 @@ struct RenderCommand: ParsableCommand {
             result[String(item[..<equals])] = String(item[item.index(after: equals)...])
         }
         return result
+    }
+
+    private func trimmed(_ text: Substring) -> String {
+        var text = text.drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
     }
 
     private func json(_ profile: HostProfile) -> JSONValue {
