@@ -87,7 +87,10 @@ let package = Package(
             swiftSettings: portable),
         .target(
             name: "ClusterController",
-            dependencies: ["Contracts", "Posix", "Store", "XML", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Contracts", "Posix", "Store", "XML", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .target(
             name: "CloudController",
@@ -231,6 +234,15 @@ let package = Package(
             dependencies: [
                 "ClusterController", "Contracts", "Store", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
+        .testTarget(
+            name: "EnrolmentTests",
+            dependencies: [
+                "BlockingHTTP", "ClusterController", "Contracts", "NodeController", "Posix", "ServiceHost", "Store", "TLS",
+                "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "EC2QueryTests", dependencies: ["CloudModel", "EC2Query", "Signatures", "XML"],
             swiftSettings: strict),

@@ -22,7 +22,7 @@ swiftc "${flags[@]}" -parse-as-library -module-name XML -emit-module -emit-modul
     -static -emit-library -o "$work/libXML.a" Sources/XML/*.swift
 swiftc "${flags[@]}" -parse-as-library -I "$work" -L "$work" -lXML -o "$work/wsdl2swift" Sources/wsdl2swift/*.swift
 
-"$work/wsdl2swift" --output "$work/Generated" Sources/Contracts/wsdl/{node,cluster,cloud}.wsdl
+"$work/wsdl2swift" --output "$work/Generated" Sources/Contracts/wsdl/{node,cluster,cloud,enrolment}.wsdl
 swift format -i --configuration .swift-format "$work"/Generated/*.swift
 
 if [[ ${1:-} = --check ]]; then

@@ -4,9 +4,9 @@
 // Here: the service behind the cluster contract, placement policies, the change log of the long poll. Not here:
 // HTTP, SOAP and TLS (`ServiceHost`), what users are allowed to do (`CloudController`), guests (`NodeController`).
 //
-// Truth: the nodes own the facts; this service keeps in memory what they last reported. The one thing that it keeps
-// durably is which node an instance was given to, so that no repetition of a request, and no crash, starts an
-// instance twice. Failing: operations throw `ServiceFault`; an unreachable node delays its own instances only.
+// Truth: the nodes own the facts; this service keeps in memory what they last reported. Durable are which node an
+// instance was given to, so that no repetition of a request, and no crash, starts an instance twice; and who enrolled
+// under which name (`NodeRecord`). Failing: operations throw `ServiceFault`; an unreachable node delays its own instances only.
 public import Contracts
 public import Logging
 public import Store
@@ -68,6 +68,12 @@ public actor ClusterController {
     /// Nodes in the store that have not reported since this service started.
     var silent: Set<String> = []
     var dispatching: Set<String> = []
+    /// Enrolments and orders about nodes, as in the store.
+    var records: [String: NodeRecord] = [:]
+    var busyNames: Set<String> = []
+    var waitingForName: [String: [CheckedContinuation<Void, Never>]] = [:]
+    /// Whose certificates count.
+    public nonisolated let admission: NodeAdmission
     var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     var nextWaiter = 0
 
@@ -87,9 +93,14 @@ public actor ClusterController {
         for entry in try await store.range(prefix: nodePrefix).entries {
             remembered.insert(String(entry.key.dropFirst(nodePrefix.count)))
         }
+        var records: [String: NodeRecord] = [:]
+        for entry in try await store.range(prefix: NodeRecord.prefix).entries {
+            let record = try NodeRecord(stored: entry.value.bytes)
+            records[record.name] = record
+        }
         return ClusterController(
             store: store, configuration: configuration, policy: policy, connect: connect, logger: logger, now: now,
-            placements: placements, remembered: remembered)
+            placements: placements, remembered: remembered, records: records)
     }
 
     /// Where the names of known nodes are kept.
@@ -98,7 +109,7 @@ public actor ClusterController {
     private init(
         store: any Store, configuration: ClusterConfiguration, policy: any PlacementPolicy,
         connect: @escaping NodeConnector, logger: Logger, now: @escaping @Sendable () -> Int64,
-        placements: [String: Placement], remembered: Set<String>
+        placements: [String: Placement], remembered: Set<String>, records: [String: NodeRecord]
     ) {
         self.store = store
         self.configuration = configuration
@@ -108,6 +119,8 @@ public actor ClusterController {
         self.now = now
         self.placements = placements
         silent = remembered
+        self.records = records
+        admission = NodeAdmission(records)
         changes = ChangeLog(epoch: "\(now())-\(UInt32.random(in: 0...UInt32.max))")
         network = Contract.NetworkDocument(revision: 0, mode: configuration.networkMode, securityGroup: [])
         for (id, placement) in placements {

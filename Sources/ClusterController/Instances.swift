@@ -111,7 +111,9 @@ extension ClusterController: ClusterContract.AsyncService {
     public func describeNodes(_ request: ClusterContract.DescribeNodesRequest) async throws(ServiceFault)
         -> ClusterContract.DescribeNodesResponse
     {
-        ClusterContract.DescribeNodesResponse(node: nodes.keys.sorted().compactMap { describe($0) })
+        ClusterContract.DescribeNodesResponse(
+            node: nodes.keys.sorted().compactMap { describe($0) },
+            enrolment: records.values.filter { $0.phase != .removed }.sorted { $0.name < $1.name }.map(\.described))
     }
 
     /// The node's own description, with what is promised taken off what is free.

@@ -57,6 +57,7 @@ extension ClusterController {
                     "A node needs a name of 1 to 253 letters, digits, dots, dashes and underscores, and an http(s) endpoint.",
                 resource: name)
         }
+        if let refusal = refusal(ofNode: name) { throw refusal }
         if nodes[name] == nil && !silent.contains(name) {
             do {
                 _ = try await store.commit(
@@ -67,12 +68,14 @@ extension ClusterController {
             logger.info(
                 "A new node has joined.", metadata: ["node": "\(name)", "endpoint": "\(request.node.endpoint)"])
         }
-        var node = Node(description: request.node, client: connect(request.node.endpoint), lastSeen: now())
+        // While the store wrote, the administrator may have taken the node out.
+        if let refusal = refusal(ofNode: name) { throw refusal }
+        var node = Node(description: effective(request.node), client: connect(request.node.endpoint), lastSeen: now())
         node.promised = promises(to: name)
         nodes[name] = node
         silent.remove(name)
         take(request.instance, from: name, complete: true)
-        noteNode(name, as: request.node)
+        noteNode(name, as: effective(request.node))
         return ClusterContract.RegisterNodeResponse(
             zone: configuration.zone, heartbeatMilliseconds: heartbeat, network: documentToSend(name, has: nil))
     }
@@ -82,12 +85,13 @@ extension ClusterController {
         -> ClusterContract.ReportNodeResponse
     {
         let name = request.node.nodeName
+        if let refusal = refusal(ofNode: name) { throw refusal }
         guard let known = nodes[name], known.description.endpoint == request.node.endpoint else {
             return ClusterContract.ReportNodeResponse(known: false)
         }
         take(request.instance, from: name, complete: request.complete)
         for id in request.removedInstanceId { forget(id, from: name) }
-        noteNode(name, as: request.node)
+        noteNode(name, as: effective(request.node))
         return ClusterContract.ReportNodeResponse(
             known: true, network: documentToSend(name, has: request.networkRevision))
     }
@@ -95,7 +99,16 @@ extension ClusterController {
     /// How often nodes shall report: more nodes, longer pauses, so that heartbeats cost the same for any number.
     private var heartbeat: Int { max(configuration.heartbeatMilliseconds, nodes.count * 10) }
 
-    private func isPlain(_ name: String) -> Bool {
+    /// Whoever calls, and whatever its certificate: a name that was taken out is not in the zone.
+    private func refusal(ofNode name: String) -> ServiceFault? {
+        switch records[name]?.phase {
+        case .removed: NodeAdmission.fault(.removed, name)
+        case .denied: NodeAdmission.fault(.denied, name)
+        case nil, .announced, .pending, .enrolled, .certified: nil
+        }
+    }
+
+    func isPlain(_ name: String) -> Bool {
         (1...253).contains(name.utf8.count)
             && name.utf8.allSatisfy {
                 (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 46
@@ -201,7 +214,7 @@ extension ClusterController {
     }
 
     /// A node has forgotten an instance, or never had it.
-    private func forget(_ id: String, from name: String) {
+    func forget(_ id: String, from name: String, because reason: String? = nil) {
         nodes[name]?.instances.remove(id)
         nodes[name]?.promised[id] = nil
         guard let report = reports[id], report.nodeName == name else { return }
@@ -210,7 +223,8 @@ extension ClusterController {
         gone.state = .terminated
         gone.detail = nil
         gone.reason = Contract.StateReason(
-            code: "Server.InternalError", message: "The node \(name) no longer knows the instance; its disks are lost.")
+            code: "Server.InternalError",
+            message: reason ?? "The node \(name) no longer knows the instance; its disks are lost.")
         gone.generation += 1
         gone.stateChangedAt = now()
         reports[id] = gone

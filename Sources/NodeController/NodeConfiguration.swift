@@ -42,6 +42,19 @@ public struct NodeConfiguration: Sendable {
     public var tlsKey: String?
     /// TLS_CA.
     public var tlsAuthority: String?
+    /// ENROLMENT_ENDPOINT: URL of the zone's enrolment service, where the node gets its certificate by itself.
+    public var enrolmentEndpoint: String?
+    /// ENROLMENT_SECRET_FILE: the secret that every node of the zone knows, as 64 hexadecimal digits.
+    public var enrolmentSecretFile = "/etc/mallee/enrolment.secret"
+    /// AUTHORITY_FINGERPRINT: "sha256:" and 64 hexadecimal digits; read from the file if nil.
+    public var authorityFingerprint: String?
+    /// AUTHORITY_FINGERPRINT_FILE: holds the same in its first line.
+    public var authorityFingerprintFile = "/etc/mallee/authority.fingerprint"
+    /// IDENTITY_DIR: component.key, component.crt and ca.crt, instead of TLS_CERT, TLS_KEY and TLS_CA. With
+    /// ENROLMENT_ENDPOINT it is STATE_DIR/identity unless set, and the node makes it.
+    public var identityDirectory: String?
+    /// Whether the node keeps its identity itself: then certificates are good whatever this host's clock says.
+    public var usesIdentity: Bool { identityDirectory != nil }
     /// ALLOW_PLAIN_HTTP: must be set to run without TLS.
     public var allowsPlainHTTP = false
     /// MAX_CORES: cores for instances; 0 detects them.
@@ -174,6 +187,11 @@ public struct NodeConfiguration: Sendable {
         case "TLS_CERT": tlsCertificate = value.isEmpty ? nil : value
         case "TLS_KEY": tlsKey = value.isEmpty ? nil : value
         case "TLS_CA": tlsAuthority = value.isEmpty ? nil : value
+        case "ENROLMENT_ENDPOINT": enrolmentEndpoint = value.isEmpty ? nil : value
+        case "ENROLMENT_SECRET_FILE": if !value.isEmpty { enrolmentSecretFile = value }
+        case "AUTHORITY_FINGERPRINT": authorityFingerprint = value.isEmpty ? nil : value
+        case "AUTHORITY_FINGERPRINT_FILE": if !value.isEmpty { authorityFingerprintFile = value }
+        case "IDENTITY_DIR": identityDirectory = value.isEmpty ? nil : value
         case "ALLOW_PLAIN_HTTP": allowsPlainHTTP = try NodeConfiguration.flag(key, value, line)
         case "MAX_CORES": maxCores = try NodeConfiguration.number(key, value, line, 0...1_000_000)
         case "MAX_MEM": maxMemoryMiB = try NodeConfiguration.number(key, value, line, 0...2_000_000_000)
@@ -244,7 +262,7 @@ public struct NodeConfiguration: Sendable {
 
     // MARK: The whole
 
-    private func validate() throws(Invalid) {
+    private mutating func validate() throws(Invalid) {
         let isReal = simulatedNodes == 0 && hypervisor != .simulated
         if isReal {
             guard stateDirectory.hasPrefix("/") else {
@@ -258,6 +276,7 @@ public struct NodeConfiguration: Sendable {
                         + "\(NodeConfiguration.longestStateDirectory); choose a shorter path")
             }
         }
+        try adoptIdentity()
         let given = [tlsCertificate, tlsKey, tlsAuthority]
         let count = given.reduce(0) { sum, path in sum + (path == nil ? 0 : 1) }
         guard count == 0 || count == 3 else {
@@ -265,11 +284,41 @@ public struct NodeConfiguration: Sendable {
                 "TLS_CERT, TLS_KEY and TLS_CA belong together: set all three, or none with ALLOW_PLAIN_HTTP=Y")
         }
         guard count == 3 || allowsPlainHTTP else {
-            throw Invalid("the service needs TLS_CERT, TLS_KEY and TLS_CA; to run it without, set ALLOW_PLAIN_HTTP=Y")
+            throw Invalid(
+                "the service needs a certificate: set ENROLMENT_ENDPOINT, so that the node gets one by itself, or IDENTITY_DIR, "
+                    + "or TLS_CERT, TLS_KEY and TLS_CA; to run it without, set ALLOW_PLAIN_HTTP=Y")
         }
         guard networkMode == "USER" else {
             throw Invalid("NETWORK_MODE is \(networkMode); this node serves USER only")
         }
+    }
+
+    /// Takes the files of TLS from the identity's directory, where there is or will be one.
+    private mutating func adoptIdentity() throws(Invalid) {
+        if identityDirectory == nil, enrolmentEndpoint != nil, !stateDirectory.isEmpty {
+            identityDirectory = stateDirectory + "/identity"
+        }
+        guard let directory = identityDirectory else {
+            guard enrolmentEndpoint == nil else {
+                throw Invalid("ENROLMENT_ENDPOINT needs STATE_DIR or IDENTITY_DIR, where the node keeps its key")
+            }
+            return
+        }
+        guard tlsCertificate == nil, tlsKey == nil, tlsAuthority == nil else {
+            throw Invalid(
+                "IDENTITY_DIR or ENROLMENT_ENDPOINT takes the place of TLS_CERT, TLS_KEY and TLS_CA; set one or the other"
+            )
+        }
+        guard directory.utf8.first == UInt8(ascii: "/") else {
+            throw Invalid("IDENTITY_DIR is \"\(directory)\"; name an absolute directory")
+        }
+        if let text = authorityFingerprint, AuthorityFingerprint.parse(text) == nil {
+            throw Invalid("AUTHORITY_FINGERPRINT is \"\(text)\"; it must be sha256: and 64 hexadecimal digits")
+        }
+        let files = NodeIdentityFiles(directory: directory)
+        tlsCertificate = files.certificate
+        tlsKey = files.key
+        tlsAuthority = files.authority
     }
 
     /// Bytes that STATE_DIR may have at most.

@@ -5,7 +5,9 @@
 //                          ▲   │ failed: later                 ▲    │
 //                          └───┘                               └────┘ failed: later, with the same changes
 //                          ▲                                   │
-//                          └──────────────── known=false ──────┘
+//                          └──────── known=false, refused ─────┘
+//
+// A node that the cluster controller refuses for good (its certificate is dead) says so once and asks seldom.
 //
 // What is sent is the state as it is when the message is made, never a queue of events, so nothing is lost and
 // nothing is out of order: an instance stays marked until a report with its newest generation was taken. One call is
@@ -28,9 +30,14 @@ public protocol ClusterLink: AnyObject, Sendable {
 public struct ClusterLinkError: Error, Sendable, CustomStringConvertible {
     /// Cause.
     public let description: String
+    /// What the cluster controller refuses for good, if it does.
+    public let refusal: NodeRefusal?
 
     /// An error.
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, refusal: NodeRefusal? = nil) {
+        self.description = description
+        self.refusal = refusal
+    }
 }
 
 /// The reporter of one node.
@@ -43,6 +50,8 @@ public final class Reporter: NodeChangeListener, @unchecked Sendable {
         public var firstRetry: Milliseconds = 200
         /// Between attempts at most.
         public var lastRetry: Milliseconds = 5_000
+        /// After the cluster controller has refused the node for good: the administrator may change his mind.
+        public var refusedRetry: Milliseconds = 60_000
         /// One report in so many heartbeats is complete, as a safety net.
         public var completeEvery = 12
         /// Most instances in one report that is not complete.
@@ -68,6 +77,7 @@ public final class Reporter: NodeChangeListener, @unchecked Sendable {
     private var isStale = false
     private var isStopped = true
     private var failures = 0
+    private var lastRefusal: NodeRefusal?
     private var heartbeat: Milliseconds
     private var sinceComplete = 0
     /// Outdates heartbeats that were scheduled before the last call.
@@ -157,7 +167,10 @@ public final class Reporter: NodeChangeListener, @unchecked Sendable {
             }
             do throws(ClusterLinkError) {
                 if isRegistered { try report() } else { try register() }
-                lock.withLock { failures = 0 }
+                lock.withLock {
+                    failures = 0
+                    lastRefusal = nil
+                }
             } catch {
                 pause(error)
                 return
@@ -189,12 +202,21 @@ public final class Reporter: NodeChangeListener, @unchecked Sendable {
             round += 1
             var time = timing.firstRetry
             for _ in 1..<max(failures, 2) where failures > 1 && time < timing.lastRetry { time *= 2 }
+            if error.refusal != nil {
+                isRegistered = false
+                return (round, timing.refusedRetry, failures)
+            }
             return (round, min(time, timing.lastRetry), failures)
         }
         // Once in a while is enough while the cluster controller is away.
-        if count == 1 || count % 20 == 0 {
+        if let refusal = error.refusal {
+            if refusal != lock.withLock({ lastRefusal }) {
+                log.error("the cluster controller refuses this node: \(error)", node.context())
+            }
+        } else if count == 1 || count % 20 == 0 {
             log.warning("the cluster controller was not reached (\(count) times): \(error)", node.context())
         }
+        lock.withLock { lastRefusal = error.refusal }
         schedule(next, after: jittered(time))
     }
 

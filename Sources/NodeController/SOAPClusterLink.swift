@@ -51,7 +51,7 @@ public final class SOAPClusterLink: ClusterLink, @unchecked Sendable {
         do throws(ServiceFault) {
             return try client.registerNode(request)
         } catch {
-            throw ClusterLinkError(error.message)
+            throw ClusterLinkError(error.message, refusal: NodeRefusal(error))
         }
     }
 
@@ -62,7 +62,7 @@ public final class SOAPClusterLink: ClusterLink, @unchecked Sendable {
         do throws(ServiceFault) {
             return try client.reportNode(request)
         } catch {
-            throw ClusterLinkError(error.message)
+            throw ClusterLinkError(error.message, refusal: NodeRefusal(error))
         }
     }
 }

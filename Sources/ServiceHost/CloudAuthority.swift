@@ -52,11 +52,53 @@ public struct CloudAuthority: Sendable {
         }
     }
 
+    /// Loads an authority that must be there already.
+    public static func load(directory: String) throws -> CloudAuthority {
+        guard let keyPEM = try PrivateFile.read(directory + "/ca.key"),
+            let certificatePEM = try PrivateFile.read(directory + "/ca.crt")
+        else {
+            throw ServiceHostError.certificate(
+                "The cloud's authority is not in \(directory) (ca.key, ca.crt). Run `mallee init`, or say where it is.")
+        }
+        return try CloudAuthority(keyPEM: keyPEM, certificatePEM: certificatePEM, directory: directory)
+    }
+
     /// A new identity for a component: fresh key, certificate signed by this authority.
     ///
     /// - Parameter hosts: host names and IP addresses at which it will be reached (subject alternative names).
     public func issue(_ name: ComponentName, hosts: [String], now: Date = Date()) throws -> ComponentIdentity {
         let componentKey = P256.Signing.PrivateKey()
+        let issued = try certify(
+            name, .init(componentKey.publicKey), hosts: hosts, from: now - Self.clockSkew, now: now)
+        return ComponentIdentity(
+            name: name, certificate: issued, certificatePEM: try issued.serializeAsPEM().pemString + "\n",
+            keyPEM: componentKey.pemRepresentation + "\n", authority: certificate, authorityPEM: certificatePEM)
+    }
+
+    /// A certificate for a key that the component keeps to itself.
+    ///
+    /// It is valid since the authority is: whatever the component's own clock says in its first hour, and whichever of
+    /// the front end's hosts is behind, only the cluster controller decides whether it counts.
+    ///
+    /// - Parameter publicKey: P-256, as DER of a SubjectPublicKeyInfo.
+    /// - Returns: the certificate in PEM and its serial number in hexadecimal.
+    public func sign(
+        _ name: ComponentName, publicKey: [UInt8], hosts: [String], now: Date = Date()
+    ) throws -> (certificate: String, serial: String) {
+        let key: P256.Signing.PublicKey
+        do {
+            key = try P256.Signing.PublicKey(derRepresentation: publicKey)
+        } catch {
+            throw ServiceHostError.certificate("The public key is not P-256 as DER of a SubjectPublicKeyInfo.")
+        }
+        let issued = try certify(
+            name, .init(key), hosts: hosts, from: min(certificate.notValidBefore, now - Self.clockSkew), now: now)
+        return (try issued.serializeAsPEM().pemString + "\n", issued.serialNumber.hexadecimal)
+    }
+
+    private func certify(
+        _ name: ComponentName, _ key: Certificate.PublicKey, hosts: [String], from: Date, now: Date
+    ) throws -> Certificate {
         let extensions = try Certificate.Extensions {
             Critical(BasicConstraints.notCertificateAuthority)
             Critical(KeyUsage(digitalSignature: true))
@@ -64,19 +106,15 @@ public struct CloudAuthority: Sendable {
             if !hosts.isEmpty { SubjectAlternativeNames(hosts.map(Self.alternativeName)) }
             AuthorityKeyIdentifier(keyIdentifier: try certificate.extensions.subjectKeyIdentifier?.keyIdentifier)
         }
-        let issued = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(componentKey.publicKey),
-            notValidBefore: now - Self.clockSkew,
+        return try Certificate(
+            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key, notValidBefore: from,
             notValidAfter: min(now + Self.componentLifetime, certificate.notValidAfter),
             issuer: certificate.subject,
             subject: try DistinguishedName {
                 OrganizationName("Mallee")
                 CommonName(name.description)
             },
-            signatureAlgorithm: .ecdsaWithSHA256, extensions: extensions, issuerPrivateKey: .init(key))
-        return ComponentIdentity(
-            name: name, certificate: issued, certificatePEM: try issued.serializeAsPEM().pemString + "\n",
-            keyPEM: componentKey.pemRepresentation + "\n", authority: certificate, authorityPEM: certificatePEM)
+            signatureAlgorithm: .ecdsaWithSHA256, extensions: extensions, issuerPrivateKey: .init(self.key))
     }
 
     /// The identity that is kept in `directory`; a new one is issued and written there if there is none, or if it is

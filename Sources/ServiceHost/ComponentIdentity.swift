@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 public import NIOSSL
 import SwiftASN1
@@ -22,8 +23,8 @@ public struct ComponentName: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Who makes the SOAP call that this task serves, by its verified certificate; nil outside of calls and on
-    /// listeners without TLS. Set by ``SOAPResponder``.
-    @TaskLocal public static var caller: ComponentName?
+    /// listeners without TLS.
+    public static var caller: ComponentName? { ServiceCaller.current?.component }
 
     /// What it does.
     public let role: Role
@@ -61,6 +62,34 @@ public struct ComponentName: Sendable, Hashable, CustomStringConvertible {
 
     /// `role:name`.
     public var description: String { "\(role.rawValue):\(name)" }
+}
+
+/// Who makes a SOAP call, as far as the connection tells.
+public struct ServiceCaller: Sendable, Hashable {
+    /// That of the call that this task serves; nil outside of calls. Set by ``SOAPResponder``.
+    @TaskLocal public static var current: ServiceCaller?
+
+    /// By its verified certificate; nil without one.
+    public var component: ComponentName?
+    /// Serial number of that certificate: lower-case hexadecimal digits without leading zeros.
+    public var serial: String?
+    /// The IP address that the connection comes from.
+    public var address: String?
+
+    /// A caller.
+    public init(component: ComponentName?, serial: String?, address: String?) {
+        self.component = component
+        self.serial = serial
+        self.address = address
+    }
+}
+
+extension Certificate.SerialNumber {
+    /// Lower-case hexadecimal digits without leading zeros.
+    public var hexadecimal: String {
+        let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined().drop { $0 == "0" }
+        return digits.isEmpty ? "0" : String(digits)
+    }
 }
 
 /// A component's key and certificate, and the authority it trusts: all that it needs to speak with its peers.
@@ -108,10 +137,30 @@ public struct ComponentIdentity: Sendable {
         try PrivateFile.write(authorityPEM, to: directory + "/ca.crt", mode: 0o644)
     }
 
+    /// SHA-256 of this component's certificate (DER): what a peer sees of it in TLS.
+    public func certificateDigest() throws -> [UInt8] { try Self.digest(certificate) }
+
+    /// SHA-256 of the authority's certificate (DER) as the configuration of nodes has it: "sha256:" and 64
+    /// hexadecimal digits.
+    public func authorityFingerprint() throws -> String {
+        "sha256:" + (try Self.digest(authority)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    private static func digest(_ certificate: Certificate) throws -> [UInt8] {
+        var serializer = DER.Serializer()
+        try serializer.serialize(certificate)
+        return Array(SHA256.hash(data: serializer.serializedBytes))
+    }
+
     /// TLS for a listener of this component.
-    public func serverTLS(clients: Clients) throws -> TLSConfiguration {
+    ///
+    /// - Parameter presentsAuthority: also sends the authority's certificate, for those who know only its fingerprint.
+    public func serverTLS(clients: Clients, presentsAuthority: Bool = false) throws -> TLSConfiguration {
+        let chain = presentsAuthority ? [certificatePEM, authorityPEM] : [certificatePEM]
         var tls = TLSConfiguration.makeServerConfiguration(
-            certificateChain: [.certificate(try NIOSSLCertificate(bytes: Array(certificatePEM.utf8), format: .pem))],
+            certificateChain: try chain.map { pem in
+                .certificate(try NIOSSLCertificate(bytes: Array(pem.utf8), format: .pem))
+            },
             privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(keyPEM.utf8), format: .pem)))
         tls.minimumTLSVersion = .tlsv12
         tls.trustRoots = try trustRoots()

@@ -23,19 +23,22 @@ public struct SOAPResponder: HTTPResponder {
     private let description: @Sendable (_ query: String, _ location: String) -> String?
     private let dispatch: Dispatch
     private let maximumRequestBytes: Int
+    private let admitsAnybody: Bool
 
     /// Serves any contract; for those of this cloud see ``cloud(_:)``, ``cluster(_:)`` and ``node(_:)``.
     ///
     /// - Parameters:
     ///   - description: the contract's documents, as the generated `description(query:location:)` gives them.
     ///   - maximumRequestBytes: larger requests get a 413; the largest is a node's report of its instances.
-    ///   - dispatch: the contract's dispatcher. While it runs, ``ComponentName/caller`` says who calls.
+    ///   - admitsAnybody: whether calls over TLS need no certificate.
+    ///   - dispatch: the contract's dispatcher. While it runs, ``ServiceCaller/current`` says who calls.
     public init(
         description: @escaping @Sendable (_ query: String, _ location: String) -> String?,
-        maximumRequestBytes: Int = 16 << 20, dispatch: @escaping Dispatch
+        maximumRequestBytes: Int = 16 << 20, admitsAnybody: Bool = false, dispatch: @escaping Dispatch
     ) {
         self.description = description
         self.maximumRequestBytes = maximumRequestBytes
+        self.admitsAnybody = admitsAnybody
         self.dispatch = dispatch
     }
 
@@ -60,6 +63,16 @@ public struct SOAPResponder: HTTPResponder {
         }
     }
 
+    /// Serves the enrolment contract, whose callers have no certificate yet.
+    public static func enrolment(_ service: some EnrolmentContract.AsyncService) -> SOAPResponder {
+        SOAPResponder(
+            description: { EnrolmentContract.description(query: $0, location: $1) }, maximumRequestBytes: 64 << 10,
+            admitsAnybody: true
+        ) { envelope, action in
+            await EnrolmentContract.dispatch(body: envelope, soapAction: action, service: service)
+        }
+    }
+
     /// Answers a call, or a question for the contract.
     public func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
         switch request.method {
@@ -74,8 +87,8 @@ public struct SOAPResponder: HTTPResponder {
     }
 
     private func call(_ request: Request, _ context: ServiceRequestContext) async throws -> Response {
-        let caller = try await context.peer()
-        if caller == nil, try await context.isSecure() {
+        let caller = try await context.caller()
+        if !admitsAnybody, caller.component == nil, try await context.isSecure() {
             return Response(
                 plainText: "Calls need a TLS client certificate of the cloud's authority that names a component.\n",
                 status: .forbidden)
@@ -94,14 +107,16 @@ public struct SOAPResponder: HTTPResponder {
                 plainText: "The call is larger than \(maximumRequestBytes) bytes.\n", status: .contentTooLarge)
         }
         let action = Self.soapAction.flatMap { request.headers[$0] }
-        let reply = await ComponentName.$caller.withValue(caller) {
+        let reply = await ServiceCaller.$current.withValue(caller) {
             await dispatch(Array(body.readableBytesView), action)
         }
         if let fault = reply.fault {
             context.logger.info(
                 "A call failed",
                 metadata: [
-                    "operation": "\(reply.operation ?? "unknown")", "caller": "\(caller?.description ?? "unknown")",
+                    "operation": "\(reply.operation ?? "unknown")",
+                    "caller": "\(caller.component?.description ?? "unknown")",
+                    "address": "\(caller.address ?? "unknown")",
                     "fault": "\(fault.message)",
                 ])
         }

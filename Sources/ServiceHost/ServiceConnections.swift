@@ -8,11 +8,19 @@ import NIOPosix
 /// transports made from it. Shut it down before the process ends.
 public final class ServiceConnections: Sendable {
     private let client: HTTPClient
+    private let gate: PeerGate?
+
+    /// Whether a server may be talked to, by the name and the serial number (see
+    /// ``X509/Certificate/SerialNumber/hexadecimal``) of its verified certificate: nil, or why not.
+    public typealias PeerCheck = @Sendable (_ component: ComponentName?, _ serial: String) -> String?
 
     /// - Parameters:
     ///   - identity: whose certificate is presented and whose authority servers must be of; nil for plain HTTP only.
     ///   - connectTimeout: how long a host may take to accept a connection.
-    public init(identity: ComponentIdentity?, connectTimeout: Duration = .seconds(5)) throws {
+    ///   - peerCheck: asked for each new TLS connection, and for those that are open by ``recheckPeers()``.
+    public init(
+        identity: ComponentIdentity?, connectTimeout: Duration = .seconds(5), peerCheck: PeerCheck? = nil
+    ) throws {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: try identity?.clientTLS(),
             redirectConfiguration: .disallow,
@@ -24,6 +32,12 @@ public final class ServiceConnections: Sendable {
         configuration.httpVersion = .http1Only
         // A host that refuses is known at once; whether and when to try again is the caller's decision.
         configuration.connectionPool.retryConnectionEstablishment = false
+        let gate = peerCheck.map { PeerGate($0) }
+        self.gate = gate
+        if let gate, identity != nil {
+            // Runs after the handshake and before the first request; its failure ends the connection.
+            configuration.http1_1ConnectionDebugInitializer = { gate.admit($0) }
+        }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -35,6 +49,9 @@ public final class ServiceConnections: Sendable {
     public func transport(to endpoint: String, timeout: Duration = .seconds(30)) -> HTTPSOAPTransport {
         HTTPSOAPTransport(connections: self, endpoint: endpoint, timeout: timeout)
     }
+
+    /// Closes the open connections whose server may no longer be talked to.
+    public func recheckPeers() { gate?.recheck() }
 
     /// Waits for the calls under way and closes the connections.
     public func shutdown() async throws {
@@ -82,6 +99,7 @@ public final class ServiceConnections: Sendable {
             "the connection was closed before the answer"
         case let error as NIOConnectionError:
             error.connectionErrors.first.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" } ?? "\(error)"
+        case let error as PeerGate.Refused: error.reason
         case is CancellationError:
             "the call was cancelled"
         case is NIOTooManyBytesError:

@@ -27,16 +27,27 @@ public struct ServiceRequestContext: RequestContext {
 
     /// The component at the other end, by its TLS client certificate, which the listener has verified against the
     /// cloud's authority; nil without TLS, without a certificate, or if it names no component.
-    public func peer() async throws -> ComponentName? {
-        let certificate: NIOSSLCertificate?
+    public func peer() async throws -> ComponentName? { try await caller().component }
+
+    /// Who calls and from where, as far as the connection tells.
+    func caller() async throws -> ServiceCaller {
+        let address = remoteAddress?.ipAddress
+        guard let certificate = try await Self.certificate(of: channel) else {
+            return ServiceCaller(component: nil, serial: nil, address: address)
+        }
+        return ServiceCaller(
+            component: ComponentName(certificate), serial: certificate.serialNumber.hexadecimal, address: address)
+    }
+
+    /// The certificate that the other end of a channel presented; nil if there is none.
+    static func certificate(of channel: any Channel) async throws -> Certificate? {
         do {
-            certificate = try await channel.nioSSL_peerCertificate().get()
+            return try await channel.nioSSL_peerCertificate().get()
+                .map { try Certificate(derEncoded: $0.toDERBytes()) }
         } catch is ChannelPipelineError {
             // There is no TLS handler: a plain listener.
             return nil
         }
-        guard let certificate else { return nil }
-        return ComponentName(try Certificate(derEncoded: certificate.toDERBytes()))
     }
 
     /// Whether the connection is encrypted.

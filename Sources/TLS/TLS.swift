@@ -1,7 +1,7 @@
 // TLS: encrypted and mutually verified connections, and the digests that go with them, over OpenSSL 3 (`COpenSSL`).
 //
-// Lives here: contexts (certificate, key, CA from PEM files), the handshake, the encrypted `ByteStream`, SHA-256, HMAC.
-// Does not: making certificates, HTTP.
+// Lives here: contexts (certificate, key, CA from PEM files; or a CA known by its fingerprint), the handshake, the
+// encrypted `ByteStream`, SHA-256, HMAC, a component's own key. Does not: making certificates, HTTP.
 // Fails with `TLSError` for contexts and handshakes, which says what to put right; with `PosixError` for reading and
 // writing afterwards, as any `ByteStream`.
 internal import COpenSSL
@@ -29,28 +29,57 @@ public final class TLSContext: @unchecked Sendable {
     // OpenSSL counts references to it and locks it where that is needed; it is not changed after `init`.
     private let context: OpaquePointer
     private let isServer: Bool
+    // Guards `latest`.
+    private let lock = Lock()
+    private var latest: (digest: [UInt8], name: String?)?
 
     private init(_ context: OpaquePointer, isServer: Bool) {
         self.context = context
         self.isServer = isServer
     }
 
+    /// SHA-256 of the certificate (DER) that the peer showed in the latest handshake that succeeded; nil before.
+    public var latestPeerDigest: [UInt8]? { lock.withLock { latest?.digest } }
+
+    /// The common name of that certificate.
+    public var latestPeerName: String? { lock.withLock { latest?.name } }
+
     deinit { cssl_context_free(context) }
 
     /// For the accepting side: its certificate (with intermediate ones, if any) and key, and the CA that must have
-    /// signed the peers' certificates. `verifyPeer: false` also takes peers without a certificate.
+    /// signed the peers' certificates. `verifyPeer: false` also takes peers without a certificate. `ignoresTimes` is
+    /// for hosts whose clock may be wrong: a certificate is then good whenever.
     public static func server(
-        certificate: String, key: String, authority: String, verifyPeer: Bool = true
+        certificate: String, key: String, authority: String, verifyPeer: Bool = true, ignoresTimes: Bool = false
     ) throws(TLSError) -> TLSContext {
-        try create(true, certificate, key, authority, verifyPeer)
+        let context = try create(true, certificate, key, authority, verifyPeer)
+        if ignoresTimes { cssl_context_ignore_times(context.context) }
+        return context
+    }
+
+    /// For the connecting side that knows no more of the CA than the SHA-256 of its certificate (DER, 32 bytes): the
+    /// server must present that certificate in its chain, and it alone is trusted. Times are not checked, and the
+    /// server need not be called what the URL says.
+    public static func client(authorityFingerprint: [UInt8]) throws(TLSError) -> TLSContext {
+        guard authorityFingerprint.count == 32 else { throw TLSError("a fingerprint is a SHA-256: 32 bytes") }
+        var reason = [CChar](repeating: 0, count: 512)
+        let context = reason.withUnsafeMutableBufferPointer { reason in
+            authorityFingerprint.withUnsafeBufferPointer {
+                cssl_context_create_pinned($0.baseAddress, reason.baseAddress, reason.count)
+            }
+        }
+        guard let context else { throw TLSError(text(reason)) }
+        return TLSContext(context, isServer: false)
     }
 
     /// For the connecting side: its certificate and key (nil where the server asks for none), and the CA that must
     /// have signed the server's. A server is never trusted without.
     public static func client(
-        certificate: String?, key: String?, authority: String
+        certificate: String?, key: String?, authority: String, ignoresTimes: Bool = false
     ) throws(TLSError) -> TLSContext {
-        try create(false, certificate, key, authority, true)
+        let context = try create(false, certificate, key, authority, true)
+        if ignoresTimes { cssl_context_ignore_times(context.context) }
+        return context
     }
 
     private static func create(
@@ -75,6 +104,7 @@ public final class TLSContext: @unchecked Sendable {
         }
         let result = TLSStream(stream, socket)
         try result.handshake(Deadline(after: timeout))
+        if let digest = result.peerCertificateDigest { lock.withLock { latest = (digest, result.peerCommonName) } }
         return result
     }
 }

@@ -26,6 +26,12 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
     public var peerCommonName: String? { commonName }
     /// See `ByteStream`.
     public var hasBufferedInput: Bool { lock.withLock { cssl_pending(stream) != 0 } }
+    /// SHA-256 of the peer's own verified certificate (DER); nil without one.
+    public var peerCertificateDigest: [UInt8]? {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let found = digest.withUnsafeMutableBufferPointer { cssl_peer_digest(stream, $0.baseAddress) }
+        return found ? digest : nil
+    }
     /// The protocol agreed on: "TLSv1.3".
     public var version: String { String(cString: cssl_version(stream)) }
 

@@ -1,4 +1,11 @@
 // Wires a node, or many simulated ones, from a configuration: everything that the process consists of is here.
+//
+//     new ──start──▶ serving ───────────────────stop──▶ stopped
+//            │          ▲                                  ▲
+//            │          │ has its identity                 │
+//            └──▶ enrolling (no identity yet) ──stop───────┘
+//
+// A node that waits for its certificate is a running process, which the service manager need not wait for.
 
 import BlockingHTTP
 import Contracts
@@ -8,7 +15,7 @@ import Posix
 import TLS
 
 /// A running node controller process.
-final class NodeProcess {
+final class NodeProcess: @unchecked Sendable {
     /// Why the process cannot run; for the administrator.
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -18,7 +25,12 @@ final class NodeProcess {
     private let configuration: NodeConfiguration
     private let workers: WorkerPool
     private let reporterWorkers: WorkerPool
-    private let client: HTTPClient
+    private let enroller: Enroller?
+    // Guards what follows, which the enrolling thread sets up and another takes down.
+    private let lock = Lock()
+    private var isStopping = false
+    private var enrolling: Thread?
+    private var client: HTTPClient?
     private let endpoint = NodeEndpoint()
     private var server: HTTPServer?
     private var nodes: [NodeController] = []
@@ -47,21 +59,73 @@ final class NodeProcess {
         for warning in warnings { log.warning("\(configurationFile): \(warning)") }
         workers = WorkerPool(name: "step", threads: 32, log: log)
         reporterWorkers = WorkerPool(name: "report", threads: configuration.simulatedNodes > 0 ? 8 : 2, log: log)
+        var hostName = ""
+        let configured = configuration
+        try NodeProcess.posix { () throws(PosixError) in
+            if configured.nodeName.isEmpty { hostName = try Host.name() }
+        }
+        enroller = Enroller.Settings(configuration, hostName: hostName).map { [log] in Enroller(settings: $0, log: log)
+        }
+    }
+
+    /// Serves, or, without an identity, begins to enrol and serves when that is done.
+    func start() throws(Failure) {
+        guard let enroller else { return try serve() }
+        var isEnrolled = false
+        try NodeProcess.posix { () throws(PosixError) in isEnrolled = try enroller.isEnrolled() }
+        if isEnrolled { return try serve() }
+        guard configuration.enrolmentEndpoint != nil else {
+            throw Failure(
+                description:
+                    "there is no identity in \(configuration.identityDirectory ?? "") (component.key, component.crt, "
+                    + "ca.crt); set ENROLMENT_ENDPOINT, so that the node gets one by itself, or bring one from `mallee certificate`"
+            )
+        }
+        log.info("this node has no identity yet; it enrols at \(configuration.enrolmentEndpoint ?? "")")
+        try NodeProcess.posix { () throws(PosixError) in
+            enrolling = try Thread.start(name: "enrol") { [self] in enrolAndServe(enroller) }
+        }
+    }
+
+    private func enrolAndServe(_ enroller: Enroller) {
+        guard enroller.run() else { return }
+        do throws(Failure) {
+            try serve()
+        } catch {
+            log.error("\(error)")
+            Host.exit(1)
+        }
+    }
+
+    /// The client of everything that the node calls.
+    private func connect() throws(Failure) -> HTTPClient {
         var options = HTTPClient.Options()
         options.idleTime = 30_000
         options.kept = 8
         if let authority = configuration.tlsAuthority {
             do throws(TLSError) {
                 options.tls = try TLSContext.client(
-                    certificate: configuration.tlsCertificate, key: configuration.tlsKey, authority: authority)
+                    certificate: configuration.tlsCertificate, key: configuration.tlsKey, authority: authority,
+                    ignoresTimes: configuration.usesIdentity)
             } catch {
-                throw Failure(description: "TLS_CERT, TLS_KEY or TLS_CA: \(error)")
+                throw Failure(description: "\(tlsKeys): \(error)")
             }
         }
-        client = HTTPClient(options: options)
+        return HTTPClient(options: options)
     }
 
-    func start() throws(Failure) {
+    /// Whom to blame for certificates.
+    private var tlsKeys: String {
+        configuration.identityDirectory.map { "the identity in \($0)" } ?? "TLS_CERT, TLS_KEY or TLS_CA"
+    }
+
+    private func serve() throws(Failure) {
+        // Whoever stops waits until this is through.
+        lock.lock()
+        defer { lock.unlock() }
+        if isStopping { return }
+        let client = try connect()
+        self.client = client
         let url = try listen()
         if configuration.simulatedNodes > 0 {
             try startFleet(url)
@@ -89,6 +153,9 @@ final class NodeProcess {
     /// Ends everything but the guests, or these too.
     func stop(withGuests: Bool) {
         log.info(withGuests ? "stopping, with all guests" : "stopping, guests run on")
+        lock.withLock { isStopping = true }
+        enroller?.stop()
+        enrolling?.join(timeout: 5_000)
         for reporter in reporters { reporter.stop() }
         server?.stop(grace: 5_000)
         if withGuests { for node in nodes { node.parkGuests() } }
@@ -96,7 +163,7 @@ final class NodeProcess {
         images?.stop()
         reporterWorkers.stop(timeout: 2_000)
         workers.stop(timeout: 5_000)
-        client.close()
+        client?.close()
         records?.close()
         if let ready = configuration.readyFile {
             do throws(PosixError) {
@@ -119,9 +186,11 @@ final class NodeProcess {
             let authority = configuration.tlsAuthority
         {
             do throws(TLSError) {
-                options.tls = try TLSContext.server(certificate: certificate, key: key, authority: authority)
+                options.tls = try TLSContext.server(
+                    certificate: certificate, key: key, authority: authority,
+                    ignoresTimes: configuration.usesIdentity)
             } catch {
-                throw Failure(description: "TLS_CERT, TLS_KEY or TLS_CA: \(error)")
+                throw Failure(description: "\(tlsKeys): \(error)")
             }
         } else {
             log.warning("ALLOW_PLAIN_HTTP is set: whoever reaches the port can run and end instances")
@@ -198,7 +267,7 @@ final class NodeProcess {
         } catch {
             throw Failure(description: error.message)
         }
-        guard let records else { throw Failure(description: "the state directory is not open") }
+        guard let records, let client else { throw Failure(description: "the state directory is not open") }
         var capacity = NodeResources.none
         var relay = ""
         try NodeProcess.posix { () throws(PosixError) in

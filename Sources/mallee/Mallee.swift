@@ -35,7 +35,8 @@ struct Mallee: AsyncParsableCommand {
         version: "mallee \(MalleeRelease.version)",
         subcommands: [
             UpCommand.self, DownCommand.self, StatusCommand.self, ImageCommand.self, TypeCommand.self,
-            CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self, InitCommand.self,
+            CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self, NodeCommand.self,
+            InitCommand.self,
             DoctorCommand.self,
         ])
 }

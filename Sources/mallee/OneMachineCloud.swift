@@ -271,6 +271,7 @@ struct OneMachineCloud: Sendable {
         for cluster in clusters {
             await cluster.store.close()
             await shutdown("connections to nodes") { try await cluster.connections.shutdown() }
+            await shutdown("connections to the cloud controller") { try await cluster.controlConnections.shutdown() }
         }
         await shutdown("object index") { try await walrus.backend.close() }
         await shutdown("connections to Walrus") { try await http.shutdown() }

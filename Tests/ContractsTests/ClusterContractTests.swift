@@ -19,7 +19,9 @@ actor SampleCluster: ClusterContract.AsyncService {
     static let console = ClusterContract.GetConsoleOutputResponse(instanceId: "i", timestamp: 0, output: [])
     static let resources = ClusterContract.DescribeResourcesResponse(
         zone: "z", availability: [.init(name: "m1.small", maxInstances: 4, availableInstances: 0)])
-    static let nodes = ClusterContract.DescribeNodesResponse(node: [Samples.node])
+    static let nodes = ClusterContract.DescribeNodesResponse(
+        node: [Samples.node],
+        enrolment: [.init(nodeName: "m", state: .announced, draining: false, generation: 0, since: 0)])
     static let changes = ClusterContract.DescribeChangesResponse(
         epoch: "e", revision: 9, complete: true, settled: false, instance: [Samples.report],
         removedInstanceId: ["i-9"], node: [Samples.node], removedNodeName: ["gone"])
@@ -27,6 +29,17 @@ actor SampleCluster: ClusterContract.AsyncService {
     static let register = ClusterContract.RegisterNodeResponse(
         zone: "z", heartbeatMilliseconds: 5000, network: Samples.network)
     static let reported = ClusterContract.ReportNodeResponse(known: false, network: Samples.network)
+    static let enrolment = ClusterContract.NodeEnrolment(
+        nodeName: "n", state: .pendingApproval, draining: true, address: "10.1.255.254", keyFingerprint: "sha256:00",
+        serialNumber: "7f", generation: 3, since: 1)
+    static let approve = ClusterContract.ApproveNodeResponse(enrolment: enrolment)
+    static let deny = ClusterContract.DenyNodeResponse(enrolment: enrolment)
+    static let drain = ClusterContract.DrainNodeResponse(enrolment: enrolment)
+    static let remove = ClusterContract.RemoveNodeResponse(enrolment: enrolment)
+    static let announce = ClusterContract.AnnounceNodeResponse(enrolment: enrolment)
+    static let reconcile = ClusterContract.ReconcileNodesResponse(
+        announcedNodeName: ["a"], removedNodeName: ["b", "c"], drainingNodeName: [Samples.awkward],
+        unknownNodeName: ["d"])
 
     private func take<Message: ContractMessage>(_ request: Message) throws(ServiceFault) {
         requests.append(xml(request))
@@ -109,6 +122,48 @@ actor SampleCluster: ClusterContract.AsyncService {
         try take(request)
         return Self.reported
     }
+
+    func approveNode(_ request: ClusterContract.ApproveNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.ApproveNodeResponse
+    {
+        try take(request)
+        return Self.approve
+    }
+
+    func denyNode(_ request: ClusterContract.DenyNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.DenyNodeResponse
+    {
+        try take(request)
+        return Self.deny
+    }
+
+    func drainNode(_ request: ClusterContract.DrainNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.DrainNodeResponse
+    {
+        try take(request)
+        return Self.drain
+    }
+
+    func removeNode(_ request: ClusterContract.RemoveNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.RemoveNodeResponse
+    {
+        try take(request)
+        return Self.remove
+    }
+
+    func announceNode(_ request: ClusterContract.AnnounceNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.AnnounceNodeResponse
+    {
+        try take(request)
+        return Self.announce
+    }
+
+    func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) async throws(ServiceFault)
+        -> ClusterContract.ReconcileNodesResponse
+    {
+        try take(request)
+        return Self.reconcile
+    }
 }
 
 func xml<Message: ContractMessage>(_ message: Message) -> String {
@@ -169,6 +224,21 @@ struct ClusterContractTests {
             ClusterContract.ReportNodeRequest(
                 node: Samples.node, instance: [Samples.smallReport], removedInstanceId: ["i-0"], complete: false,
                 networkRevision: 3), SampleCluster.reported, service.reportNode)
+        try await check(
+            ClusterContract.ApproveNodeRequest(nodeName: "n", keyFingerprint: "sha256:00"), SampleCluster.approve,
+            service.approveNode)
+        try await check(ClusterContract.DenyNodeRequest(nodeName: "n"), SampleCluster.deny, service.denyNode)
+        try await check(
+            ClusterContract.DrainNodeRequest(correlationId: "c", nodeName: Samples.awkward, undo: true),
+            SampleCluster.drain, service.drainNode)
+        try await check(
+            ClusterContract.RemoveNodeRequest(nodeName: "n", force: false), SampleCluster.remove, service.removeNode)
+        try await check(
+            ClusterContract.AnnounceNodeRequest(nodeName: "n", address: "10.1.255.254"), SampleCluster.announce,
+            service.announceNode)
+        try await check(
+            ClusterContract.ReconcileNodesRequest(nodeName: ["a", "b"]), SampleCluster.reconcile,
+            service.reconcileNodes)
         return sent
     }
 
@@ -180,7 +250,7 @@ struct ClusterContractTests {
         let far = SampleCluster()
         #expect(try await exercise(ClusterContract.AsyncClient(transport: ClusterLoopback(cluster: far))) == sent)
         #expect(await far.requests == sent)
-        #expect(sent.count == 11)
+        #expect(sent.count == 17)
     }
 
     @Test("a fault behind SOAP is the fault that was thrown")
@@ -222,7 +292,7 @@ struct ClusterContractTests {
         let url = "https://cc.example:8774/services/ClusterController"
         let root = try XMLElement.parse(ClusterContract.wsdl(location: url))
         #expect(root.child("service")?.child("port")?.child("address")?.attribute("location") == url)
-        #expect(root.child("portType")?.children("operation").count == 11)
+        #expect(root.child("portType")?.children("operation").count == 17)
         #expect(ClusterContract.description(query: "xsd=types.xsd", location: url) == Contract.schemaText)
         #expect(ClusterContract.description(query: "", location: url) == nil)
     }

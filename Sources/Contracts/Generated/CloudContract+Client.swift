@@ -18,6 +18,15 @@ extension CloudContract {
                 soapAction: "CloudController#DescribeAccessKey", body: SOAP.envelope(request))
             return try SOAP.response(reply, as: CloudContract.DescribeAccessKeyResponse.self)
         }
+
+        /// Calls SignNode.
+        public func signNode(_ request: CloudContract.SignNodeRequest) throws(ServiceFault)
+            -> CloudContract.SignNodeResponse
+        {
+            let reply = try transport.call(
+                soapAction: "CloudController#SignNode", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: CloudContract.SignNodeResponse.self)
+        }
     }
 }
 
@@ -41,6 +50,15 @@ extension CloudContract.Client: Sendable where Transport: Sendable {}
                 let reply = try await transport.call(
                     soapAction: "CloudController#DescribeAccessKey", body: SOAP.envelope(request))
                 return try SOAP.response(reply, as: CloudContract.DescribeAccessKeyResponse.self)
+            }
+
+            /// Calls SignNode.
+            public func signNode(_ request: CloudContract.SignNodeRequest) async throws(ServiceFault)
+                -> CloudContract.SignNodeResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "CloudController#SignNode", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: CloudContract.SignNodeResponse.self)
             }
         }
     }

@@ -12,6 +12,9 @@ extension CloudContract {
         /// certificate of the cloud may call it, and they must not keep the answer for more than a minute.
         func describeAccessKey(_ request: CloudContract.DescribeAccessKeyRequest) throws(ServiceFault)
             -> CloudContract.DescribeAccessKeyResponse
+        /// A certificate for a node's key. For cluster controllers only, which have verified that the node knows
+        /// the enrolment secret; each is logged.
+        func signNode(_ request: CloudContract.SignNodeRequest) throws(ServiceFault) -> CloudContract.SignNodeResponse
     }
 
     /// Answers one SOAP request.
@@ -34,6 +37,14 @@ extension CloudContract {
                     throw SOAPFault(error)
                 }
                 return SOAP.reply(response, to: "DescribeAccessKey")
+            case "SignNode":
+                operation = "SignNode"
+                let request = try SOAP.decoded(call, as: CloudContract.SignNodeRequest.self)
+                let response: CloudContract.SignNodeResponse
+                do throws(ServiceFault) { response = try service.signNode(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "SignNode")
             default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
             }
         } catch {
@@ -42,7 +53,7 @@ extension CloudContract {
     }
 
     private static var operations: String {
-        "DescribeAccessKey"
+        "DescribeAccessKey, SignNode"
     }
 }
 
@@ -56,6 +67,10 @@ extension CloudContract {
             /// certificate of the cloud may call it, and they must not keep the answer for more than a minute.
             func describeAccessKey(_ request: CloudContract.DescribeAccessKeyRequest) async throws(ServiceFault)
                 -> CloudContract.DescribeAccessKeyResponse
+            /// A certificate for a node's key. For cluster controllers only, which have verified that the node knows
+            /// the enrolment secret; each is logged.
+            func signNode(_ request: CloudContract.SignNodeRequest) async throws(ServiceFault)
+                -> CloudContract.SignNodeResponse
         }
 
         /// Answers one SOAP request, as the blocking `dispatch` does.
@@ -77,6 +92,14 @@ extension CloudContract {
                         throw SOAPFault(error)
                     }
                     return SOAP.reply(response, to: "DescribeAccessKey")
+                case "SignNode":
+                    operation = "SignNode"
+                    let request = try SOAP.decoded(call, as: CloudContract.SignNodeRequest.self)
+                    let response: CloudContract.SignNodeResponse
+                    do throws(ServiceFault) { response = try await service.signNode(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "SignNode")
                 default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
                 }
             } catch {

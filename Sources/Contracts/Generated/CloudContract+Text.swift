@@ -51,12 +51,47 @@ extension CloudContract {
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
+                  <xsd:element name="SignNode">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string">
+                          <xsd:annotation><xsd:documentation>1 to 48 letters, digits, dots, dashes and underscores.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="publicKey" type="xsd:base64Binary">
+                          <xsd:annotation><xsd:documentation>P-256, as DER of a SubjectPublicKeyInfo (RFC 5480).</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="host" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Host names and addresses at which the node will be reached.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="SignNodeResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="certificate" type="xsd:string">
+                          <xsd:annotation><xsd:documentation>The node&apos;s certificate in PEM, common name node:NAME.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="authority" type="xsd:string">
+                          <xsd:annotation><xsd:documentation>The certificate of the cloud&apos;s authority in PEM.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="serialNumber" type="xsd:string">
+                          <xsd:annotation><xsd:documentation>Of the certificate: lower-case hexadecimal digits without leading zeros.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
                 </xsd:schema>
               </wsdl:types>
 
               <wsdl:message name="ServiceFaultMessage"><wsdl:part name="fault" element="t:serviceFault"/></wsdl:message>
               <wsdl:message name="DescribeAccessKeyRequestMessage"><wsdl:part name="parameters" element="tns:DescribeAccessKey"/></wsdl:message>
               <wsdl:message name="DescribeAccessKeyResponseMessage"><wsdl:part name="parameters" element="tns:DescribeAccessKeyResponse"/></wsdl:message>
+              <wsdl:message name="SignNodeRequestMessage"><wsdl:part name="parameters" element="tns:SignNode"/></wsdl:message>
+              <wsdl:message name="SignNodeResponseMessage"><wsdl:part name="parameters" element="tns:SignNodeResponse"/></wsdl:message>
 
               <wsdl:portType name="CloudController">
                 <wsdl:operation name="DescribeAccessKey">
@@ -65,12 +100,24 @@ extension CloudContract {
                   <wsdl:output message="tns:DescribeAccessKeyResponseMessage"/>
                   <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
                 </wsdl:operation>
+                <wsdl:operation name="SignNode">
+                  <wsdl:documentation>A certificate for a node&apos;s key. For cluster controllers only, which have verified that the node knows the enrolment secret; each is logged.</wsdl:documentation>
+                  <wsdl:input message="tns:SignNodeRequestMessage"/>
+                  <wsdl:output message="tns:SignNodeResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
               </wsdl:portType>
 
               <wsdl:binding name="CloudControllerBinding" type="tns:CloudController">
                 <soap:binding style="document" transport="http://schemas.xmlsoap.org/soap/http"/>
                 <wsdl:operation name="DescribeAccessKey">
                   <soap:operation soapAction="CloudController#DescribeAccessKey" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="SignNode">
+                  <soap:operation soapAction="CloudController#SignNode" style="document"/>
                   <wsdl:input><soap:body use="literal"/></wsdl:input>
                   <wsdl:output><soap:body use="literal"/></wsdl:output>
                   <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>

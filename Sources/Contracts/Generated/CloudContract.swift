@@ -94,3 +94,94 @@ extension CloudContract {
         }
     }
 }
+
+extension CloudContract {
+    /// The request of SignNode.
+    public struct SignNodeRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "SignNode" }
+        /// Namespace of the element.
+        public static var namespace: String { CloudContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "SignNode" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// 1 to 48 letters, digits, dots, dashes and underscores.
+        public var nodeName: String
+        /// P-256, as DER of a SubjectPublicKeyInfo (RFC 5480).
+        public var publicKey: [UInt8]
+        /// Host names and addresses at which the node will be reached.
+        public var host: [String]
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: String, publicKey: [UInt8], host: [String] = []) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+            self.publicKey = publicKey
+            self.host = host
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = CloudContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+            self.publicKey = try xml.required("publicKey", in: namespace, ContractValue.base64)
+            self.host = try xml.array("host", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: CloudContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("nodeName", self.nodeName)
+            writer.element("publicKey", ascii: Base64.encode(self.publicKey))
+            for value in self.host { writer.element("host", value) }
+            writer.close()
+        }
+    }
+}
+
+extension CloudContract {
+    /// The response of SignNode.
+    public struct SignNodeResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "SignNodeResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { CloudContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "SignNodeResponse" }
+
+        /// The node's certificate in PEM, common name node:NAME.
+        public var certificate: String
+        /// The certificate of the cloud's authority in PEM.
+        public var authority: String
+        /// Of the certificate: lower-case hexadecimal digits without leading zeros.
+        public var serialNumber: String
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(certificate: String, authority: String, serialNumber: String) {
+            self.certificate = certificate
+            self.authority = authority
+            self.serialNumber = serialNumber
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = CloudContract.namespace
+            self.certificate = try xml.required("certificate", in: namespace, ContractValue.string)
+            self.authority = try xml.required("authority", in: namespace, ContractValue.string)
+            self.serialNumber = try xml.required("serialNumber", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: CloudContract.namespace)
+            writer.element("certificate", self.certificate)
+            writer.element("authority", self.authority)
+            writer.element("serialNumber", self.serialNumber)
+            writer.close()
+        }
+    }
+}

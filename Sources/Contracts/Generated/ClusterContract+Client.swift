@@ -108,6 +108,60 @@ extension ClusterContract {
                 soapAction: "ClusterController#ReportNode", body: SOAP.envelope(request))
             return try SOAP.response(reply, as: ClusterContract.ReportNodeResponse.self)
         }
+
+        /// Calls ApproveNode.
+        public func approveNode(_ request: ClusterContract.ApproveNodeRequest) throws(ServiceFault)
+            -> ClusterContract.ApproveNodeResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#ApproveNode", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.ApproveNodeResponse.self)
+        }
+
+        /// Calls DenyNode.
+        public func denyNode(_ request: ClusterContract.DenyNodeRequest) throws(ServiceFault)
+            -> ClusterContract.DenyNodeResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#DenyNode", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.DenyNodeResponse.self)
+        }
+
+        /// Calls DrainNode.
+        public func drainNode(_ request: ClusterContract.DrainNodeRequest) throws(ServiceFault)
+            -> ClusterContract.DrainNodeResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#DrainNode", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.DrainNodeResponse.self)
+        }
+
+        /// Calls RemoveNode.
+        public func removeNode(_ request: ClusterContract.RemoveNodeRequest) throws(ServiceFault)
+            -> ClusterContract.RemoveNodeResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#RemoveNode", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.RemoveNodeResponse.self)
+        }
+
+        /// Calls AnnounceNode.
+        public func announceNode(_ request: ClusterContract.AnnounceNodeRequest) throws(ServiceFault)
+            -> ClusterContract.AnnounceNodeResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#AnnounceNode", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.AnnounceNodeResponse.self)
+        }
+
+        /// Calls ReconcileNodes.
+        public func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) throws(ServiceFault)
+            -> ClusterContract.ReconcileNodesResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#ReconcileNodes", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.ReconcileNodesResponse.self)
+        }
     }
 }
 
@@ -221,6 +275,60 @@ extension ClusterContract.Client: Sendable where Transport: Sendable {}
                 let reply = try await transport.call(
                     soapAction: "ClusterController#ReportNode", body: SOAP.envelope(request))
                 return try SOAP.response(reply, as: ClusterContract.ReportNodeResponse.self)
+            }
+
+            /// Calls ApproveNode.
+            public func approveNode(_ request: ClusterContract.ApproveNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.ApproveNodeResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#ApproveNode", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.ApproveNodeResponse.self)
+            }
+
+            /// Calls DenyNode.
+            public func denyNode(_ request: ClusterContract.DenyNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.DenyNodeResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#DenyNode", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.DenyNodeResponse.self)
+            }
+
+            /// Calls DrainNode.
+            public func drainNode(_ request: ClusterContract.DrainNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.DrainNodeResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#DrainNode", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.DrainNodeResponse.self)
+            }
+
+            /// Calls RemoveNode.
+            public func removeNode(_ request: ClusterContract.RemoveNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.RemoveNodeResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#RemoveNode", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.RemoveNodeResponse.self)
+            }
+
+            /// Calls AnnounceNode.
+            public func announceNode(_ request: ClusterContract.AnnounceNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.AnnounceNodeResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#AnnounceNode", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.AnnounceNodeResponse.self)
+            }
+
+            /// Calls ReconcileNodes.
+            public func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) async throws(ServiceFault)
+                -> ClusterContract.ReconcileNodesResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#ReconcileNodes", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.ReconcileNodesResponse.self)
             }
         }
     }

@@ -44,6 +44,26 @@ extension ClusterContract {
         /// A node pushes what has changed, at once, and its capacity, at least once in each heartbeat.
         func reportNode(_ request: ClusterContract.ReportNodeRequest) throws(ServiceFault)
             -> ClusterContract.ReportNodeResponse
+        /// Lets a node in that waits for approval, or was denied; it fetches its certificate when it next asks.
+        /// Fails with conflict if it has not asked, or with another key.
+        func approveNode(_ request: ClusterContract.ApproveNodeRequest) throws(ServiceFault)
+            -> ClusterContract.ApproveNodeResponse
+        /// Keeps a name out until it is approved. Fails with conflict for a node that is in: that is removed.
+        func denyNode(_ request: ClusterContract.DenyNodeRequest) throws(ServiceFault)
+            -> ClusterContract.DenyNodeResponse
+        /// The node takes no new instances and keeps those it has.
+        func drainNode(_ request: ClusterContract.DrainNodeRequest) throws(ServiceFault)
+            -> ClusterContract.DrainNodeResponse
+        /// Takes a node out of the zone: it vanishes from all lists and its certificate is dead. Without force it
+        /// fails with conflict while instances run there.
+        func removeNode(_ request: ClusterContract.RemoveNodeRequest) throws(ServiceFault)
+            -> ClusterContract.RemoveNodeResponse
+        /// Says that a node of this name will come. Repeating it changes nothing but the address.
+        func announceNode(_ request: ClusterContract.AnnounceNodeRequest) throws(ServiceFault)
+            -> ClusterContract.AnnounceNodeResponse
+        /// Makes the announced nodes those of the list, which is what the site's own database says.
+        func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) throws(ServiceFault)
+            -> ClusterContract.ReconcileNodesResponse
     }
 
     /// Answers one SOAP request.
@@ -146,6 +166,54 @@ extension ClusterContract {
                     throw SOAPFault(error)
                 }
                 return SOAP.reply(response, to: "ReportNode")
+            case "ApproveNode":
+                operation = "ApproveNode"
+                let request = try SOAP.decoded(call, as: ClusterContract.ApproveNodeRequest.self)
+                let response: ClusterContract.ApproveNodeResponse
+                do throws(ServiceFault) { response = try service.approveNode(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "ApproveNode")
+            case "DenyNode":
+                operation = "DenyNode"
+                let request = try SOAP.decoded(call, as: ClusterContract.DenyNodeRequest.self)
+                let response: ClusterContract.DenyNodeResponse
+                do throws(ServiceFault) { response = try service.denyNode(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "DenyNode")
+            case "DrainNode":
+                operation = "DrainNode"
+                let request = try SOAP.decoded(call, as: ClusterContract.DrainNodeRequest.self)
+                let response: ClusterContract.DrainNodeResponse
+                do throws(ServiceFault) { response = try service.drainNode(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "DrainNode")
+            case "RemoveNode":
+                operation = "RemoveNode"
+                let request = try SOAP.decoded(call, as: ClusterContract.RemoveNodeRequest.self)
+                let response: ClusterContract.RemoveNodeResponse
+                do throws(ServiceFault) { response = try service.removeNode(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "RemoveNode")
+            case "AnnounceNode":
+                operation = "AnnounceNode"
+                let request = try SOAP.decoded(call, as: ClusterContract.AnnounceNodeRequest.self)
+                let response: ClusterContract.AnnounceNodeResponse
+                do throws(ServiceFault) { response = try service.announceNode(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "AnnounceNode")
+            case "ReconcileNodes":
+                operation = "ReconcileNodes"
+                let request = try SOAP.decoded(call, as: ClusterContract.ReconcileNodesRequest.self)
+                let response: ClusterContract.ReconcileNodesResponse
+                do throws(ServiceFault) { response = try service.reconcileNodes(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "ReconcileNodes")
             default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
             }
         } catch {
@@ -154,7 +222,7 @@ extension ClusterContract {
     }
 
     private static var operations: String {
-        "RunInstances, DescribeInstances, TerminateInstances, RebootInstances, GetConsoleOutput, DescribeResources, DescribeNodes, DescribeChanges, BroadcastNetworkInfo, RegisterNode, ReportNode"
+        "RunInstances, DescribeInstances, TerminateInstances, RebootInstances, GetConsoleOutput, DescribeResources, DescribeNodes, DescribeChanges, BroadcastNetworkInfo, RegisterNode, ReportNode, ApproveNode, DenyNode, DrainNode, RemoveNode, AnnounceNode, ReconcileNodes"
     }
 }
 
@@ -200,6 +268,26 @@ extension ClusterContract {
             /// A node pushes what has changed, at once, and its capacity, at least once in each heartbeat.
             func reportNode(_ request: ClusterContract.ReportNodeRequest) async throws(ServiceFault)
                 -> ClusterContract.ReportNodeResponse
+            /// Lets a node in that waits for approval, or was denied; it fetches its certificate when it next asks.
+            /// Fails with conflict if it has not asked, or with another key.
+            func approveNode(_ request: ClusterContract.ApproveNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.ApproveNodeResponse
+            /// Keeps a name out until it is approved. Fails with conflict for a node that is in: that is removed.
+            func denyNode(_ request: ClusterContract.DenyNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.DenyNodeResponse
+            /// The node takes no new instances and keeps those it has.
+            func drainNode(_ request: ClusterContract.DrainNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.DrainNodeResponse
+            /// Takes a node out of the zone: it vanishes from all lists and its certificate is dead. Without force it
+            /// fails with conflict while instances run there.
+            func removeNode(_ request: ClusterContract.RemoveNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.RemoveNodeResponse
+            /// Says that a node of this name will come. Repeating it changes nothing but the address.
+            func announceNode(_ request: ClusterContract.AnnounceNodeRequest) async throws(ServiceFault)
+                -> ClusterContract.AnnounceNodeResponse
+            /// Makes the announced nodes those of the list, which is what the site's own database says.
+            func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) async throws(ServiceFault)
+                -> ClusterContract.ReconcileNodesResponse
         }
 
         /// Answers one SOAP request, as the blocking `dispatch` does.
@@ -301,6 +389,54 @@ extension ClusterContract {
                         throw SOAPFault(error)
                     }
                     return SOAP.reply(response, to: "ReportNode")
+                case "ApproveNode":
+                    operation = "ApproveNode"
+                    let request = try SOAP.decoded(call, as: ClusterContract.ApproveNodeRequest.self)
+                    let response: ClusterContract.ApproveNodeResponse
+                    do throws(ServiceFault) { response = try await service.approveNode(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "ApproveNode")
+                case "DenyNode":
+                    operation = "DenyNode"
+                    let request = try SOAP.decoded(call, as: ClusterContract.DenyNodeRequest.self)
+                    let response: ClusterContract.DenyNodeResponse
+                    do throws(ServiceFault) { response = try await service.denyNode(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "DenyNode")
+                case "DrainNode":
+                    operation = "DrainNode"
+                    let request = try SOAP.decoded(call, as: ClusterContract.DrainNodeRequest.self)
+                    let response: ClusterContract.DrainNodeResponse
+                    do throws(ServiceFault) { response = try await service.drainNode(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "DrainNode")
+                case "RemoveNode":
+                    operation = "RemoveNode"
+                    let request = try SOAP.decoded(call, as: ClusterContract.RemoveNodeRequest.self)
+                    let response: ClusterContract.RemoveNodeResponse
+                    do throws(ServiceFault) { response = try await service.removeNode(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "RemoveNode")
+                case "AnnounceNode":
+                    operation = "AnnounceNode"
+                    let request = try SOAP.decoded(call, as: ClusterContract.AnnounceNodeRequest.self)
+                    let response: ClusterContract.AnnounceNodeResponse
+                    do throws(ServiceFault) { response = try await service.announceNode(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "AnnounceNode")
+                case "ReconcileNodes":
+                    operation = "ReconcileNodes"
+                    let request = try SOAP.decoded(call, as: ClusterContract.ReconcileNodesRequest.self)
+                    let response: ClusterContract.ReconcileNodesResponse
+                    do throws(ServiceFault) { response = try await service.reconcileNodes(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "ReconcileNodes")
                 default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
                 }
             } catch {

@@ -41,6 +41,43 @@ extension ClusterContract {
                       <xsd:element name="fault" type="t:ServiceFault" minOccurs="0"/>
                     </xsd:sequence>
                   </xsd:complexType>
+                  <xsd:simpleType name="NodeEnrolmentState">
+                    <xsd:annotation><xsd:documentation>How far a node has come: "announced" is expected and was not heard of, "pending-approval" has proved that it knows the secret and waits for the administrator, "approved" may fetch its certificate, "enrolled" has one, "certified" has one that was made by hand, "denied" is kept out, "removed" was taken out and its certificate is dead.</xsd:documentation></xsd:annotation>
+                    <xsd:restriction base="xsd:string">
+                      <xsd:enumeration value="announced"/>
+                      <xsd:enumeration value="pending-approval"/>
+                      <xsd:enumeration value="approved"/>
+                      <xsd:enumeration value="enrolled"/>
+                      <xsd:enumeration value="certified"/>
+                      <xsd:enumeration value="denied"/>
+                      <xsd:enumeration value="removed"/>
+                    </xsd:restriction>
+                  </xsd:simpleType>
+                  <xsd:complexType name="NodeEnrolment">
+                    <xsd:annotation><xsd:documentation>What the cluster keeps of a node beside what it reports.</xsd:documentation></xsd:annotation>
+                    <xsd:sequence>
+                      <xsd:element name="nodeName" type="xsd:string"/>
+                      <xsd:element name="state" type="tns:NodeEnrolmentState"/>
+                      <xsd:element name="draining" type="xsd:boolean">
+                        <xsd:annotation><xsd:documentation>Whether it takes no new instances, by the administrator&apos;s order.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                      <xsd:element name="address" type="xsd:string" minOccurs="0">
+                        <xsd:annotation><xsd:documentation>Where it is expected, or came from.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                      <xsd:element name="keyFingerprint" type="xsd:string" minOccurs="0">
+                        <xsd:annotation><xsd:documentation>SHA-256 of the public key (SubjectPublicKeyInfo) that waits for approval, or else of the certificate&apos;s; &quot;sha256:&quot; and 64 hexadecimal digits.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                      <xsd:element name="serialNumber" type="xsd:string" minOccurs="0">
+                        <xsd:annotation><xsd:documentation>Of the certificate in force, hexadecimal.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                      <xsd:element name="generation" type="xsd:int">
+                        <xsd:annotation><xsd:documentation>How many certificates the node has been given.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                      <xsd:element name="since" type="xsd:dateTime">
+                        <xsd:annotation><xsd:documentation>When it came into this state.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                    </xsd:sequence>
+                  </xsd:complexType>
                   <xsd:complexType name="TypeAvailability">
                     <xsd:annotation><xsd:documentation>How many instances of a type the zone could hold if empty, and how many more it can take now.</xsd:documentation></xsd:annotation>
                     <xsd:sequence>
@@ -168,6 +205,9 @@ extension ClusterContract {
                     <xsd:complexType>
                       <xsd:sequence>
                         <xsd:element name="node" type="t:NodeDescription" minOccurs="0" maxOccurs="unbounded"/>
+                        <xsd:element name="enrolment" type="tns:NodeEnrolment" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Nodes that were announced, enrolled, denied or drained, also those that have not registered.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
@@ -274,6 +314,131 @@ extension ClusterContract {
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
+                  <xsd:element name="ApproveNode">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string"/>
+                        <xsd:element name="keyFingerprint" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Approves only this key, so that nobody takes the place of the one that was looked at.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="ApproveNodeResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="enrolment" type="tns:NodeEnrolment"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="DenyNode">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="DenyNodeResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="enrolment" type="tns:NodeEnrolment"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="DrainNode">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string"/>
+                        <xsd:element name="undo" type="xsd:boolean" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Lets the node take instances again.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="DrainNodeResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="enrolment" type="tns:NodeEnrolment"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="RemoveNode">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string"/>
+                        <xsd:element name="force" type="xsd:boolean" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Also with instances on it, which are ended and lost.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="RemoveNodeResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="enrolment" type="tns:NodeEnrolment"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="AnnounceNode">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string"/>
+                        <xsd:element name="address" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>IP address that alone may then enrol under this name.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="AnnounceNodeResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="enrolment" type="tns:NodeEnrolment"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="ReconcileNodes">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="nodeName" type="xsd:string" maxOccurs="unbounded"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="ReconcileNodesResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="announcedNodeName" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Of the list, and new to the cluster.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="removedNodeName" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Announced before, and no longer in the list.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="drainingNodeName" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Announced before and no longer in the list, but instances run there: they take no new ones.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="unknownNodeName" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Known to the cluster, never announced, and not in the list: left as they are.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
                 </xsd:schema>
               </wsdl:types>
 
@@ -300,6 +465,18 @@ extension ClusterContract {
               <wsdl:message name="RegisterNodeResponseMessage"><wsdl:part name="parameters" element="tns:RegisterNodeResponse"/></wsdl:message>
               <wsdl:message name="ReportNodeRequestMessage"><wsdl:part name="parameters" element="tns:ReportNode"/></wsdl:message>
               <wsdl:message name="ReportNodeResponseMessage"><wsdl:part name="parameters" element="tns:ReportNodeResponse"/></wsdl:message>
+              <wsdl:message name="ApproveNodeRequestMessage"><wsdl:part name="parameters" element="tns:ApproveNode"/></wsdl:message>
+              <wsdl:message name="ApproveNodeResponseMessage"><wsdl:part name="parameters" element="tns:ApproveNodeResponse"/></wsdl:message>
+              <wsdl:message name="DenyNodeRequestMessage"><wsdl:part name="parameters" element="tns:DenyNode"/></wsdl:message>
+              <wsdl:message name="DenyNodeResponseMessage"><wsdl:part name="parameters" element="tns:DenyNodeResponse"/></wsdl:message>
+              <wsdl:message name="DrainNodeRequestMessage"><wsdl:part name="parameters" element="tns:DrainNode"/></wsdl:message>
+              <wsdl:message name="DrainNodeResponseMessage"><wsdl:part name="parameters" element="tns:DrainNodeResponse"/></wsdl:message>
+              <wsdl:message name="RemoveNodeRequestMessage"><wsdl:part name="parameters" element="tns:RemoveNode"/></wsdl:message>
+              <wsdl:message name="RemoveNodeResponseMessage"><wsdl:part name="parameters" element="tns:RemoveNodeResponse"/></wsdl:message>
+              <wsdl:message name="AnnounceNodeRequestMessage"><wsdl:part name="parameters" element="tns:AnnounceNode"/></wsdl:message>
+              <wsdl:message name="AnnounceNodeResponseMessage"><wsdl:part name="parameters" element="tns:AnnounceNodeResponse"/></wsdl:message>
+              <wsdl:message name="ReconcileNodesRequestMessage"><wsdl:part name="parameters" element="tns:ReconcileNodes"/></wsdl:message>
+              <wsdl:message name="ReconcileNodesResponseMessage"><wsdl:part name="parameters" element="tns:ReconcileNodesResponse"/></wsdl:message>
 
               <wsdl:portType name="ClusterController">
                 <wsdl:operation name="RunInstances">
@@ -368,6 +545,42 @@ extension ClusterContract {
                   <wsdl:output message="tns:ReportNodeResponseMessage"/>
                   <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
                 </wsdl:operation>
+                <wsdl:operation name="ApproveNode">
+                  <wsdl:documentation>Lets a node in that waits for approval, or was denied; it fetches its certificate when it next asks. Fails with conflict if it has not asked, or with another key.</wsdl:documentation>
+                  <wsdl:input message="tns:ApproveNodeRequestMessage"/>
+                  <wsdl:output message="tns:ApproveNodeResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
+                <wsdl:operation name="DenyNode">
+                  <wsdl:documentation>Keeps a name out until it is approved. Fails with conflict for a node that is in: that is removed.</wsdl:documentation>
+                  <wsdl:input message="tns:DenyNodeRequestMessage"/>
+                  <wsdl:output message="tns:DenyNodeResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
+                <wsdl:operation name="DrainNode">
+                  <wsdl:documentation>The node takes no new instances and keeps those it has.</wsdl:documentation>
+                  <wsdl:input message="tns:DrainNodeRequestMessage"/>
+                  <wsdl:output message="tns:DrainNodeResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
+                <wsdl:operation name="RemoveNode">
+                  <wsdl:documentation>Takes a node out of the zone: it vanishes from all lists and its certificate is dead. Without force it fails with conflict while instances run there.</wsdl:documentation>
+                  <wsdl:input message="tns:RemoveNodeRequestMessage"/>
+                  <wsdl:output message="tns:RemoveNodeResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
+                <wsdl:operation name="AnnounceNode">
+                  <wsdl:documentation>Says that a node of this name will come. Repeating it changes nothing but the address.</wsdl:documentation>
+                  <wsdl:input message="tns:AnnounceNodeRequestMessage"/>
+                  <wsdl:output message="tns:AnnounceNodeResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
+                <wsdl:operation name="ReconcileNodes">
+                  <wsdl:documentation>Makes the announced nodes those of the list, which is what the site&apos;s own database says.</wsdl:documentation>
+                  <wsdl:input message="tns:ReconcileNodesRequestMessage"/>
+                  <wsdl:output message="tns:ReconcileNodesResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
               </wsdl:portType>
 
               <wsdl:binding name="ClusterControllerBinding" type="tns:ClusterController">
@@ -434,6 +647,42 @@ extension ClusterContract {
                 </wsdl:operation>
                 <wsdl:operation name="ReportNode">
                   <soap:operation soapAction="ClusterController#ReportNode" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="ApproveNode">
+                  <soap:operation soapAction="ClusterController#ApproveNode" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="DenyNode">
+                  <soap:operation soapAction="ClusterController#DenyNode" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="DrainNode">
+                  <soap:operation soapAction="ClusterController#DrainNode" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="RemoveNode">
+                  <soap:operation soapAction="ClusterController#RemoveNode" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="AnnounceNode">
+                  <soap:operation soapAction="ClusterController#AnnounceNode" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="ReconcileNodes">
+                  <soap:operation soapAction="ClusterController#ReconcileNodes" style="document"/>
                   <wsdl:input><soap:body use="literal"/></wsdl:input>
                   <wsdl:output><soap:body use="literal"/></wsdl:output>
                   <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>

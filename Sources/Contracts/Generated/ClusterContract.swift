@@ -8,6 +8,39 @@ public enum ClusterContract {
 }
 
 extension ClusterContract {
+    /// How far a node has come: "announced" is expected and was not heard of, "pending-approval" has proved that it
+    /// knows the secret and waits for the administrator, "approved" may fetch its certificate, "enrolled" has one,
+    /// "certified" has one that was made by hand, "denied" is kept out, "removed" was taken out and its certificate
+    /// is dead.
+    public enum NodeEnrolmentState: String, Sendable, CaseIterable {
+        /// `announced` of the schema.
+        case announced = "announced"
+        /// `pending-approval` of the schema.
+        case pendingApproval = "pending-approval"
+        /// `approved` of the schema.
+        case approved = "approved"
+        /// `enrolled` of the schema.
+        case enrolled = "enrolled"
+        /// `certified` of the schema.
+        case certified = "certified"
+        /// `denied` of the schema.
+        case denied = "denied"
+        /// `removed` of the schema.
+        case removed = "removed"
+
+        /// Reads the text of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let text = try ContractValue.token(xml)
+            guard let value = Self(rawValue: text) else {
+                throw ContractValue.wrong(
+                    text, "one of announced, pending-approval, approved, enrolled, certified, denied, removed")
+            }
+            self = value
+        }
+    }
+}
+
+extension ClusterContract {
     /// What became of one instance of a RunInstances call: a node name, or the fault that refused it.
     public struct Placement: Sendable, Equatable {
         /// The element `instanceId`.
@@ -51,6 +84,71 @@ extension ClusterContract {
             if let value = self.privateAddress { writer.element("m:privateAddress", value) }
             if let value = self.publicAddress { writer.element("m:publicAddress", value) }
             if let value = self.fault { value.write(to: &writer, as: "m:fault") }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// What the cluster keeps of a node beside what it reports.
+    public struct NodeEnrolment: Sendable, Equatable {
+        /// The element `nodeName`.
+        public var nodeName: String
+        /// The element `state`.
+        public var state: ClusterContract.NodeEnrolmentState
+        /// Whether it takes no new instances, by the administrator's order.
+        public var draining: Bool
+        /// Where it is expected, or came from.
+        public var address: String?
+        /// SHA-256 of the public key (SubjectPublicKeyInfo) that waits for approval, or else of the certificate's;
+        /// "sha256:" and 64 hexadecimal digits.
+        public var keyFingerprint: String?
+        /// Of the certificate in force, hexadecimal.
+        public var serialNumber: String?
+        /// How many certificates the node has been given.
+        public var generation: Int
+        /// When it came into this state. In milliseconds since 1970 UTC.
+        public var since: Int64
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(
+            nodeName: String, state: ClusterContract.NodeEnrolmentState, draining: Bool, address: String? = nil,
+            keyFingerprint: String? = nil, serialNumber: String? = nil, generation: Int, since: Int64
+        ) {
+            self.nodeName = nodeName
+            self.state = state
+            self.draining = draining
+            self.address = address
+            self.keyFingerprint = keyFingerprint
+            self.serialNumber = serialNumber
+            self.generation = generation
+            self.since = since
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+            self.state = try xml.required("state", in: namespace, ClusterContract.NodeEnrolmentState.init(xml:))
+            self.draining = try xml.required("draining", in: namespace, ContractValue.boolean)
+            self.address = try xml.optional("address", in: namespace, ContractValue.string)
+            self.keyFingerprint = try xml.optional("keyFingerprint", in: namespace, ContractValue.string)
+            self.serialNumber = try xml.optional("serialNumber", in: namespace, ContractValue.string)
+            self.generation = try xml.required("generation", in: namespace, ContractValue.int)
+            self.since = try xml.required("since", in: namespace, ContractValue.dateTime)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            writer.element("nodeName", self.nodeName)
+            writer.element("state", self.state.rawValue)
+            writer.element("draining", self.draining)
+            if let value = self.address { writer.element("address", value) }
+            if let value = self.keyFingerprint { writer.element("keyFingerprint", value) }
+            if let value = self.serialNumber { writer.element("serialNumber", value) }
+            writer.element("generation", self.generation)
+            writer.element("since", DateTime.format(self.since))
             writer.close()
         }
     }
@@ -585,22 +683,27 @@ extension ClusterContract {
 
         /// The element `node`.
         public var node: [Contract.NodeDescription]
+        /// Nodes that were announced, enrolled, denied or drained, also those that have not registered.
+        public var enrolment: [ClusterContract.NodeEnrolment]
 
         /// Makes a value; what is optional is absent unless given.
-        public init(node: [Contract.NodeDescription] = []) {
+        public init(node: [Contract.NodeDescription] = [], enrolment: [ClusterContract.NodeEnrolment] = []) {
             self.node = node
+            self.enrolment = enrolment
         }
 
         /// Reads the content of an element.
         public init(xml: XMLElement) throws(ContractError) {
             let namespace = ClusterContract.namespace
             self.node = try xml.array("node", in: namespace, Contract.NodeDescription.init(xml:))
+            self.enrolment = try xml.array("enrolment", in: namespace, ClusterContract.NodeEnrolment.init(xml:))
         }
 
         /// Writes an element with this content.
         public func write(to writer: inout XMLWriter, as name: String) {
             writer.open(name, namespace: Contract.namespace, prefix: "m", for: ClusterContract.namespace)
             for value in self.node { value.write(to: &writer, as: "m:node") }
+            for value in self.enrolment { value.write(to: &writer, as: "m:enrolment") }
             writer.close()
         }
     }
@@ -970,6 +1073,470 @@ extension ClusterContract {
             writer.open(name, namespace: Contract.namespace, prefix: "m", for: ClusterContract.namespace)
             writer.element("m:known", self.known)
             if let value = self.network { value.write(to: &writer, as: "m:network") }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The request of ApproveNode.
+    public struct ApproveNodeRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "ApproveNode" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "ApproveNode" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `nodeName`.
+        public var nodeName: String
+        /// Approves only this key, so that nobody takes the place of the one that was looked at.
+        public var keyFingerprint: String?
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: String, keyFingerprint: String? = nil) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+            self.keyFingerprint = keyFingerprint
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+            self.keyFingerprint = try xml.optional("keyFingerprint", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("nodeName", self.nodeName)
+            if let value = self.keyFingerprint { writer.element("keyFingerprint", value) }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of ApproveNode.
+    public struct ApproveNodeResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "ApproveNodeResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "ApproveNodeResponse" }
+
+        /// The element `enrolment`.
+        public var enrolment: ClusterContract.NodeEnrolment
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(enrolment: ClusterContract.NodeEnrolment) {
+            self.enrolment = enrolment
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.enrolment = try xml.required("enrolment", in: namespace, ClusterContract.NodeEnrolment.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            self.enrolment.write(to: &writer, as: "enrolment")
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The request of DenyNode.
+    public struct DenyNodeRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "DenyNode" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "DenyNode" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `nodeName`.
+        public var nodeName: String
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: String) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("nodeName", self.nodeName)
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of DenyNode.
+    public struct DenyNodeResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "DenyNodeResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "DenyNodeResponse" }
+
+        /// The element `enrolment`.
+        public var enrolment: ClusterContract.NodeEnrolment
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(enrolment: ClusterContract.NodeEnrolment) {
+            self.enrolment = enrolment
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.enrolment = try xml.required("enrolment", in: namespace, ClusterContract.NodeEnrolment.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            self.enrolment.write(to: &writer, as: "enrolment")
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The request of DrainNode.
+    public struct DrainNodeRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "DrainNode" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "DrainNode" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `nodeName`.
+        public var nodeName: String
+        /// Lets the node take instances again.
+        public var undo: Bool?
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: String, undo: Bool? = nil) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+            self.undo = undo
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+            self.undo = try xml.optional("undo", in: namespace, ContractValue.boolean)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("nodeName", self.nodeName)
+            if let value = self.undo { writer.element("undo", value) }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of DrainNode.
+    public struct DrainNodeResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "DrainNodeResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "DrainNodeResponse" }
+
+        /// The element `enrolment`.
+        public var enrolment: ClusterContract.NodeEnrolment
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(enrolment: ClusterContract.NodeEnrolment) {
+            self.enrolment = enrolment
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.enrolment = try xml.required("enrolment", in: namespace, ClusterContract.NodeEnrolment.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            self.enrolment.write(to: &writer, as: "enrolment")
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The request of RemoveNode.
+    public struct RemoveNodeRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "RemoveNode" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "RemoveNode" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `nodeName`.
+        public var nodeName: String
+        /// Also with instances on it, which are ended and lost.
+        public var force: Bool?
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: String, force: Bool? = nil) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+            self.force = force
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+            self.force = try xml.optional("force", in: namespace, ContractValue.boolean)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("nodeName", self.nodeName)
+            if let value = self.force { writer.element("force", value) }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of RemoveNode.
+    public struct RemoveNodeResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "RemoveNodeResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "RemoveNodeResponse" }
+
+        /// The element `enrolment`.
+        public var enrolment: ClusterContract.NodeEnrolment
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(enrolment: ClusterContract.NodeEnrolment) {
+            self.enrolment = enrolment
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.enrolment = try xml.required("enrolment", in: namespace, ClusterContract.NodeEnrolment.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            self.enrolment.write(to: &writer, as: "enrolment")
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The request of AnnounceNode.
+    public struct AnnounceNodeRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "AnnounceNode" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "AnnounceNode" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `nodeName`.
+        public var nodeName: String
+        /// IP address that alone may then enrol under this name.
+        public var address: String?
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: String, address: String? = nil) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+            self.address = address
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.required("nodeName", in: namespace, ContractValue.string)
+            self.address = try xml.optional("address", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("nodeName", self.nodeName)
+            if let value = self.address { writer.element("address", value) }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of AnnounceNode.
+    public struct AnnounceNodeResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "AnnounceNodeResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "AnnounceNodeResponse" }
+
+        /// The element `enrolment`.
+        public var enrolment: ClusterContract.NodeEnrolment
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(enrolment: ClusterContract.NodeEnrolment) {
+            self.enrolment = enrolment
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.enrolment = try xml.required("enrolment", in: namespace, ClusterContract.NodeEnrolment.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            self.enrolment.write(to: &writer, as: "enrolment")
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The request of ReconcileNodes.
+    public struct ReconcileNodesRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "ReconcileNodes" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "ReconcileNodes" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `nodeName`.
+        public var nodeName: [String]
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, nodeName: [String]) {
+            self.correlationId = correlationId
+            self.nodeName = nodeName
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.nodeName = try xml.array("nodeName", in: namespace, count: 1...Int.max, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            for value in self.nodeName { writer.element("nodeName", value) }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of ReconcileNodes.
+    public struct ReconcileNodesResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "ReconcileNodesResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "ReconcileNodesResponse" }
+
+        /// Of the list, and new to the cluster.
+        public var announcedNodeName: [String]
+        /// Announced before, and no longer in the list.
+        public var removedNodeName: [String]
+        /// Announced before and no longer in the list, but instances run there: they take no new ones.
+        public var drainingNodeName: [String]
+        /// Known to the cluster, never announced, and not in the list: left as they are.
+        public var unknownNodeName: [String]
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(
+            announcedNodeName: [String] = [], removedNodeName: [String] = [], drainingNodeName: [String] = [],
+            unknownNodeName: [String] = []
+        ) {
+            self.announcedNodeName = announcedNodeName
+            self.removedNodeName = removedNodeName
+            self.drainingNodeName = drainingNodeName
+            self.unknownNodeName = unknownNodeName
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.announcedNodeName = try xml.array("announcedNodeName", in: namespace, ContractValue.string)
+            self.removedNodeName = try xml.array("removedNodeName", in: namespace, ContractValue.string)
+            self.drainingNodeName = try xml.array("drainingNodeName", in: namespace, ContractValue.string)
+            self.unknownNodeName = try xml.array("unknownNodeName", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            for value in self.announcedNodeName { writer.element("announcedNodeName", value) }
+            for value in self.removedNodeName { writer.element("removedNodeName", value) }
+            for value in self.drainingNodeName { writer.element("drainingNodeName", value) }
+            for value in self.unknownNodeName { writer.element("unknownNodeName", value) }
             writer.close()
         }
     }

@@ -103,8 +103,10 @@ struct CloudCommand: AsyncParsableCommand {
         commandName: "cloud", abstract: "Run the cloud controller.",
         discussion: """
             Keys: STATE_DIR, LISTEN_ADDRESS, CLOUD_PORT (8773), CONTROL_PORT (8778, for components), REGION, ACCOUNT_ID, \
-            ZONES ("us-east-1a=https://host:8774/services/ClusterController …"), WALRUS_URL, PUBLIC_ENDPOINT, \
-            IDENTITY_DIR, EUCARC (written with the administrator's credentials), READY_FILE, LOG_FILE, LOGLEVEL.
+            ZONES ("us-east-1a=https://host:8774/services/ClusterController …"), WALRUS_URL, PUBLIC_WALRUS_URL (for \
+            credentials, default WALRUS_URL), PUBLIC_ENDPOINT, IDENTITY_DIR, AUTHORITY_DIR \
+            (/var/lib/mallee/authority; signs the keys of nodes that enrol), EUCARC (written with the administrator's \
+            credentials), READY_FILE, LOG_FILE, LOGLEVEL.
             """)
 
     @OptionGroup var options: DaemonOptions
@@ -112,7 +114,10 @@ struct CloudCommand: AsyncParsableCommand {
     func run() async throws {
         let daemon = try Daemon(
             options, label: "cloud",
-            keys: ["CLOUD_PORT", "CONTROL_PORT", "ACCOUNT_ID", "ZONES", "WALRUS_URL", "PUBLIC_ENDPOINT", "EUCARC"])
+            keys: [
+                "CLOUD_PORT", "CONTROL_PORT", "ACCOUNT_ID", "ZONES", "WALRUS_URL", "PUBLIC_WALRUS_URL",
+                "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR",
+            ])
         let file = daemon.file
         let state = try daemon.stateDirectory()
         let identity = try daemon.identity()
@@ -143,11 +148,15 @@ struct CloudCommand: AsyncParsableCommand {
             walrusURL: walrusURL, http: http, logger: daemon.logger)
         if let eucarc = file.optional("EUCARC") {
             try Credentials(
-                ec2URL: "http://\(settings.endpoint)/", s3URL: walrusURL, accessKeyID: cloud.key.id,
-                secretKey: cloud.key.secret, region: settings.region, accountID: cloud.account.id
+                ec2URL: "http://\(settings.endpoint)/", s3URL: file.optional("PUBLIC_WALRUS_URL") ?? walrusURL,
+                accessKeyID: cloud.key.id, secretKey: cloud.key.secret, region: settings.region,
+                accountID: cloud.account.id
             ).write(to: URL(fileURLWithPath: eucarc))
         }
-        let contract = SOAPResponder.cloud(CloudContractService(controller: cloud.controller))
+        let contract = SOAPResponder.cloud(
+            CloudContractService(
+                controller: cloud.controller, authority: try Self.authority(file, of: identity, logger: daemon.logger),
+                logger: daemon.logger))
         try await daemon.run(
             [
                 HTTPService(
@@ -165,6 +174,26 @@ struct CloudCommand: AsyncParsableCommand {
         await cloud.store.close()
         try await connections.shutdown()
         try await http.shutdown()
+    }
+}
+
+extension CloudCommand {
+    /// The cloud's authority, if its key is on this host and can be read; without it nodes cannot enrol.
+    private static func authority(
+        _ file: ConfigurationFile, of identity: ComponentIdentity, logger: Logger
+    ) throws -> CloudAuthority? {
+        let directory = file.string("AUTHORITY_DIR", default: "/var/lib/mallee/authority")
+        if file.optional("AUTHORITY_DIR") == nil, !FileManager.default.isReadableFile(atPath: directory + "/ca.key") {
+            logger.info("Nodes cannot enrol: there is no authority here.", metadata: ["directory": "\(directory)"])
+            return nil
+        }
+        let authority = try CloudAuthority.load(directory: directory)
+        guard authority.certificate == identity.authority else {
+            throw CommandFailure(
+                "The authority in \(directory) is not the one that issued this component's certificate; set AUTHORITY_DIR "
+                    + "to the right one, or issue the identity again.")
+        }
+        return authority
     }
 }
 
@@ -208,7 +237,9 @@ struct ClusterCommand: AsyncParsableCommand {
         discussion: """
             Keys: STATE_DIR, LISTEN_ADDRESS, CC_PORT (8774), ZONE, ADDRESSES ("127.1.0.0/16"), SCHEDPOLICY \
             (ROUNDROBIN), SCHEDPATH, HEARTBEAT (ms, 5000), IDENTITY_DIR, ALLOW_PLAIN_HTTP (Y: no TLS, for trials on \
-            loopback only), READY_FILE, LOG_FILE, LOGLEVEL.
+            loopback only), READY_FILE, LOG_FILE, LOGLEVEL. Nodes enrol by themselves with: ENROLMENT_SECRET_FILE, \
+            ENROLMENT (auto, or approve: `mallee node approve`), ENROLMENT_PORT (8777), CLOUD_CONTROL \
+            ("https://host:8778/services/CloudController").
             """)
 
     @OptionGroup var options: DaemonOptions
@@ -216,7 +247,10 @@ struct ClusterCommand: AsyncParsableCommand {
     func run() async throws {
         let daemon = try Daemon(
             options, label: "cluster",
-            keys: ["CC_PORT", "ZONE", "ADDRESSES", "SCHEDPOLICY", "SCHEDPATH", "HEARTBEAT", "ALLOW_PLAIN_HTTP"])
+            keys: [
+                "CC_PORT", "ZONE", "ADDRESSES", "SCHEDPOLICY", "SCHEDPATH", "HEARTBEAT", "ALLOW_PLAIN_HTTP",
+                "ENROLMENT", "ENROLMENT_PORT", "ENROLMENT_SECRET_FILE", "CLOUD_CONTROL",
+            ])
         let file = daemon.file
         let block = file.string("ADDRESSES", default: "127.1.0.0/16")
         guard let addresses = AddressPool(cidr: block) else {
@@ -227,6 +261,7 @@ struct ClusterCommand: AsyncParsableCommand {
             throw CommandFailure(
                 "\(file.path): ALLOW_PLAIN_HTTP is for loopback addresses only; set IDENTITY_DIR instead.")
         }
+        let identity = isPlain ? nil : try daemon.identity()
         let cluster = try await ClusterDaemon.open(
             storePath: daemon.stateDirectory().appendingPathComponent("cluster.db").path,
             configuration: ClusterConfiguration(
@@ -235,10 +270,13 @@ struct ClusterCommand: AsyncParsableCommand {
             policy: try ClusterDaemon.policy(
                 file.string("SCHEDPOLICY", default: "ROUNDROBIN"), program: file.optional("SCHEDPATH"),
                 logger: daemon.logger),
-            identity: isPlain ? nil : try daemon.identity(), host: daemon.host,
+            identity: identity, host: daemon.host,
             port: try file.integer("CC_PORT", default: 8774, in: 1...65_535), logger: daemon.logger)
-        try await daemon.run([cluster.listener], background: [{ await cluster.controller.run() }])
-        await cluster.store.close()
-        try await cluster.connections.shutdown()
+        let enrolment = try EnrolmentDaemon.open(
+            file, cluster: cluster, identity: identity, host: daemon.host, logger: daemon.logger)
+        try await daemon.run(
+            [cluster.listener] + (enrolment.map { [$0.listener] } ?? []),
+            background: [{ await cluster.controller.run() }])
+        try await cluster.close()
     }
 }

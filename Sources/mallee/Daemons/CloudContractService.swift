@@ -1,11 +1,57 @@
 import CloudController
 import CloudModel
 import Contracts
+import Logging
 import ServiceHost
 
 /// The cloud controller's side of its contract with other components.
 struct CloudContractService: CloudContract.AsyncService {
     let controller: CloudController
+    /// Signs nodes' keys; nil where the authority is not on this host.
+    var authority: CloudAuthority?
+    let logger: Logger
+
+    func signNode(_ request: CloudContract.SignNodeRequest) async throws(ServiceFault)
+        -> CloudContract.SignNodeResponse
+    {
+        let caller = ComponentName.caller
+        guard caller?.role == .cluster else {
+            throw ServiceFault(
+                code: .invalidRequest,
+                message:
+                    "The certificate of \(caller?.description ?? "nobody") does not allow this: nodes are signed for "
+                    + "cluster controllers only.")
+        }
+        guard let authority else {
+            throw ServiceFault(
+                code: .unsupported,
+                message: "This cloud controller has no authority to sign with; set AUTHORITY_DIR in its configuration.")
+        }
+        guard let name = ComponentName(role: .node, name: request.nodeName) else {
+            throw ServiceFault(
+                code: .invalidRequest,
+                message: "A node's name has 1 to 48 letters, digits, dots, dashes and underscores.",
+                resource: "nodeName")
+        }
+        guard request.host.count <= 8, request.host.allSatisfy({ (1...253).contains($0.utf8.count) }) else {
+            throw ServiceFault(
+                code: .invalidRequest, message: "A node has at most 8 host names and addresses.", resource: "host")
+        }
+        do {
+            let (certificate, serial) = try authority.sign(name, publicKey: request.publicKey, hosts: request.host)
+            logger.notice(
+                "A node's certificate was signed.",
+                metadata: [
+                    "audit": "SignNode", "node": "\(request.nodeName)", "serial": "\(serial)",
+                    "hosts": "\(request.host.joined(separator: " "))", "caller": "\(caller?.description ?? "")",
+                    "address": "\(ServiceCaller.current?.address ?? "")",
+                ])
+            return CloudContract.SignNodeResponse(
+                certificate: certificate, authority: authority.certificatePEM, serialNumber: serial)
+        } catch {
+            throw ServiceFault(code: .invalidRequest, message: "\(error)", resource: "publicKey")
+        }
+    }
 
     func describeAccessKey(_ request: CloudContract.DescribeAccessKeyRequest) async throws(ServiceFault)
         -> CloudContract.DescribeAccessKeyResponse

@@ -5,6 +5,7 @@ import Hummingbird
 import Logging
 import ServiceHost
 import Store
+import Synchronization
 
 /// A cluster controller behind its listener, wired.
 struct ClusterDaemon: Sendable {
@@ -13,7 +14,11 @@ struct ClusterDaemon: Sendable {
 
     let controller: ClusterController
     let store: any Store
+    /// To the nodes.
     let connections: ServiceConnections
+    /// To the cloud controller.
+    let controlConnections: ServiceConnections
+    let zone: String
     let listener: HTTPService
 
     /// Opens the zone's store and prepares its listener; nothing runs yet.
@@ -22,17 +27,28 @@ struct ClusterDaemon: Sendable {
         identity: ComponentIdentity?, host: String, port: Int, logger: Logger
     ) async throws -> ClusterDaemon {
         let store = try SQLiteStore(path: storePath)
-        let connections = try ServiceConnections(identity: identity)
+        let admission = AdmissionBox()
+        let connections = try ServiceConnections(
+            identity: identity,
+            peerCheck: { component, serial in
+                guard let component, component.role == .node else { return "its certificate is not a node's" }
+                return admission.fault(for: component.name, serial: serial)?.message
+            })
         let controller = try await ClusterController.open(
             store: store, configuration: configuration, policy: policy,
             connect: { endpoint in
                 NodeContract.AsyncClient(transport: connections.transport(to: endpoint))
             },
             logger: logger, now: { Int64(Date().timeIntervalSince1970 * 1000) })
+        admission.attach(controller.admission)
+        controller.admission.onChange { connections.recheckPeers() }
         // Without TLS, which is for trials on loopback, nobody can say who calls.
         let soap =
             identity == nil
-            ? SOAPResponder.cluster(controller) : .cluster(ClusterAuthorization(service: controller))
+            ? SOAPResponder.cluster(controller)
+            : .cluster(
+                ClusterAuthorization(
+                    service: controller, admission: { controller.admission.fault(for: $0, serial: $1) }))
         let listener = HTTPService(
             .init(
                 name: "cluster \(configuration.zone)", host: host, port: port,
@@ -40,7 +56,28 @@ struct ClusterDaemon: Sendable {
             responder: PathDispatcher(routes: [
                 .prefix(path, soap), .exact("/services/types.xsd", soap), .exact("/healthz", HealthResponder()),
             ]), logger: logger)
-        return ClusterDaemon(controller: controller, store: store, connections: connections, listener: listener)
+        return ClusterDaemon(
+            controller: controller, store: store, connections: connections,
+            controlConnections: try ServiceConnections(identity: identity), zone: configuration.zone,
+            listener: listener)
+    }
+
+    /// Closes what `open` opened; the listener must have stopped.
+    func close() async throws {
+        await store.close()
+        try await connections.shutdown()
+        try await controlConnections.shutdown()
+    }
+
+    /// Says whose certificates count before the controller is open: nobody's is refused then, and nobody is called.
+    private final class AdmissionBox: Sendable {
+        private let admission = Mutex<NodeAdmission?>(nil)
+
+        func attach(_ admission: NodeAdmission) { self.admission.withLock { $0 = admission } }
+
+        func fault(for name: String, serial: String) -> ServiceFault? {
+            admission.withLock { $0 }?.fault(for: name, serial: serial)
+        }
     }
 
     /// The policy that a configuration names.

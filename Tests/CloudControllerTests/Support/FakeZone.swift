@@ -286,6 +286,42 @@ actor FakeZone: ClusterContract.AsyncService {
         throw ServiceFault(code: .unsupported, message: "not in this test")
     }
 
+    func approveNode(_ request: ClusterContract.ApproveNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.ApproveNodeResponse
+    {
+        throw ServiceFault(code: .unsupported, message: "not in this test")
+    }
+
+    func denyNode(_ request: ClusterContract.DenyNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.DenyNodeResponse
+    {
+        throw ServiceFault(code: .unsupported, message: "not in this test")
+    }
+
+    func drainNode(_ request: ClusterContract.DrainNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.DrainNodeResponse
+    {
+        throw ServiceFault(code: .unsupported, message: "not in this test")
+    }
+
+    func removeNode(_ request: ClusterContract.RemoveNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.RemoveNodeResponse
+    {
+        throw ServiceFault(code: .unsupported, message: "not in this test")
+    }
+
+    func announceNode(_ request: ClusterContract.AnnounceNodeRequest) async throws(ServiceFault)
+        -> ClusterContract.AnnounceNodeResponse
+    {
+        throw ServiceFault(code: .unsupported, message: "not in this test")
+    }
+
+    func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) async throws(ServiceFault)
+        -> ClusterContract.ReconcileNodesResponse
+    {
+        throw ServiceFault(code: .unsupported, message: "not in this test")
+    }
+
     private func describe(_ node: String) -> Contract.NodeDescription {
         let known = nodes[node] ?? Node(cores: 0, memoryMiB: 0, diskGiB: 0)
         var free = known
