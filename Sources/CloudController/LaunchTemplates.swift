@@ -63,7 +63,7 @@ extension CloudController {
             var data = request.data
             if let source = request.source {
                 guard let base = template.version(named: source) else {
-                    throw .notFound(.launchTemplateVersion, ["\(template.id) version \(source)"])
+                    throw .notFound(.launchTemplateVersion, [source, template.id.value])
                 }
                 data = LaunchTemplate.merge(data, over: base.data)
             }
@@ -93,17 +93,28 @@ extension CloudController {
         let pagination = try Pagination(
             request, bounds: 1...200, scope: "DescribeLaunchTemplates " + caller.accountID)
         let filters = try FilterMatcher<LaunchTemplate>(request.filters)
-        var found = view.launchTemplates.records(of: caller.accountID).map(\.value)
         if !request.ids.isEmpty || !request.names.isEmpty {
+            // In the order in which they are named.
             var named: [LaunchTemplate] = []
             for id in request.ids { named.append(try template(LaunchTemplateSelector(id: id), as: caller).value) }
             for name in request.names {
-                named.append(try template(LaunchTemplateSelector(name: name), as: caller).value)
+                guard let found = view.launchTemplate(named: name, of: caller.accountID) else {
+                    throw .notFound(.launchTemplateName, [])
+                }
+                named.append(found.value)
             }
-            found = found.filter { one in named.contains { $0.id == one.id } }
+            if request.dryRun { throw .dryRunSucceeded }
+            return Page(items: named.filter(filters.matches))
         }
         if request.dryRun { throw .dryRunSucceeded }
-        return pagination.page(found.filter(filters.matches).sorted { $0.id < $1.id }, position: \.id.value)
+        let found = view.launchTemplates.records(of: caller.accountID).map(\.value).filter(filters.matches)
+        return pagination.page(found.sorted { Self.position($0) < Self.position($1) }, position: Self.position)
+    }
+
+    /// Oldest first.
+    private static func position(_ template: LaunchTemplate) -> String {
+        let time = String(max(0, template.createdAt.milliseconds))
+        return String(repeating: "0", count: max(0, 15 - time.utf8.count)) + time + template.id.value
     }
 
     /// One template with its versions.
@@ -123,7 +134,7 @@ extension CloudController {
             let stored = try self.template(selector, as: caller)
             var template = stored.value
             guard let found = template.version(named: version) else {
-                throw .notFound(.launchTemplateVersion, ["\(template.id) version \(version)"])
+                throw .notFound(.launchTemplateVersion, [version])
             }
             if dryRun { throw .dryRunSucceeded }
             template.defaultVersion = found.number
@@ -180,7 +191,8 @@ extension CloudController {
     {
         if let text = selector.id {
             guard selector.name == nil else {
-                throw .invalidCombination("Give either LaunchTemplateId or LaunchTemplateName, not both")
+                throw .invalidCombination(
+                    "Either provide launch template ID or launch template name, not both.")
             }
             guard let id = LaunchTemplateID(text) else { throw .malformedID(.launchTemplate, text) }
             guard let stored = view.launchTemplates[id],

@@ -369,7 +369,7 @@ extension CloudController {
                         type: plan.type, zone: zone, keyName: plan.keyPair?.name,
                         publicKey: plan.keyPair?.publicKey, userData: nil, groups: groups,
                         macAddress: Self.macAddress(instanceID), launchTime: now, clientToken: request.clientToken,
-                        isMonitored: request.monitoring, tags: request.instanceTags))
+                        isMonitored: request.monitoring, tags: request.instanceTags + request.systemTags))
                 instances[instances.count - 1].options = request.options.unlessEmpty
             }
         }
@@ -414,6 +414,7 @@ extension RunInstancesRequest {
                 options.isProtectedFromStop == true ? "protected" : "plain", options.placementGroup ?? "",
             ])
         }
+        if !systemTags.isEmpty { add(systemTags.flatMap { [$0.key, $0.value] }) }
         return hash.finalize().hexadecimal
     }
 }

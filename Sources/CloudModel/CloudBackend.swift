@@ -111,6 +111,8 @@ public struct RunInstancesRequest: Hashable, Sendable {
     public var monitoring: Bool
     /// Tags for the instances.
     public var instanceTags: [Tag]
+    /// Tags in the name space "aws:", which only the cloud itself can give: such as the launch template's.
+    public var systemTags: [Tag] = []
     /// Protection, and name of the placement group.
     public var options = InstanceOptions()
     /// Only check.

@@ -33,9 +33,10 @@ extension Instance: FilterableResource {
         case "root-device-type": return { _ in ["instance-store"] }
         case "root-device-name": return { [$0.rootDeviceName] }
         case "monitoring-state": return { [$0.isMonitored ? "enabled" : "disabled"] }
-        case "ebs-optimized", "ena-support", "source-dest-check", "hibernation-options.configured",
+        case "ebs-optimized", "ena-support", "hibernation-options.configured",
             "enclave-options.enabled", "network-interface.requester-managed", "operator.managed":
             return { _ in ["false"] }
+        case "source-dest-check": return { _ in ["true"] }
         case "platform-details": return { _ in ["Linux/UNIX"] }
         case "usage-operation": return { _ in ["RunInstances"] }
         default: return nil

@@ -110,9 +110,11 @@ public enum NamingRules {
 
     /// `existing` without those that `removed` names: a nil value takes the key whatever its value; none takes all.
     public static func remove(_ removed: [(key: String, value: String?)], from existing: [Tag]) -> [Tag] {
-        guard !removed.isEmpty else { return [] }
-        return existing.filter { tag in
-            !removed.contains { $0.key == tag.key && ($0.value == nil || $0.value == tag.value) }
+        existing.filter { tag in
+            // What the cloud itself has put on stays.
+            if tag.key.hasPrefix("aws:") { return true }
+            return !removed.isEmpty
+                && !removed.contains { $0.key == tag.key && ($0.value == nil || $0.value == tag.value) }
         }
     }
 

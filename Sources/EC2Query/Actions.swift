@@ -7,6 +7,8 @@ struct Call: Sendable {
     let caller: Caller
     let backend: any CloudBackend
     let version: APIVersion
+    /// The cloud's region.
+    let region: String
     /// Whether the client uses the original's path, so that the original's extensions are in place.
     let isOriginalPath: Bool
 }
@@ -195,6 +197,9 @@ public struct EC2Action: Sendable {
             "The one that lets everything through."),
         EC2Action(
             "DescribeDhcpOptions", since: "2011-07-15", Networks.describeDHCPOptions, "What guests are told."),
+        EC2Action(
+            "GetLaunchTemplateData", since: "2016-11-15", LaunchTemplates.fromInstance,
+            "The parameters that would launch an instance like an existing one."),
         // Zones and types
         EC2Action(
             "DescribeAvailabilityZones", since: "2008-02-01", Zones.describe,

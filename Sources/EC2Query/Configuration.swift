@@ -18,6 +18,8 @@ public struct EC2Configuration: Sendable {
     public var mostParameters: Int
     /// How far clocks may differ.
     public var signatures: SignaturePolicy
+    /// The cloud's region, for ARNs.
+    public var region: String
     /// The time.
     public var now: @Sendable () -> CloudModel.Timestamp
     /// A new id for each request.
@@ -28,7 +30,7 @@ public struct EC2Configuration: Sendable {
     /// Makes a configuration; the defaults suit production.
     public init(
         largestBody: Int = 1 << 20, largestQuery: Int = 128 << 10, mostParameters: Int = 20_000,
-        signatures: SignaturePolicy = SignaturePolicy(),
+        signatures: SignaturePolicy = SignaturePolicy(), region: String = "us-east-1",
         now: @escaping @Sendable () -> CloudModel.Timestamp = { systemTime() },
         requestID: @escaping @Sendable () -> String = { randomRequestID() },
         observer: @escaping @Sendable (EC2Observation) -> Void = { _ in }
@@ -37,6 +39,7 @@ public struct EC2Configuration: Sendable {
         self.largestQuery = largestQuery
         self.mostParameters = mostParameters
         self.signatures = signatures
+        self.region = region
         self.now = now
         self.requestID = requestID
         self.observer = observer

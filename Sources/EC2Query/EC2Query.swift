@@ -70,7 +70,7 @@ public struct EC2Interface: Sendable {
             throw EC2Fault(CloudError.unauthorized(operation: "\(name) is for administrators of the cloud only."))
         }
         let call = Call(
-            parameters: parameters, caller: caller, backend: backend, version: version,
+            parameters: parameters, caller: caller, backend: backend, version: version, region: configuration.region,
             isOriginalPath: Self.isOriginalPath(request.path))
         var writer = XMLWriter(reserving: 4096)
         writer.open(name + "Response", namespace: version.namespace)

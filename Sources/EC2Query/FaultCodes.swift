@@ -144,9 +144,17 @@ extension EC2Fault {
         case .region: return "Invalid region names: [\(list)]"
         case .permission: return "The specified rule does not exist in this security group: \(list)"
         case .placementGroup: return "The placement group '\(list)' is unknown"
-        case .launchTemplate, .launchTemplateName:
-            return "The specified launch template, with template name or ID \(list), does not exist."
-        case .launchTemplateVersion: return "Could not find the launch template \(list)"
+        case .launchTemplate: return "The specified launch template, with template ID \(list), does not exist."
+        case .launchTemplateName:
+            return ids.count == 1
+                ? "The specified launch template, with template name \(list), does not exist."
+                : "At least one of the launch templates specified in the request does not exist."
+        case .launchTemplateVersion:
+            // The version, and the template that was looked at.
+            guard ids.count == 2 else {
+                return "The launch template version \(list) is not found for the specified launch template."
+            }
+            return "Could not find the specified version \(ids[0]) for the launch template with ID \(ids[1])."
         case .account: return "Invalid user id: \"\(list)\""
         case .address, .tag, .user, .node, .keyPair, .securityGroup, .securityGroupRule:
             return ids.count == 1
@@ -156,6 +164,7 @@ extension EC2Fault {
 
     static func duplicateMessage(_ kind: ResourceKind, _ name: String) -> String {
         switch kind {
+        case .launchTemplateName: "Launch template name already in use."
         case .permission, .securityGroupRule: "the specified rule \"\(Parameters.shortened(name))\" already exists"
         default: "The \(noun(kind)) '\(Parameters.shortened(name))' already exists"
         }

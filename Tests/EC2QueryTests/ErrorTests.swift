@@ -91,17 +91,17 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("DescribeInstances", [("Filter.1.Name", "x")], "MissingParameter"),
         ErrorCase("DescribeInstanceStatus", [("IncludeAllInstances", "x")], "InvalidParameterValue"),
         ErrorCase("DescribeInstanceStatus", [], noInstance, "InvalidInstanceID.NotFound"),
-        ErrorCase("TerminateInstances", "MissingParameter"),
+        ErrorCase("TerminateInstances", "InvalidParameterCombination"),
         ErrorCase("TerminateInstances", [("InstanceId.1", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("TerminateInstances", [("InstanceId.1", i)], .notPermitted("protected"), "OperationNotPermitted"),
-        ErrorCase("RebootInstances", "MissingParameter"),
+        ErrorCase("RebootInstances", "InvalidParameterCombination"),
         ErrorCase("RebootInstances", [("InstanceId.1", i)], stopped, "IncorrectInstanceState"),
         ErrorCase("GetConsoleOutput", [("InstanceId", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("GetConsoleOutput", [("InstanceId.1", i), ("InstanceId.2", i)], "InvalidParameterCombination"),
         ErrorCase("StopInstances", [("InstanceId.1", i)], .unsupported("no EBS"), "UnsupportedOperation"),
         ErrorCase("StopInstances", [("InstanceId.1", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("StartInstances", [("InstanceId.1", i)], .unsupported("no EBS"), "UnsupportedOperation"),
-        ErrorCase("StartInstances", "MissingParameter"),
+        ErrorCase("StartInstances", "InvalidParameterCombination"),
     ]
 
     private static let attributeCases: [ErrorCase] = [
@@ -241,6 +241,10 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
             "ModifyLaunchTemplate", [("LaunchTemplateId", "lt-0123abcd"), ("SetDefaultVersion", "9")], noVersion,
             "InvalidLaunchTemplateId.VersionNotFound"),
         ErrorCase("DeleteLaunchTemplate", "MissingParameter"),
+        ErrorCase(
+            "DeleteLaunchTemplate", [("LaunchTemplateId", "lt-1"), ("LaunchTemplateName", "web")],
+            "InvalidParameterCombination"),
+        ErrorCase("GetLaunchTemplateData", [("InstanceId", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase(
             "DeleteLaunchTemplateVersions", [("LaunchTemplateId", "lt-1"), ("LaunchTemplateVersion.1", "$Latest")],
             "InvalidParameterValue"),

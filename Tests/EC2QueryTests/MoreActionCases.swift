@@ -156,6 +156,13 @@ extension ActionTests {
                 ),
             ]),
         ActionCase(
+            "GetLaunchTemplateData", [("InstanceId", instance)], asks: "attributes of " + instance,
+            answers: [
+                ("launchTemplateData/imageId", "ami-0123456789abcdef0"), ("launchTemplateData/userData", "IyE="),
+                ("launchTemplateData/securityGroupIdSet/item", group),
+                ("launchTemplateData/tagSpecificationSet/item/tagSet/item/key", "Name"),
+            ]),
+        ActionCase(
             "ModifyLaunchTemplate", [("LaunchTemplateId", template), ("SetDefaultVersion", "1")], asks: "default 1",
             answers: [("launchTemplate/launchTemplateId", template)]),
         ActionCase(

@@ -13,6 +13,8 @@ import Testing
             counts + [
                 ("LaunchTemplate.LaunchTemplateName", "web"), ("LaunchTemplate.Version", "$Latest"),
                 ("InstanceType", "m1.xlarge"), ("SecurityGroup.1", "default"), ("DisableApiTermination", "false"),
+                ("TagSpecification.1.ResourceType", "instance"), ("TagSpecification.1.Tag.1.Key", "more"),
+                ("TagSpecification.1.Tag.1.Value", "1"),
             ])
         #expect(answer.code == nil, "\(answer.message ?? "")")
         let request = try #require(await cloud.backend.runRequest)
@@ -21,7 +23,12 @@ import Testing
         #expect(request.ramdiskID == "ari-0123456789abcdef0")
         #expect(request.userData == Array("a".utf8))
         #expect(request.groupNames == ["default"] && request.groupIDs.isEmpty)
-        #expect(request.instanceTags == [Tag(key: "k", value: "<v>")])
+        #expect(request.instanceTags == [Tag(key: "k", value: "<v>"), Tag(key: "more", value: "1")])
+        #expect(
+            request.systemTags == [
+                Tag(key: "aws:ec2launchtemplate:id", value: ActionTests.template),
+                Tag(key: "aws:ec2launchtemplate:version", value: "1"),
+            ])
         #expect(request.options == InstanceOptions())
         _ = await cloud.send("RunInstances", counts + [("LaunchTemplate.LaunchTemplateName", "web")])
         #expect(await cloud.backend.runRequest?.options.isProtectedFromTermination == true)
@@ -63,7 +70,7 @@ import Testing
         ([("DisableApiStop.Value", "true"), ("GroupId.1", "sg-1")], "InvalidParameterCombination"),
         ([("InstanceInitiatedShutdownBehavior.Value", "stop")], "UnsupportedOperation"),
         ([("InstanceInitiatedShutdownBehavior.Value", "dance")], "InvalidParameterValue"),
-        ([("SourceDestCheck.Value", "true")], "UnsupportedOperation"),
+        ([("SourceDestCheck.Value", "false")], "UnsupportedOperation"),
         ([("Attribute", "no-such"), ("Value", "x")], "InvalidParameterValue"),
     ])
     func `bad changes of an instance are refused`(parameters: [(String, String)], code: String) async {

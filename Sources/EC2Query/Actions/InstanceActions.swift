@@ -39,7 +39,7 @@ extension Instances {
     /// TerminateInstances. `Force` and `SkipOsShutdown` change nothing: the guest's virtual machine is ended.
     static func terminate(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let transitions = try await call.backend.terminateInstances(
-            ids: try call.parameters.requiredList("InstanceId"), dryRun: try call.parameters.dryRun(), as: call.caller)
+            ids: try instanceIDs(call), dryRun: try call.parameters.dryRun(), as: call.caller)
         let current = call.version.saysShutdownState ? "shutdownState" : "currentState"
         answer.list("instancesSet", transitions) { writer, transition in
             writer.element("instanceId", transition.id.value)
@@ -48,10 +48,17 @@ extension Instances {
         }
     }
 
+    /// The instances that a request names, of which there must be one.
+    static func instanceIDs(_ call: Call) throws(CloudError) -> [String] {
+        let ids = call.parameters.list("InstanceId")
+        guard !ids.isEmpty else { throw .invalidCombination("No instances specified") }
+        return ids
+    }
+
     /// RebootInstances.
     static func reboot(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         try await call.backend.rebootInstances(
-            ids: try call.parameters.requiredList("InstanceId"), dryRun: try call.parameters.dryRun(), as: call.caller)
+            ids: try instanceIDs(call), dryRun: try call.parameters.dryRun(), as: call.caller)
         answer.success()
     }
 

@@ -36,7 +36,9 @@ extension Instances {
         case "disableApiStop": answer.value(name, flag(instance.options?.isProtectedFromStop))
         case "instanceInitiatedShutdownBehavior": answer.value(name, "terminate")
         case "rootDeviceName": answer.value(name, instance.rootDeviceName)
-        case "sourceDestCheck", "ebsOptimized", "enaSupport": answer.value(name, "false")
+        // A guest sends and receives only by its own address.
+        case "sourceDestCheck": answer.value(name, "true")
+        case "ebsOptimized", "enaSupport": answer.value(name, "false")
         case "sriovNetSupport": answer.value(name, nil)
         case "groupSet": answer.groupSet(instance.groups, version: call.version)
         case "enclaveOptions":
@@ -107,7 +109,12 @@ extension Instances {
                         + "instanceInitiatedShutdownBehavior is invalid. It can be stop or terminate.")
             }
             throw .unsupported("An instance with its root on instance storage terminates when its guest shuts down.")
-        case "sourceDestCheck", "ebsOptimized", "enaSupport":
+        case "sourceDestCheck":
+            if try !bool(name, value) {
+                throw .unsupported("An instance sends and receives only by its own address; the check stays on.")
+            }
+            return nil
+        case "ebsOptimized", "enaSupport":
             if try bool(name, value) {
                 throw .unsupported("The attribute '\(name)' cannot be switched on in this cloud.")
             }
@@ -136,7 +143,7 @@ extension Instances {
         let changes: [InstanceChange]
         switch name {
         case "kernel", "ramdisk": changes = [.whileStopped(name)]
-        // It is off, and cannot be anything else.
+        // It is on, and cannot be anything else.
         case "sourceDestCheck": changes = []
         default:
             throw .invalidValue(
@@ -185,7 +192,7 @@ extension Instances {
 
     private static func stopOrStart(_ call: Call, start: Bool, _ answer: inout XMLWriter) async throws(CloudError) {
         let transitions = try await call.backend.stopOrStartInstances(
-            ids: try call.parameters.requiredList("InstanceId"), start: start,
+            ids: try instanceIDs(call), start: start,
             dryRun: try call.parameters.dryRun(), as: call.caller)
         answer.list("instancesSet", transitions) { writer, transition in
             writer.element("instanceId", transition.id.value)

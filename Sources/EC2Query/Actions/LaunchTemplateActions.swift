@@ -1,4 +1,5 @@
 import CloudModel
+import Signatures
 import XML
 
 /// The actions on launch templates.
@@ -52,8 +53,14 @@ enum LaunchTemplates {
             let template = try await call.backend.launchTemplate(try selector(parameters), as: call.caller)
             found = try versions(of: template, wanted, parameters)
         } else {
-            guard !wanted.isEmpty, wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
+            guard !wanted.isEmpty else {
                 throw .missingParameter("LaunchTemplateId or LaunchTemplateName, or the versions $Latest or $Default")
+            }
+            guard wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
+                throw .invalidValue(
+                    parameter: "LaunchTemplateVersion", value: Parameters.shortened(wanted[0]),
+                    reason: "Without LaunchTemplateId or LaunchTemplateName only the versions $Latest and $Default "
+                        + "can be described; name the template.")
             }
             let all = try await call.backend.describeLaunchTemplates(DescribeRequest(), as: call.caller)
             for template in all.items { found += try versions(of: template, wanted, parameters) }
@@ -74,9 +81,8 @@ enum LaunchTemplates {
         answer.nextToken(page.nextToken)
     }
 
-    /// Newest first, as EC2 lists them.
     private static func position(_ described: DescribedTemplateVersion) -> String {
-        let text = String(Int(Int32.max) - described.version.number)
+        let text = String(described.version.number)
         return described.template.id.value + "/" + String(repeating: "0", count: max(0, 10 - text.utf8.count)) + text
     }
 
@@ -91,9 +97,7 @@ enum LaunchTemplates {
         } else {
             found = []
             for name in wanted {
-                guard let version = template.version(named: name) else {
-                    throw .notFound(.launchTemplateVersion, ["\(template.id) version \(Parameters.shortened(name))"])
-                }
+                let version = try version(name, of: template)
                 if !found.contains(version) { found.append(version) }
             }
         }
@@ -164,7 +168,10 @@ enum LaunchTemplates {
         let selector = LaunchTemplateSelector(
             id: parameters.text("LaunchTemplateId"), name: parameters.text("LaunchTemplateName"))
         guard selector.id != nil || selector.name != nil else {
-            throw .missingParameter("LaunchTemplateId or LaunchTemplateName")
+            throw .missingParameter("launch template ID or launch template name")
+        }
+        guard selector.id == nil || selector.name == nil else {
+            throw .invalidCombination("Either provide launch template ID or launch template name, not both.")
         }
         return selector
     }
@@ -191,17 +198,23 @@ enum LaunchTemplates {
         }
     }
 
+    /// A request that was joined with the template that it names.
+    struct Resolved {
+        /// The parameters, without what names the template.
+        var parameters: Parameters
+        /// The template's tags for instances.
+        var tags: [Tag] = []
+        /// What the cloud notes on the instances.
+        var systemTags: [Tag] = []
+    }
+
     /// The parameters of RunInstances with those of the template that it names behind them.
-    static func resolved(_ call: Call) async throws(CloudError) -> Parameters {
+    static func resolved(_ call: Call) async throws(CloudError) -> Resolved {
         let parameters = call.parameters
-        guard let named = parameters.node(at: "LaunchTemplate") else { return parameters }
+        guard let named = parameters.node(at: "LaunchTemplate") else { return Resolved(parameters: parameters) }
         let reference = Parameters(path: "LaunchTemplate", node: named)
         let template = try await call.backend.launchTemplate(try selector(reference), as: call.caller)
-        guard let version = template.version(named: reference.text("Version")) else {
-            throw .notFound(
-                .launchTemplateVersion,
-                ["\(template.id) version \(Parameters.shortened(reference.text("Version") ?? ""))"])
-        }
+        let version = try version(reference.text("Version") ?? "$Default", of: template)
         var merged = parameters.node
         merged.children["LaunchTemplate"] = nil
         // Groups by name and by id, and an interface that has groups, are ways to say the same.
@@ -211,12 +224,60 @@ enum LaunchTemplates {
         for (path, value) in version.data {
             base.insert(value, at: path.split(separator: ".")[...])
         }
+        // Tags of the template and of the request come together; everything else the request replaces.
+        var tags: [Tag] = []
+        for entry in Parameters(path: "", node: base).structures("TagSpecification")
+        where entry.text("ResourceType") == "instance" {
+            tags += try entry.tags()
+        }
+        base.children["TagSpecification"] = nil
         for (name, child) in base.children {
             // The one name that templates spell in another way.
             let own = name == "RamDiskId" ? "RamdiskId" : name
             if parameters.node.children[own] != nil || (saysGroups && groups.contains(own)) { continue }
             merged.children[own] = child
         }
-        return Parameters(path: "", node: merged)
+        return Resolved(
+            parameters: Parameters(path: "", node: merged), tags: tags,
+            systemTags: [
+                Tag(key: "aws:ec2launchtemplate:id", value: template.id.value),
+                Tag(key: "aws:ec2launchtemplate:version", value: String(version.number)),
+            ])
+    }
+
+    private static func version(_ name: String, of template: LaunchTemplate) throws(CloudError)
+        -> LaunchTemplate.Version
+    {
+        guard let version = template.version(named: name) else {
+            throw .notFound(.launchTemplateVersion, [Parameters.shortened(name), template.id.value])
+        }
+        return version
+    }
+
+    /// GetLaunchTemplateData: the parameters that would launch an instance like an existing one.
+    static func fromInstance(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let (instance, userData) = try await call.backend.instanceWithUserData(
+            id: try call.parameters.required("InstanceId"), dryRun: try call.parameters.dryRun(), as: call.caller)
+        var data = [
+            "ImageId": instance.imageID.value, "InstanceType": instance.type.name,
+            "Placement.AvailabilityZone": instance.zone, "Placement.Tenancy": "default",
+            "Monitoring.Enabled": instance.isMonitored ? "true" : "false",
+            "DisableApiTermination": instance.options?.isProtectedFromTermination == true ? "true" : "false",
+            "DisableApiStop": instance.options?.isProtectedFromStop == true ? "true" : "false",
+            "InstanceInitiatedShutdownBehavior": "terminate", "EbsOptimized": "false",
+        ]
+        data["KernelId"] = instance.kernelID?.value
+        data["RamDiskId"] = instance.ramdiskID?.value
+        data["KeyName"] = instance.keyName
+        data["UserData"] = userData.map { Base64.encode($0) }
+        data["Placement.GroupName"] = instance.options?.placementGroup
+        for (index, group) in instance.groups.enumerated() { data["SecurityGroupId.\(index + 1)"] = group.id.value }
+        let tags = instance.tags.filter { !$0.key.hasPrefix("aws:") }
+        if !tags.isEmpty { data["TagSpecification.1.ResourceType"] = "instance" }
+        for (index, tag) in tags.enumerated() {
+            data["TagSpecification.1.Tag.\(index + 1).Key"] = tag.key
+            data["TagSpecification.1.Tag.\(index + 1).Value"] = tag.value
+        }
+        answer.launchTemplateData(data)
     }
 }

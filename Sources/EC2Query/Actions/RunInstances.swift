@@ -7,8 +7,11 @@ enum Instances {}
 extension Instances {
     /// RunInstances.
     static func run(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let parameters = try await LaunchTemplates.resolved(call)
+        let template = try await LaunchTemplates.resolved(call)
+        let parameters = template.parameters
         var request = try runRequest(parameters)
+        request.instanceTags = try NamingRules.merge(request.instanceTags, into: template.tags)
+        request.systemTags = template.systemTags
         if let id = parameters.text("Placement.AvailabilityZoneId") {
             request.zone = try await zoneName(of: id, call)
         }

@@ -13,6 +13,7 @@ enum SecurityGroups {
             as: call.caller)
         answer.success()
         answer.element("groupId", group.id.value)
+        answer.element("securityGroupArn", group.arn(region: call.region))
         answer.tagSet(group.tags)
     }
 
@@ -20,7 +21,9 @@ enum SecurityGroups {
     static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let page = try await call.backend.describeSecurityGroups(
             try call.parameters.describeRequest(ids: "GroupId", names: "GroupName"), as: call.caller)
-        answer.list("securityGroupInfo", page.items) { writer, group in writer.securityGroup(group) }
+        answer.list("securityGroupInfo", page.items) { writer, group in
+            writer.securityGroup(group, region: call.region)
+        }
         answer.nextToken(page.nextToken)
     }
 

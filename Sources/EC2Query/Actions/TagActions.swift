@@ -5,7 +5,7 @@ import XML
 enum Tags {
     /// CreateTags.
     static func create(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let ids = try call.parameters.requiredList("ResourceId")
+        let ids = try resourceIDs(call)
         let tags = try call.parameters.tags()
         guard !tags.isEmpty else { throw .missingParameter("Tag") }
         try await call.backend.createTags(
@@ -15,7 +15,7 @@ enum Tags {
 
     /// DeleteTags. A tag without value goes whatever its value is; an empty value is a value.
     static func delete(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let ids = try call.parameters.requiredList("ResourceId")
+        let ids = try resourceIDs(call)
         var tags: [(key: String, value: String?)] = []
         for entry in call.parameters.structures("Tag") {
             tags.append((key: try entry.required("Key"), value: entry.raw("Value")))
@@ -23,6 +23,13 @@ enum Tags {
         try await call.backend.deleteTags(
             resourceIDs: ids, tags: tags, dryRun: try call.parameters.dryRun(), as: call.caller)
         answer.success()
+    }
+
+    /// The resources that a request names; EC2 calls the missing parameter by its name inside.
+    private static func resourceIDs(_ call: Call) throws(CloudError) -> [String] {
+        let ids = call.parameters.list("ResourceId")
+        guard !ids.isEmpty else { throw .missingParameter("resourceIdSet") }
+        return ids
     }
 
     /// DescribeTags.

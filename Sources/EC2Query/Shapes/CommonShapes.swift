@@ -3,8 +3,9 @@ import XML
 
 // Elements that many answers have.
 extension XMLWriter {
-    /// Tags of a resource.
+    /// Tags of a resource; as in EC2, nothing if there are none.
     mutating func tagSet(_ tags: [Tag]) {
+        if tags.isEmpty { return }
         open("tagSet")
         for tag in tags {
             open("item")

@@ -52,7 +52,7 @@ extension XMLWriter {
         raw(network)
         if let address = instance.privateAddress { text("<privateIpAddress>", address, "</privateIpAddress>") }
         if let address = instance.publicAddress { text("<ipAddress>", address, "</ipAddress>") }
-        raw("<sourceDestCheck>false</sourceDestCheck>")
+        raw("<sourceDestCheck>true</sourceDestCheck>")
         groupSet(instance.groups, version: version)
         if let reason = instance.stateReason {
             text("<stateReason><code>", reason.code, "</code><message>")

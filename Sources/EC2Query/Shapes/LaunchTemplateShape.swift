@@ -62,8 +62,13 @@ extension XMLWriter {
         element("createTime", described.version.createdAt.iso8601)
         element("createdBy", described.template.createdBy)
         element("defaultVersion", described.version.number == described.template.defaultVersion)
+        launchTemplateData(described.version.data)
+    }
+
+    /// The parameters of a version.
+    mutating func launchTemplateData(_ data: [String: String]) {
         var root = ParameterNode()
-        for (path, value) in described.version.data { root.insert(value, at: path.split(separator: ".")[...]) }
+        for (path, value) in data { root.insert(value, at: path.split(separator: ".")[...]) }
         open("launchTemplateData")
         for (name, child) in root.children.sorted(by: { $0.key < $1.key }) { templateData(name, child, in: "") }
         close()

@@ -28,15 +28,21 @@ private struct PermissionShape {
     }
 }
 
+extension SecurityGroup {
+    /// EC2's name of it across services.
+    func arn(region: String) -> String { "arn:aws:ec2:\(region):\(accountID):security-group/\(id)" }
+}
+
 extension XMLWriter {
     /// The elements of a group.
-    mutating func securityGroup(_ group: SecurityGroup) {
+    mutating func securityGroup(_ group: SecurityGroup, region: String) {
         element("ownerId", group.accountID)
         element("groupId", group.id.value)
         element("groupName", group.name)
         element("groupDescription", group.description)
         permissions("ipPermissions", group.rules.filter { !$0.isEgress })
         permissions("ipPermissionsEgress", group.rules.filter(\.isEgress))
+        element("securityGroupArn", group.arn(region: region))
         element("vpcId", NetworkPart.vpc.id(of: group.accountID))
         tagSet(group.tags)
     }

@@ -42,7 +42,7 @@ struct CloudDaemon: Sendable {
             throw CommandFailure(
                 "The administrator's account \(account.id) has no active access key left in \(storePath).")
         }
-        var settings = EC2Configuration()
+        var settings = EC2Configuration(region: configuration.region)
         settings.observer = { Self.audit($0, logger) }
         let ec2 = EC2Responder(
             interface: EC2Interface(backend: controller, configuration: settings), largestBody: settings.largestBody)
