@@ -42,6 +42,8 @@ import Testing
         ("<post>\n", "<post>\necho %post\n", "contains %post", 7),
         ("<post>\n", "<post>\nROCKS-KS-POST\n", "ends the script in Rocks 6 and 7", 7),
         ("<eval>", "EOF\n<eval>", "ends the file here", 8),
+        ("/etc/demo/secret", "/etc/rc.d/rocksconfig.d/demo", "pre-NN-name or post-NN-name", 7),
+        ("/etc/demo/secret", "/etc/rc.d/rocksconfig.d/post-80-demo", "is not executable", 7),
         ("name=\"/etc/demo/secret\"", "name=\"etc/secret\"", "is not absolute", 7),
         ("name=\"/etc/demo/secret\"", "", "<file> has no name", 7),
         ("perms=\"0400\"", "perms=\"rw\"", "perms is \"rw\"", 7),
@@ -64,6 +66,8 @@ import Testing
         ("perms=\"0400\"", "cond=\"demo\"", "cond has no meaning on <file>", 7),
         ("<post>\n", "<post>\n<![CDATA[ &hostname; ]]>\n", "is not replaced within CDATA", 7),
         ("echo &Kick", "echo ü &Kick", "which is not ASCII", 9),
+        ("rocks set attr", "rocks add attr", "stops if the attribute is there", 11),
+        ("rocks set attr", "/opt/rocks/bin/rocks add host attr", "stops if the attribute is there", 11),
     ])
     func whatIsDoubtfulInANodeIsAWarning(old: String, new: String, words: String, line: Int) throws {
         let findings = try check(server: Fixture.server.replacing(old, with: new, maxReplacements: 1))

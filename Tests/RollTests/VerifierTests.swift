@@ -170,6 +170,10 @@ import Testing
             "qemu-kmv is neither on the disc nor among those of the system",
             at: "nodes/demo-client.xml", line: 3)
         #expect(verify(image, systemPackages: ["qemu-kmv"]).isEmpty)
+        #expect(
+            verify(image, systemPackages: ["qemu-kmv", "demo-base"]).contains {
+                $0.severity == .warning && $0.message.contains("the system has a package demo-base, too")
+            })
     }
 
     // MARK: The repository

@@ -230,6 +230,16 @@ extension RollVerifier {
                         + "without a word", cure: "give a list of the system's packages with --os-packages to be sure")
             }
         }
+        if let systemPackages {
+            for file in files {
+                guard let name = file.fileName, name.arch != "src", systemPackages.contains(name.name) else { continue }
+                report(
+                    .warning, file.path, nil,
+                    "the system has a package \(name.name), too: the distribution keeps the file modified last, and hosts may "
+                        + "not install with a version that others do not fit",
+                    cure: "leave it off the disc, or rename it")
+            }
+        }
         var provided: [String: String] = [:]
         for file in files {
             guard let package = try? file.package.get(), package.arch != "src" else { continue }

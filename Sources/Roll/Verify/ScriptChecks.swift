@@ -69,9 +69,48 @@ struct ScriptChecks {
         for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             sectionMark(String(line), place(start, number), isLineStart: number > 0 || lineStart)
             let words = line.split { $0 == " " || $0 == "\t" }
+            addedAttribute(words.map(String.init), place(start, number))
             guard databaseCommand == nil, let first = words.first else { continue }
             let isRocks = first == "rocks" || first == "/opt/rocks/bin/rocks"
             if isRocks, words.count > 1, number > 0 || lineStart { databaseCommand = place(start, number) }
+        }
+    }
+
+    /// `rocks add … attr` stops where the attribute is there already, so that a script cannot be run again.
+    private mutating func addedAttribute(_ words: [String], _ position: TextPosition) {
+        guard let at = words.firstIndex(where: { $0 == "rocks" || $0.hasSuffix("/rocks") }), at + 2 < words.count,
+            words[at + 1] == "add", words[at + 2] == "attr" || (at + 3 < words.count && words[at + 3] == "attr")
+        else { return }
+        report(
+            .warning, position, "\"rocks add … attr\" stops if the attribute is there, as when the roll is run again",
+            cure: "write rocks set")
+    }
+
+    /// A script of rocksconfig.d runs at boot, in the order of the names, if it has the right one.
+    private mutating func bootScript(_ element: MarkupElement, _ name: String, _ position: TextPosition) {
+        let directory = "/etc/rc.d/rocksconfig.d/"
+        guard name.hasPrefix(directory) else { return }
+        let words = name.dropFirst(directory.count).split(
+            separator: "-", maxSplits: 2, omittingEmptySubsequences: false)
+        let isRight =
+            words.count == 3 && (words[0] == "pre" || words[0] == "post") && words[1].count == 2
+            && words[1].allSatisfy { ("0"..."9").contains($0) } && !words[2].isEmpty
+        if !isRight {
+            report(
+                .error, position, "scripts in rocksconfig.d run only if they are named pre-NN-name or post-NN-name",
+                cure: "rename it, for instance to post-80-name")
+        } else if words[0] == "post", words[1] <= "02" {
+            report(
+                .warning, position,
+                "on a frontend it runs before or beside post-02-rocks-dist, which makes the distribution",
+                cure: "use a number above 02")
+        }
+        if let perms = element.attribute("perms")?.value, perms.allSatisfy({ ("0"..."7").contains($0) }),
+            let mode = Int(perms, radix: 8), mode & 0o100 == 0
+        {
+            report(.error, position, "the script is not executable (perms=\"\(perms)\")", cure: "write perms=\"0755\"")
+        } else if element.attribute("perms") == nil, element.attribute("mode")?.value != "append" {
+            report(.error, position, "the script is not executable (no perms)", cure: "write perms=\"0755\"")
         }
     }
 
@@ -144,6 +183,7 @@ struct ScriptChecks {
                 .error, attribute.position, "the file's name stands unquoted in the script that Rocks makes",
                 cure: "use a name without spaces and characters of the shell")
         }
+        bootScript(element, name, attribute.position)
         // Besides, Rocks makes a directory for earlier versions.
         made.insert(FileSystem.parent(name) + "/RCS")
         if let mode = element.attribute("mode"), !["create", "append"].contains(mode.value) {
