@@ -3,15 +3,22 @@
 CONFIGURATION ?= debug
 STATE         ?= $(CURDIR)/state
 PORT_BASE     ?= 8773
+RELEASE       ?= 1
+PREFIX        ?= /usr/local
+SYSCONFDIR    ?= /etc
+LOCALSTATEDIR ?= /var
+COMPONENTS    ?= all
+DEBUGINFO     ?= 0
+PROGRAMS      ?= .build/static/release
 BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test i386 format check-format contracts check-contracts bench clean setup setup-test setup-bench
+.PHONY: help cloud down build test unit-test contract-test cloud-test roll-test package-test i386 static dist rpm rpm-i386 roll install format check-format contracts check-contracts ec2-coverage bench clean setup setup-test setup-bench setup-roll
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: CONFIGURATION=debug|release STATE=directory PORT_BASE=port"
+	@echo "  Variables: CONFIGURATION=debug|release STATE=directory PORT_BASE=port RELEASE=number DESTDIR= PREFIX="
 
 setup:
 	@Scripts/setup.sh run
@@ -22,17 +29,41 @@ setup-test: setup
 setup-bench: setup-test
 	@Scripts/setup.sh bench
 
+setup-roll: setup
+	@Scripts/setup.sh roll
+
 cloud: build ## Build and start a cloud on this machine; Ctrl-C stops it
 	$(BIN)/mallee up --state-dir "$(STATE)" --port-base $(PORT_BASE)
 
 down: ## Stop the cloud that `make cloud` started elsewhere
 	$(BIN)/mallee down --state-dir "$(STATE)"
 
-build: setup ## Build mallee and mallee-node
+build: setup ## Build mallee, mallee-node and mallee-roll
 	swift build -c $(CONFIGURATION) --product mallee
 	swift build -c $(CONFIGURATION) --product mallee-node
+	swift build -c $(CONFIGURATION) --product mallee-roll
 
-test: unit-test i386 contract-test cloud-test ## Set up, build, and run every test
+static: setup-roll build ## Link the programs statically, into .build/static/CONFIGURATION
+	Scripts/static-link.sh $(CONFIGURATION)
+
+roll: rpm ## Make the roll's disc in iso/out (CONFIGURATION=release for use)
+	Scripts/package.sh roll $(CONFIGURATION)
+
+rpm: static ## Make the packages in .build/rpm
+	RELEASE=$(RELEASE) Scripts/package.sh rpm $(CONFIGURATION)
+
+rpm-i386: setup-test setup-roll ## Make the i386 package of the node in .build/rpm-i386
+	Scripts/embedded-node.sh
+	RELEASE=$(RELEASE) Scripts/package.sh rpm-i386
+
+dist: ## Make the source tarball in .build/dist
+	Scripts/package.sh dist
+
+install: ## Install what `make static CONFIGURATION=release` built (DESTDIR, PREFIX, SYSCONFDIR, LOCALSTATEDIR)
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' LOCALSTATEDIR='$(LOCALSTATEDIR)' \
+	COMPONENTS='$(COMPONENTS)' DEBUGINFO='$(DEBUGINFO)' PROGRAMS='$(PROGRAMS)' Scripts/install.sh
+
+test: unit-test i386 contract-test cloud-test roll-test package-test ## Set up, build, and run every test
 
 unit-test: setup-test ## Unit and integration tests of every module
 	swift build --build-tests
@@ -46,6 +77,16 @@ contract-test: setup-test build ## Drive live node and cluster controllers from 
 
 cloud-test: setup-test build ## A whole cloud: a real instance by the aws CLI and ssh
 	Tests/EndToEnd/run.sh $(BIN) $(VENV)
+
+roll-test: setup-test build ## The roll: its files, kickstart parts, scripts and plug-ins
+	Tests/Rocks/run.sh $(BIN) $(VENV)
+
+package-test: setup-test rpm-i386 ## Packages: build, lint, install into empty roots, run, upgrade, erase
+	$(MAKE) --no-print-directory roll CONFIGURATION=$(CONFIGURATION)
+	python3 Tests/Packages/packages.py .build/rpm iso/out .build/static/$(CONFIGURATION)
+
+ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
+	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests
 
 format: ## Format all Swift files
 	swift format -i --configuration .swift-format --recursive Package.swift Sources Tests Benchmarks
@@ -65,4 +106,4 @@ bench: setup-bench ## Measure what the README quotes (release build)
 	Benchmarks/run.sh .build/release $(VENV)
 
 clean: ## Remove everything that was built; clouds' state stays
-	rm -rf .build .build-i386
+	rm -rf .build .build-i386 iso/out

@@ -94,6 +94,9 @@ for shim in CPosix COpenSSL; do
         -c "$sources/$shim/$shim.c" -o "$out/objects/$shim.o"
 done
 
+# Names come from files and DNS, whatever NSS modules the running system has.
+gcc -m32 -march=i686 -O2 -std=gnu11 -Wall -Wextra -Werror -c rpmspec/static/names.c -o "$out/objects/names.o"
+
 # --- the Swift modules
 swiftc=$(command -v swiftc) || { echo "swiftc is not in PATH" >&2; exit 1; }
 flags=(
@@ -136,9 +139,9 @@ link_program() {
     for module in "$@"; do
         if [[ -f $out/objects/${module//-/_}.o ]]; then objects+=("$out/objects/${module//-/_}.o"); fi
     done
-    # glibc warns that names are resolved with the running system's NSS modules; files and DNS are built in.
+    # glibc warns that names are resolved with the running system's NSS modules; names.c sees to it that they are not.
     gcc -m32 -static -Wl,--gc-sections -o "$program" "${objects[@]}" "$out/objects/CPosix.o" \
-        "$out/objects/COpenSSL.o" "$unicode" "$library/libssl.a" "$library/libcrypto.a" -lpthread -ldl -lm \
+        "$out/objects/names.o" "$out/objects/COpenSSL.o" "$unicode" "$library/libssl.a" "$library/libcrypto.a" -lpthread -ldl -lm \
         2> >(grep -v -e 'statically linked applications requires' -e 'in function' >&2)
     local kind
     kind=$(file -b "$program")

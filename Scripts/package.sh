@@ -77,15 +77,16 @@ finish() {
 }
 
 rpms() {
-    local configuration=$1 output=${PACKAGES:-.build/rpm} programs=${PROGRAMS:-$PWD/.build/static/$1} options
+    local configuration=$1 output=${PACKAGES:-.build/rpm} programs options
+    programs=$(realpath "${PROGRAMS:-.build/static/$1}")
     mkdir -p "$output"
     output=$(realpath "$output")
     rm -rf "$output/RPMS" "$output/SRPMS" "$output/debuginfo"
     dist
     # Debug builds are for tests: packed fast, and without debug information in a package.
-    options=(--define "mallee_programs $programs")
-    [[ $configuration = release ]] || options+=(--without debuginfo --define "mallee_payload w1.gzdio")
-    build "$output" rpmspec/mallee.spec.in -ba --target x86_64 "${options[@]}"
+    options=()
+    [[ $configuration = release ]] || options=(--without debuginfo --define "mallee_payload w1.gzdio")
+    MALLEE_PROGRAMS=$programs build "$output" rpmspec/mallee.spec.in -ba --target x86_64 "${options[@]}"
     build "$output" rpmspec/roll-mallee-kickstart.spec.in -bb --target noarch
     build "$output" rpmspec/roll-mallee-usersguide.spec.in -bb --target noarch
     if [[ $configuration = release ]]; then
@@ -104,7 +105,7 @@ rpms_i386() {
     dist
     programs=$(mktemp -d "$output/programs.XXXXXX")
     objcopy --strip-all "${MALLEE_I386:-.build-i386}/mallee-node" "$programs/mallee-node"
-    build "$output" rpmspec/mallee.spec.in -bb --target i386 --without debuginfo --define "mallee_programs $programs"
+    MALLEE_PROGRAMS=$programs build "$output" rpmspec/mallee.spec.in -bb --target i386 --without debuginfo
     rm -rf "$programs"
     finish "$output"
 }

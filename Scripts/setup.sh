@@ -2,6 +2,7 @@
 # Installs by name, with the system's package manager, what is not there yet.
 #   setup.sh run    what building and a cloud on one machine need
 #   setup.sh test   what the tests need besides
+#   setup.sh roll   what packages and the roll need: static archives, rpm and the tools that check it
 #   setup.sh bench  what the benchmarks need besides
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,13 +12,18 @@ run)
     packages="pkg-config libsqlite3-dev libssl-dev libarchive-dev qemu-system-x86 qemu-utils e2fsprogs openssh-client"
     ;;
 test)
-    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 busybox-static cpio"
+    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 busybox-static cpio rpm"
+    ;;
+roll)
+    packages="gcc binutils file python3 rpm rpmlint xorriso dnf busybox-static systemd iproute2 libacl1-dev libattr1-dev
+        libbz2-dev libicu-dev liblz4-dev liblzma-dev libsqlite3-dev libssl-dev libxml2-dev libzstd-dev nettle-dev
+        zlib1g-dev"
     ;;
 bench)
     packages="wrk curl"
     ;;
 *)
-    echo "usage: setup.sh run|test|bench" >&2
+    echo "usage: setup.sh run|test|roll|bench" >&2
     exit 2
     ;;
 esac
@@ -48,4 +54,8 @@ fi
 if [ "$1" = test ] && [ ! -x .build/venv/bin/aws ]; then
     python3 -m venv .build/venv
     .build/venv/bin/pip install --quiet --disable-pip-version-check zeep boto3 awscli
+fi
+# pykickstart is the installers' own parser; vermin knows what each Python understands.
+if [ "$1" = test ] && [ ! -x .build/venv/bin/ksvalidator ]; then
+    .build/venv/bin/pip install --quiet --disable-pip-version-check pykickstart vermin
 fi

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 configuration=${1:?usage: static-link.sh debug|release [OUTPUT]}
 output=${2:-.build/static/$configuration}
 build=$(realpath "${MALLEE_BUILD:-.build}")/$configuration
-programs=(mallee mallee-node)
+programs=(mallee mallee-node mallee-roll)
 
 # Dependencies that SwiftPM's list leaves to the shared libraries. An archive gives only what is missing, so all
 # programs may name all of them.
