@@ -48,6 +48,7 @@ let package = Package(
         .target(name: "JSON", swiftSettings: portable),
         .target(
             name: "Contracts", dependencies: ["XML"], exclude: ["wsdl"], swiftSettings: portable),
+        .target(name: "AccessPolicy", dependencies: ["JSON"], swiftSettings: strict),
         .target(name: "CloudModel", swiftSettings: strict),
         .target(
             name: "Signatures",
@@ -104,7 +105,7 @@ let package = Package(
         .target(
             name: "Walrus",
             dependencies: [
-                "ObjectStore",
+                "AccessPolicy", "ObjectStore",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -135,7 +136,7 @@ let package = Package(
         .target(
             name: "S3",
             dependencies: [
-                "ObjectStore", "Signatures", "Walrus", "XML",
+                "AccessPolicy", "JSON", "ObjectStore", "Signatures", "Walrus", "XML",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -221,9 +222,10 @@ let package = Package(
             name: "ObjectStoreTests",
             dependencies: [
                 "ObjectStore", .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "AccessPolicyTests", dependencies: ["AccessPolicy"], swiftSettings: strict),
         .testTarget(name: "SignaturesTests", dependencies: ["Signatures"], swiftSettings: strict),
         .testTarget(name: "CloudModelTests", dependencies: ["CloudModel"], swiftSettings: strict),
         .testTarget(
@@ -270,6 +272,7 @@ let package = Package(
             name: "S3Tests",
             dependencies: [
                 "ObjectStore", "S3", "Signatures", "Walrus", "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -1,6 +1,7 @@
 // The checksums that S3 clients may send: three CRCs (computed here) and two hashes (from Crypto).
 
 internal import Crypto
+internal import Foundation
 
 /// An S3 checksum algorithm, by its name in the API.
 public enum ChecksumAlgorithm: String, Sendable, CaseIterable, Codable {
@@ -149,6 +150,66 @@ extension ChecksumAlgorithm {
         var running = RunningChecksum(self)
         bytes.withUnsafeBytes { running.update($0) }
         return running.finalize(sha256: self == .sha256 ? Array(SHA256.hash(data: bytes)) : [])
+    }
+}
+
+extension CyclicRedundancyCheck {
+    private typealias Matrix = [UInt64]
+
+    private static func times(_ matrix: Matrix, _ vector: UInt64) -> UInt64 {
+        var sum: UInt64 = 0
+        var rest = vector
+        while rest != 0 {
+            sum ^= matrix[rest.trailingZeroBitCount]
+            rest &= rest - 1
+        }
+        return sum
+    }
+
+    /// The check of two stretches from the check of each and the bytes of the second, without the bytes themselves:
+    /// the first one's goes through as many zero bytes as the second has (by repeated squaring, as zlib does it).
+    static func combine(_ first: UInt64, _ second: UInt64, bytes: Int64, polynomial: UInt64, width: Int) -> UInt64 {
+        guard bytes > 0 else { return first }
+        // One zero bit.
+        var power: Matrix = [polynomial]
+        for bit in 0..<(width - 1) { power.append(1 << UInt64(bit)) }
+        for _ in 0..<3 { power = power.map { times(power, $0) } }
+        var result = first
+        var rest = bytes
+        while rest > 0 {
+            if rest & 1 == 1 { result = times(power, result) }
+            power = power.map { times(power, $0) }
+            rest >>= 1
+        }
+        return result ^ second
+    }
+}
+
+extension ChecksumAlgorithm {
+    /// The checksum of the whole from those of consecutive stretches; nil for a hash, which does not allow it.
+    func combined(_ parts: [(bytes: [UInt8], size: Int64)]) -> [UInt8]? {
+        let polynomial: UInt64
+        switch self {
+        case .crc32: polynomial = 0xEDB8_8320
+        case .crc32c: polynomial = 0x82F6_3B78
+        case .crc64nvme: polynomial = 0x9A6C_9329_AC4B_C9B5
+        case .sha1, .sha256: return nil
+        }
+        let width = length * 8
+        var value: UInt64 = 0
+        for part in parts {
+            let next = part.bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            value = CyclicRedundancyCheck.combine(
+                value, next, bytes: part.size, polynomial: polynomial, width: width)
+        }
+        return stride(from: width - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> UInt64($0)) }
+    }
+}
+
+extension ObjectChecksum {
+    /// Makes a checksum of a raw value.
+    public init(algorithm: ChecksumAlgorithm, rawValue: [UInt8]) {
+        self.init(algorithm: algorithm, value: Data(rawValue).base64EncodedString())
     }
 }
 

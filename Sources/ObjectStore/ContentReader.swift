@@ -14,18 +14,21 @@ final class ContentReader: ObjectContent {
     }
 
     enum Source: Sendable {
-        case inline(ByteBuffer)
+        /// The bytes as they are stored, and the content's id.
+        case inline(ByteBuffer, Int64)
         /// Files in order; the first is open already when `descriptor` is given.
         case files([Piece])
     }
 
     private struct State {
         var closed = false
+        var key: ContentKey?
         /// At most one file is open at a time: an object may have 10,000 pieces.
         var open: (index: Int, descriptor: Int32)?
     }
 
     let record: ObjectRecord
+    let parts: [ObjectPart]
     private let source: Source
     private let directory: DataDirectory
     private let threads: NIOThreadPool
@@ -33,10 +36,12 @@ final class ContentReader: ObjectContent {
     private let release: @Sendable () -> Void
 
     init(
-        record: ObjectRecord, source: Source, descriptor: Int32?, directory: DataDirectory, threads: NIOThreadPool,
+        record: ObjectRecord, parts: [ObjectPart], source: Source, descriptor: Int32?, directory: DataDirectory,
+        threads: NIOThreadPool,
         release: @escaping @Sendable () -> Void
     ) {
         self.record = record
+        self.parts = parts
         self.source = source
         self.directory = directory
         self.threads = threads
@@ -44,17 +49,93 @@ final class ContentReader: ObjectContent {
         state = Mutex(State(open: descriptor.map { (0, $0) }))
     }
 
+    func unlock(_ key: ContentKey) { state.withLock { $0.key = key } }
+
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer {
         guard offset < record.size, count > 0 else { return ByteBuffer() }
         let count = Int(min(Int64(count), record.size - offset))
         switch source {
-        case .inline(let buffer):
+        case .inline(let stored, let content):
+            let buffer = try plain(stored, content)
             guard let slice = buffer.getSlice(at: buffer.readerIndex + Int(offset), length: count) else {
                 throw ObjectStoreError.failed("the object \(record.key) is shorter than its record")
             }
             return slice
         case .files(let pieces):
             return try await threads.blocking { try self.readFiles(pieces, at: offset, count: count) }
+        }
+    }
+
+    /// The key, or nil for an object that is not encrypted.
+    private func key(_ state: State) throws(ObjectStoreError) -> ContentKey? {
+        guard record.attributes.encryption != nil else { return nil }
+        guard let key = state.key else { throw .undecipherable("the object \(record.key) was not unlocked") }
+        return key
+    }
+
+    private func plain(_ stored: ByteBuffer, _ content: Int64) throws -> ByteBuffer {
+        guard let key = try state.withLock({ try key($0) }) else { return stored }
+        var buffer = ByteBuffer()
+        try stored.withUnsafeReadableBytes { bytes in
+            var start = 0
+            var number = 0
+            while start < bytes.count {
+                let end = min(start + Int(ContentKey.sealedChunk), bytes.count)
+                try key.open(
+                    UnsafeRawBufferPointer(rebasing: bytes[start..<end]), content: content, number: number,
+                    into: &buffer)
+                start = end
+                number += 1
+            }
+        }
+        return buffer
+    }
+
+    /// Reads and opens the chunks that hold a stretch of an encrypted piece.
+    private func readSealed(
+        _ piece: Piece, _ descriptor: Int32, at inside: Int64, count: Int, key: ContentKey,
+        into buffer: inout ByteBuffer
+    ) throws {
+        let first = inside / Int64(ContentKey.chunk)
+        let last = (inside + Int64(count) - 1) / Int64(ContentKey.chunk)
+        let start = first * ContentKey.sealedChunk
+        let end = min((last + 1) * ContentKey.sealedChunk, ContentKey.sealedSize(piece.size))
+        var sealed = ByteBuffer()
+        while sealed.readableBytes < Int(end - start) {
+            let rest = Int(end - start) - sealed.readableBytes
+            let offset = start + Int64(sealed.readableBytes)
+            try sealed.writeWithUnsafeMutableBytes(minimumWritableBytes: rest) { space in
+                try readSome(descriptor, piece.file, space, rest, offset)
+            }
+        }
+        var plain = ByteBuffer()
+        try sealed.withUnsafeReadableBytes { bytes in
+            var position = 0
+            var number = Int(first)
+            while position < bytes.count {
+                let stop = min(position + Int(ContentKey.sealedChunk), bytes.count)
+                try key.open(
+                    UnsafeRawBufferPointer(rebasing: bytes[position..<stop]), content: piece.file, number: number,
+                    into: &plain)
+                position = stop
+                number += 1
+            }
+        }
+        guard var slice = plain.getSlice(at: Int(inside - first * Int64(ContentKey.chunk)), length: count) else {
+            throw ObjectStoreError.failed("\(directory.path(piece.file)) is shorter than its record")
+        }
+        buffer.writeBuffer(&slice)
+    }
+
+    private func readSome(
+        _ descriptor: Int32, _ file: Int64, _ space: UnsafeMutableRawBufferPointer, _ count: Int, _ offset: Int64
+    ) throws(ObjectStoreError) -> Int {
+        while true {
+            let got = pread(descriptor, space.baseAddress, count, off_t(offset))
+            if got > 0 { return got }
+            if got < 0, errno == EINTR { continue }
+            if got < 0 { throw posixFailure("read", directory.path(file)) }
+            throw ObjectStoreError.failed("\(directory.path(file)) is shorter than its record")
         }
     }
 
@@ -72,6 +153,7 @@ final class ContentReader: ObjectContent {
         var rest = count
         try state.withLock { state in
             if state.closed { throw ObjectStoreError.failed("read after close") }
+            let key = try key(state)
             while rest > 0, index < pieces.count {
                 let piece = pieces[index]
                 let inside = position - piece.start
@@ -81,13 +163,13 @@ final class ContentReader: ObjectContent {
                     continue
                 }
                 let descriptor = try open(index, piece, &state)
-                let got = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { space in
-                    while true {
-                        let got = pread(descriptor, space.baseAddress, wanted, off_t(inside))
-                        if got > 0 { return got }
-                        if got < 0, errno == EINTR { continue }
-                        if got < 0 { throw posixFailure("read", directory.path(piece.file)) }
-                        throw ObjectStoreError.failed("\(directory.path(piece.file)) is shorter than its record")
+                let got: Int
+                if let key {
+                    try readSealed(piece, descriptor, at: inside, count: wanted, key: key, into: &buffer)
+                    got = wanted
+                } else {
+                    got = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { space in
+                        try readSome(descriptor, piece.file, space, wanted, inside)
                     }
                 }
                 position += Int64(got)

@@ -10,16 +10,20 @@ internal import NIOPosix
 final class ContentWriter: @unchecked Sendable {
     private let directory: DataDirectory
     private let inlineLimit: Int
+    private let key: ContentKey?
+    /// Bytes that are not in a file (yet): of a small body, or of an unfinished chunk.
     private var small = ByteBuffer()
+    private var chunks = 0
     private var file: (id: Int64, descriptor: Int32)?
     private var md5 = Insecure.MD5()
     private var sha256 = SHA256()
     private var checksum: RunningChecksum?
     private(set) var size: Int64 = 0
 
-    init(directory: DataDirectory, inlineLimit: Int, checksum: ChecksumAlgorithm?) {
+    init(directory: DataDirectory, inlineLimit: Int, checksum: ChecksumAlgorithm?, key: ContentKey? = nil) {
         self.directory = directory
         self.inlineLimit = inlineLimit
+        self.key = key
         self.checksum = checksum.map(RunningChecksum.init)
     }
 
@@ -30,20 +34,48 @@ final class ContentWriter: @unchecked Sendable {
             sha256.update(bufferPointer: bytes)
             checksum?.update(bytes)
             size += Int64(bytes.count)
-            if file == nil {
-                if size <= Int64(inlineLimit) {
-                    small.writeBytes(bytes)
-                    return
-                }
-                let created = try directory.create()
-                file = created
-                try small.withUnsafeReadableBytes { start throws(ObjectStoreError) in
-                    try directory.append(start, to: created.descriptor, id: created.id)
-                }
-                small = ByteBuffer()
+            if file == nil, size <= Int64(inlineLimit) {
+                small.writeBytes(bytes)
+                return
             }
-            if let file { try directory.append(bytes, to: file.descriptor, id: file.id) }
+            let target = try openFile()
+            if key != nil {
+                small.writeBytes(bytes)
+                try seal(to: target, all: false)
+            } else {
+                try directory.append(bytes, to: target.descriptor, id: target.id)
+            }
         }
+    }
+
+    private func openFile() throws(ObjectStoreError) -> (id: Int64, descriptor: Int32) {
+        if let file { return file }
+        let created = try directory.create()
+        file = created
+        if key == nil {
+            try small.withUnsafeReadableBytes { start throws(ObjectStoreError) in
+                try directory.append(start, to: created.descriptor, id: created.id)
+            }
+            small = ByteBuffer()
+        }
+        return created
+    }
+
+    /// Writes the chunks that are complete, or all.
+    private func seal(to file: (id: Int64, descriptor: Int32), all: Bool) throws(ObjectStoreError) {
+        guard let key else { return }
+        while small.readableBytes >= ContentKey.chunk || all && small.readableBytes > 0 {
+            let count = min(small.readableBytes, ContentKey.chunk)
+            let sealed = try small.withUnsafeReadableBytes { bytes throws(ObjectStoreError) in
+                try key.seal(UnsafeRawBufferPointer(rebasing: bytes[..<count]), content: file.id, number: chunks)
+            }
+            small.moveReaderIndex(forwardBy: count)
+            chunks += 1
+            try sealed.withUnsafeReadableBytes { bytes throws(ObjectStoreError) in
+                try directory.append(bytes, to: file.descriptor, id: file.id)
+            }
+        }
+        small.discardReadBytes()
     }
 
     func digests() -> ContentDigests {
@@ -53,13 +85,29 @@ final class ContentWriter: @unchecked Sendable {
     }
 
     enum Stored: Sendable {
-        case inline(ByteBuffer)
+        case inline(Int64, ByteBuffer)
         case file(Int64)
     }
 
     /// Makes the file durable, if there is one. Afterwards the caller answers for the file.
     func finish() throws(ObjectStoreError) -> Stored {
-        guard let file else { return .inline(small) }
+        guard let file else {
+            let id = Int64.random(in: 1...Int64.max)
+            guard let key, small.readableBytes > 0 else { return .inline(id, small) }
+            var sealed = ByteBuffer()
+            var number = 0
+            while small.readableBytes > 0 {
+                let count = min(small.readableBytes, ContentKey.chunk)
+                var chunk = try small.withUnsafeReadableBytes { bytes throws(ObjectStoreError) in
+                    try key.seal(UnsafeRawBufferPointer(rebasing: bytes[..<count]), content: id, number: number)
+                }
+                sealed.writeBuffer(&chunk)
+                small.moveReaderIndex(forwardBy: count)
+                number += 1
+            }
+            return .inline(id, sealed)
+        }
+        try seal(to: file, all: true)
         try directory.sync(file.id, descriptor: file.descriptor)
         Glibc.close(file.descriptor)
         self.file = nil

@@ -2,6 +2,7 @@
 //
 //   root/lock           held while the store is open
 //   root/index.sqlite   the index (GRDB)
+//   root/key            32 bytes that wrap the keys of encrypted objects; without it those are lost
 //   root/data/ab/abcdef0123456789   one file per content, named by its random id
 //
 // A file is never changed once it is complete and never visible before the index names it, so a file that the index
@@ -56,6 +57,39 @@ final class DataDirectory: Sendable {
         }
         directories = opened
         self.lock = Mutex(lock)
+    }
+
+    /// The store's key, made when it is first wanted.
+    func storeKey() throws(ObjectStoreError) -> ContentKey {
+        let path = root + "/key"
+        while true {
+            let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            if descriptor >= 0 {
+                defer { Glibc.close(descriptor) }
+                var bytes = [UInt8](repeating: 0, count: ContentKey.length + 1)
+                let count = read(descriptor, &bytes, bytes.count)
+                guard count >= 0 else { throw posixFailure("read", path) }
+                guard count == ContentKey.length else {
+                    throw .failed("\(path) does not hold \(ContentKey.length) bytes; restore it from a backup.")
+                }
+                return ContentKey(bytes: Array(bytes[..<count]))
+            }
+            guard errno == ENOENT else { throw posixFailure("open", path) }
+            try makeStoreKey(path)
+        }
+    }
+
+    private func makeStoreKey(_ path: String) throws(ObjectStoreError) {
+        let new = path + ".new"
+        let descriptor = Glibc.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw posixFailure("open", new) }
+        defer { Glibc.close(descriptor) }
+        let bytes = ContentKey.random().bytes
+        guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            throw posixFailure("write", new)
+        }
+        guard rename(new, path) == 0 else { throw posixFailure("rename", path) }
+        try Self.syncDirectory(root)
     }
 
     /// Lets others open the store. What is open for reading stays readable.

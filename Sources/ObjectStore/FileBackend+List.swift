@@ -6,6 +6,27 @@ extension FileBackend {
     static func data(_ key: String) -> Data { Data(key.utf8) }
     static func data(_ buffer: ByteBuffer) -> Data { buffer.withUnsafeReadableBytes { Data($0) } }
 
+    /// What a listing shows of an object: reading all attributes of each would cost more than everything else.
+    private static let listed = """
+        key, size, modified, etag, json_extract(attributes, '$.owner'),
+        json_extract(attributes, '$.checksum.algorithm'), json_extract(attributes, '$.checksum.composite'), version
+        """
+
+    private static func listed(_ row: Row) -> ObjectRecord {
+        let key: Data = row[0]
+        var attributes = ObjectAttributes()
+        attributes.owner = row[4]
+        if let name: String = row[5], let algorithm = ChecksumAlgorithm(rawValue: name) {
+            attributes.checksum = ObjectChecksum(
+                algorithm: algorithm, value: "", isComposite: (row[6] as Bool?) ?? false)
+        }
+        var record = ObjectRecord(
+            key: String(decoding: key, as: UTF8.self), size: row[1], etag: row[3], sha256: nil, modified: row[2],
+            attributes: attributes)
+        record.version = row[7]
+        return record
+    }
+
     /// See `ObjectBackend`.
     public func list(bucket: String, _ query: ListQuery) async throws -> ListPage<ObjectRecord> {
         try await index.read { database in
@@ -14,17 +35,81 @@ extension FileBackend {
                 let bound = end == nil ? "" : "AND key < :end"
                 let statement = try database.cachedStatement(
                     sql: """
-                        SELECT \(ObjectIndex.columns) FROM object
+                        SELECT \(Self.listed) FROM object
                         WHERE bucket = :bucket AND key >= :start \(bound) ORDER BY key LIMIT :limit
                         """)
                 var arguments: StatementArguments = ["bucket": id, "start": start, "limit": limit]
                 if let end { arguments += ["end": end] }
                 return try Row.fetchAll(statement, arguments: arguments).map {
-                    let record = try ObjectIndex.entry($0).record
+                    let record = Self.listed($0)
                     return (record.key, Self.data(record.key), record)
                 }
             }
         }
+    }
+
+    /// See `ObjectBackend`.
+    public func versions(
+        bucket: String, _ query: ListQuery, afterVersion: String
+    ) async throws -> ListPage<ObjectRecord> {
+        try await index.read { database in
+            let id = try ObjectIndex.bucketID(bucket, database)
+            var behind: Data?
+            if !afterVersion.isEmpty, !query.after.isEmpty,
+                let entry = try ObjectIndex.stored(
+                    bucket: id, key: Self.data(query.after), version: Self.storedVersion(afterVersion) ?? "", database)
+            {
+                behind = Self.place(Self.data(query.after), entry.sequence) + [0]
+            }
+            var latestOf: String?
+            return try Self.page(query, behind: behind) { start, end, limit in
+                let from = Self.versionStart(start)
+                var arguments: StatementArguments = ["bucket": id, "start": from.key, "limit": limit]
+                var bound = from.isBehind ? "AND key > :start" : "AND key >= :start"
+                if let sequence = from.sequence {
+                    bound += " AND NOT (key = :start AND sequence >= :sequence)"
+                    arguments += ["sequence": sequence]
+                    // What follows within the key is older than what was listed.
+                    if latestOf == nil { latestOf = String(decoding: from.key, as: UTF8.self) }
+                }
+                if let end {
+                    bound += " AND key < :end"
+                    arguments += ["end": end]
+                }
+                let rows = try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT \(Self.listed), sequence AS sequence, 0 AS marker FROM object
+                        WHERE bucket = :bucket \(bound) UNION ALL
+                        SELECT \(Self.listed), sequence, layout = 3 FROM version
+                        WHERE bucket = :bucket \(bound) ORDER BY key, sequence DESC LIMIT :limit
+                        """, arguments: arguments)
+                return rows.map { row in
+                    var record = Self.listed(row)
+                    record.isDeleteMarker = row["marker"]
+                    record.isLatest = latestOf.map { !$0.utf8.elementsEqual(record.key.utf8) } ?? true
+                    latestOf = record.key
+                    return (record.key, Self.place(Self.data(record.key), row["sequence"]), record)
+                }
+            }
+        }
+    }
+
+    /// Where a version stands in the order of a listing: key, NUL (which no key holds), newest first.
+    private static func place(_ key: Data, _ sequence: Int64) -> Data {
+        let descending = UInt64(bitPattern: ~sequence)
+        return key + [0] + stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: descending >> $0) }
+    }
+
+    /// The key where a walk over versions starts, and within it the version behind which it does; `isBehind`: after
+    /// all versions of the key.
+    private static func versionStart(_ start: Data) -> (key: Data, sequence: Int64?, isBehind: Bool) {
+        guard let zero = start.firstIndex(of: 0) else { return (start, nil, false) }
+        let key = Data(start[..<zero])
+        let rest = start[(zero + 1)...]
+        guard rest.count >= 8 else { return (key, nil, true) }
+        let descending = rest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return (key, ~Int64(bitPattern: descending), false)
     }
 
     /// Walks an ordered index of keys by a listing's rules. A rolled-up prefix is skipped by seeking behind it, so the

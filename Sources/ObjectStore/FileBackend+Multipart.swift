@@ -29,7 +29,7 @@ extension FileBackend {
     }
 
     /// Throws unless the upload is under way for just this bucket and key.
-    private static func upload(
+    static func upload(
         bucket: String, key: String, id: String, _ database: Database
     ) throws -> (bucket: Int64, upload: UploadRecord) {
         let bucketID = try ObjectIndex.bucketID(bucket, database)
@@ -59,7 +59,7 @@ extension FileBackend {
         let file: Int64
         switch received.stored {
         case .file(let id): file = id
-        case .inline: file = try await emptyFile()
+        case .inline(_, _): file = try await emptyFile()
         }
         do {
             let former = try await commits.write { database -> Int64? in
@@ -114,51 +114,6 @@ extension FileBackend {
                     checksum: ObjectIndex.decodeChecksum($0[4]))
             }
         }
-    }
-
-    /// See `ObjectBackend`.
-    public func completeUpload(
-        bucket: String, key: String, upload: String, parts: [CompletedPart], minimumPartSize: Int64,
-        condition: PutCondition
-    ) async throws -> ObjectRecord {
-        for (one, next) in zip(parts, parts.dropFirst()) where one.number >= next.number {
-            throw ObjectStoreError.invalidPartOrder
-        }
-        let modified = configuration.clock()
-        let (record, released) = try await commits.write { database in
-            let (bucketID, record) = try Self.upload(bucket: bucket, key: key, id: upload, database)
-            var stored: [Int: (file: Int64, size: Int64, etag: String)] = [:]
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT number, file, size, etag FROM part WHERE upload = ?", arguments: [upload])
-            for row in rows { stored[row[0]] = (row[1], row[2], row[3]) }
-            let content = Int64.random(in: 1...Int64.max)
-            var size: Int64 = 0
-            for (position, part) in parts.enumerated() {
-                guard let found = stored.removeValue(forKey: part.number), found.etag == part.etag else {
-                    throw ObjectStoreError.invalidPart(number: part.number)
-                }
-                if position < parts.count - 1, found.size < minimumPartSize {
-                    throw ObjectStoreError.partTooSmall(
-                        number: part.number, size: found.size, minimum: minimumPartSize)
-                }
-                size += found.size
-                try database.cachedStatement(sql: "INSERT INTO piece (content, number, file, size) VALUES (?, ?, ?, ?)")
-                    .execute(arguments: [content, part.number, found.file, found.size])
-            }
-            let object = ObjectRecord(
-                key: key, size: size, etag: ObjectRecord.etag(ofParts: parts.map(\.etag)), sha256: nil,
-                modified: modified, attributes: record.attributes)
-            var released = stored.values.map { ObjectIndex.Released(content: $0.file, files: [$0.file]) }
-            let entry = ObjectIndex.Entry(record: object, content: content, layout: .pieces)
-            if let former = try ObjectIndex.replace(bucket: bucketID, entry, condition: condition, database) {
-                released.append(former)
-            }
-            try database.execute(sql: "DELETE FROM part WHERE upload = ?", arguments: [upload])
-            try database.execute(sql: "DELETE FROM upload WHERE id = ?", arguments: [upload])
-            return (object, released)
-        }
-        try await dispose(released)
-        return record
     }
 
     /// See `ObjectBackend`.

@@ -15,32 +15,33 @@ extension FileBackend {
         let received = try await receive(body, options: options, inlineLimit: configuration.inlineLimit)
         var attributes = options.attributes
         attributes.checksum = received.checksum
-        let record = ObjectRecord(
+        var record = ObjectRecord(
             key: key, size: received.digests.size, etag: hexadecimal(received.digests.md5),
             sha256: hexadecimal(received.digests.sha256), modified: configuration.clock(), attributes: attributes)
         let content: Int64
         let layout: Layout
         var small: ByteBuffer?
         switch received.stored {
-        case .inline(let buffer):
-            (content, layout, small) = (Int64.random(in: 1...Int64.max), .inline, buffer)
+        case .inline(let id, let buffer):
+            (content, layout, small) = (id, .inline, buffer)
         case .file(let id):
             (content, layout) = (id, .file)
         }
         let entry = ObjectIndex.Entry(record: record, content: content, layout: layout)
         let bytes = small
         do {
-            let released = try await commits.write { database in
-                let id = try ObjectIndex.bucketID(bucket, database)
-                let released = try ObjectIndex.replace(
-                    bucket: id, entry, condition: options.condition, database)
+            let (version, released) = try await commits.write { database in
+                let target = try ObjectIndex.bucket(bucket, database)
+                let result = try ObjectIndex.replace(
+                    bucket: target, entry, condition: options.condition, database)
                 if let bytes {
                     try database.cachedStatement(sql: "INSERT INTO inline (content, data) VALUES (?, ?)")
                         .execute(arguments: [content, Self.data(bytes)])
                 }
-                return released
+                return result
             }
-            if let released { try await dispose([released]) }
+            record.version = version
+            try await dispose(released)
         } catch {
             // Only when the write is known not to have happened; in doubt the file stays for the next start to judge.
             if layout == .file, error is ObjectStoreError {
@@ -62,7 +63,8 @@ extension FileBackend {
         _ body: Body, options: PutOptions, inlineLimit: Int
     ) async throws -> Received where Body.Element == ByteBuffer {
         try await checkSpace(for: options.expectedSize ?? 0)
-        let writer = ContentWriter(directory: directory, inlineLimit: inlineLimit, checksum: options.checksum)
+        let writer = ContentWriter(
+            directory: directory, inlineLimit: inlineLimit, checksum: options.checksum, key: options.key)
         do {
             try await fill(writer, from: body, expected: options.expectedSize)
             return try await threads.blocking {
@@ -126,18 +128,51 @@ extension FileBackend {
     }
 
     /// See `ObjectBackend`.
-    public func delete(bucket: String, keys: [String]) async throws {
-        let released = try await commits.write { database -> [ObjectIndex.Released] in
-            let id = try ObjectIndex.bucketID(bucket, database)
+    public func delete(
+        bucket: String, _ deletions: [Deletion], permit: @escaping @Sendable (ObjectRecord) throws -> Void
+    ) async throws -> [Result<Deleted, any Error>] {
+        let now = configuration.clock()
+        let (results, released) = try await commits.write {
+            database -> ([Result<Deleted, any Error>], [ObjectIndex.Released]) in
+            let target = try ObjectIndex.bucket(bucket, database)
             var released: [ObjectIndex.Released] = []
-            for key in keys {
-                guard let entry = try ObjectIndex.entry(bucket: id, key: key, database) else { continue }
-                released.append(try ObjectIndex.release(entry.content, entry.layout, database))
-                try database.cachedStatement(sql: "DELETE FROM object WHERE bucket = ? AND key = ?")
-                    .execute(arguments: [id, Self.data(key)])
+            var results: [Result<Deleted, any Error>] = []
+            for deletion in deletions {
+                do {
+                    let done = try ObjectIndex.delete(bucket: target, deletion, now: now, permit: permit, database)
+                    released += done.released
+                    results.append(.success(done.deleted))
+                } catch let error as DatabaseError {
+                    throw error
+                } catch {
+                    // Every refusal comes before the first change of its deletion.
+                    results.append(.failure(error))
+                }
             }
-            return released
+            return (results, released)
         }
         try await dispose(released)
+        return results
+    }
+
+    /// See `ObjectBackend`.
+    @discardableResult
+    public func change(
+        bucket: String, key: String, version: String?,
+        _ change: @escaping @Sendable (inout ObjectAttributes) throws -> Void
+    ) async throws -> ObjectRecord {
+        try await commits.write { database in
+            let id = try ObjectIndex.bucketID(bucket, database)
+            var entry = try ObjectIndex.entry(
+                bucket: id, key: key, version: Self.storedVersion(version), database)
+            if entry.layout == .marker {
+                throw ObjectStoreError.isDeleteMarker(
+                    key: key, version: entry.record.versionID, isNamed: true,
+                    modified: entry.record.modified)
+            }
+            try change(&entry.record.attributes)
+            try ObjectIndex.update(bucket: id, entry, database)
+            return entry.record
+        }
     }
 }

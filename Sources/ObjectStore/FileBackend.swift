@@ -45,10 +45,27 @@ public struct FileBackendConfiguration: Sendable {
     }
 }
 
+/// All buckets by name.
+private final class BucketCache: Sendable {
+    private let records: Mutex<[String: BucketRecord]>
+
+    init(_ buckets: [BucketRecord]) {
+        records = Mutex(Dictionary(buckets.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }))
+    }
+
+    func withLock<R>(_ body: (inout sending [String: BucketRecord]) -> sending R) -> R { records.withLock(body) }
+
+    func fill(_ buckets: [BucketRecord]) {
+        withLock { $0 = Dictionary(buckets.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }) }
+    }
+}
+
 /// Objects on a local file system. One process at a time may open a root.
 public final class FileBackend: ObjectBackend {
     /// How many files were collected when the store was opened.
     public let orphansCollected: Int
+    /// See `ObjectBackend`.
+    public let storeKey: ContentKey
 
     let configuration: FileBackendConfiguration
     let directory: DataDirectory
@@ -58,12 +75,13 @@ public final class FileBackend: ObjectBackend {
     let pins = Pins()
     let reserve: Int64
     /// All buckets, since nearly every call asks for one; changed after the commit.
-    private let bucketCache: Mutex<[String: BucketRecord]>
+    private let bucketCache: BucketCache
 
     private init(
         configuration: FileBackendConfiguration, directory: DataDirectory, index: DatabasePool,
-        threads: NIOThreadPool, orphans: Int, buckets: [BucketRecord]
+        threads: NIOThreadPool, orphans: Int, buckets: [BucketRecord], storeKey: ContentKey
     ) {
+        self.storeKey = storeKey
         self.configuration = configuration
         self.directory = directory
         self.index = index
@@ -71,7 +89,7 @@ public final class FileBackend: ObjectBackend {
         commits = GroupCommit(index)
         orphansCollected = orphans
         reserve = configuration.reserve ?? min(max(directory.capacity() / 100, 64 << 20), 4 << 30)
-        bucketCache = Mutex(Dictionary(buckets.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }))
+        bucketCache = BucketCache(buckets)
     }
 
     /// Opens a store, creating it if there is none, and collects files that no record names.
@@ -79,19 +97,19 @@ public final class FileBackend: ObjectBackend {
         let threads = NIOThreadPool(numberOfThreads: configuration.threads)
         threads.start()
         do {
-            let (directory, index, orphans, buckets) = try await threads.blocking {
+            let (directory, index, orphans, buckets, storeKey) = try await threads.blocking {
                 let directory = try DataDirectory(root: configuration.root)
                 let index = try ObjectIndex.open(path: configuration.root + "/index.sqlite")
                 return try index.read { database in
                     let orphans = try directory.collectOrphans { try ObjectIndex.isNamed($0, database) }
-                    let buckets = try Row.fetchAll(database, sql: "SELECT name, owner, region, created FROM bucket")
-                        .map { BucketRecord(name: $0[0], owner: $0[1], region: $0[2], created: $0[3]) }
-                    return (directory, index, orphans, buckets)
+                    return (
+                        directory, index, orphans, try ObjectIndex.buckets(database), try directory.storeKey()
+                    )
                 }
             }
             return FileBackend(
                 configuration: configuration, directory: directory, index: index, threads: threads, orphans: orphans,
-                buckets: buckets)
+                buckets: buckets, storeKey: storeKey)
         } catch {
             try await threads.shutdownGracefully()
             throw error
@@ -125,8 +143,15 @@ public final class FileBackend: ObjectBackend {
                 throw ObjectStoreError.bucketExists(owner: owner)
             }
             try database.execute(
-                sql: "INSERT INTO bucket (name, owner, region, created) VALUES (?, ?, ?, ?)",
-                arguments: [bucket.name, bucket.owner, bucket.region, bucket.created])
+                sql: "INSERT INTO bucket (name, owner, region, created, versioning) VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    bucket.name, bucket.owner, bucket.region, bucket.created, bucket.versioning.rawValue,
+                ])
+            let id = database.lastInsertedRowID
+            for (name, value) in bucket.settings {
+                try database.execute(
+                    sql: "INSERT INTO setting (bucket, name, value) VALUES (?, ?, ?)", arguments: [id, name, value])
+            }
         }
         bucketCache.withLock { $0[bucket.name] = bucket }
     }
@@ -146,16 +171,65 @@ public final class FileBackend: ObjectBackend {
     }
 
     /// See `ObjectBackend`.
+    @discardableResult
+    public func changeBucket(
+        _ name: String, versioning: VersioningState?, settings: [String: String?],
+        check: @escaping @Sendable (BucketRecord) throws -> Void
+    ) async throws -> BucketRecord {
+        // The cache is changed inside the transaction's turn, so that it sees the changes in their order; if the
+        // commit fails, what is there is read again.
+        do {
+            return try await commits.write { [bucketCache] database in
+                let id = try ObjectIndex.bucketID(name, database)
+                guard var record = bucketCache.withLock({ $0[name] }) else {
+                    throw ObjectStoreError.noSuchBucket(name)
+                }
+                try check(record)
+                if let versioning {
+                    try database.execute(
+                        sql: "UPDATE bucket SET versioning = ? WHERE id = ?", arguments: [versioning.rawValue, id])
+                    record.versioning = versioning
+                }
+                for (setting, value) in settings {
+                    if let value {
+                        try database.execute(
+                            sql: "INSERT OR REPLACE INTO setting (bucket, name, value) VALUES (?, ?, ?)",
+                            arguments: [id, setting, value])
+                    } else {
+                        try database.execute(
+                            sql: "DELETE FROM setting WHERE bucket = ? AND name = ?", arguments: [id, setting])
+                    }
+                    record.settings[setting] = value
+                }
+                record.revision += 1
+                let changed = record
+                bucketCache.withLock { $0[name] = changed }
+                return changed
+            }
+        } catch let error where !(error is ObjectStoreError) {
+            let present = try await index.read { try ObjectIndex.buckets($0) }
+            bucketCache.fill(present)
+            throw error
+        }
+    }
+
+    /// See `ObjectBackend`.
     public func deleteBucket(_ name: String) async throws {
         let files = try await commits.write { database -> [Int64] in
             let id = try ObjectIndex.bucketID(name, database)
             guard
-                try Int.fetchOne(database, sql: "SELECT 1 FROM object WHERE bucket = ? LIMIT 1", arguments: [id]) == nil
+                try Int.fetchOne(
+                    database,
+                    sql: """
+                        SELECT 1 FROM object WHERE bucket = :id UNION ALL SELECT 1 FROM version WHERE bucket = :id
+                        LIMIT 1
+                        """, arguments: ["id": id]) == nil
             else { throw ObjectStoreError.bucketNotEmpty(name) }
             let parts = "upload IN (SELECT id FROM upload WHERE bucket = ?)"
             let files = try Int64.fetchAll(database, sql: "SELECT file FROM part WHERE \(parts)", arguments: [id])
             try database.execute(sql: "DELETE FROM part WHERE \(parts)", arguments: [id])
             try database.execute(sql: "DELETE FROM upload WHERE bucket = ?", arguments: [id])
+            try database.execute(sql: "DELETE FROM setting WHERE bucket = ?", arguments: [id])
             try database.execute(sql: "DELETE FROM bucket WHERE id = ?", arguments: [id])
             return files
         }
@@ -168,93 +242,13 @@ public final class FileBackend: ObjectBackend {
         try await index.read { database in
             let id = try ObjectIndex.bucketID(bucket, database)
             let row = try Row.fetchOne(
-                database, sql: "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM object WHERE bucket = ?", arguments: [id])
+                database,
+                sql: """
+                    SELECT COUNT(*), COALESCE(SUM(size), 0) FROM (
+                        SELECT size FROM object WHERE bucket = :id UNION ALL
+                        SELECT size FROM version WHERE bucket = :id AND content IS NOT NULL)
+                    """, arguments: ["id": id])
             return (row?[0] ?? 0, row?[1] ?? 0)
-        }
-    }
-
-    // MARK: Reading
-
-    /// See `ObjectBackend`.
-    public func head(bucket: String, key: String) async throws -> ObjectRecord {
-        try await entry(bucket: bucket, key: key).record
-    }
-
-    private func entry(bucket: String, key: String) async throws -> ObjectIndex.Entry {
-        try await index.read { database in
-            let id = try ObjectIndex.bucketID(bucket, database)
-            guard let entry = try ObjectIndex.entry(bucket: id, key: key, database) else {
-                throw ObjectStoreError.noSuchKey(key)
-            }
-            return entry
-        }
-    }
-
-    /// See `ObjectBackend`.
-    public func open(bucket: String, key: String) async throws -> any ObjectContent {
-        var missing: Int64?
-        while true {
-            let (entry, source) = try await index.read { database -> (ObjectIndex.Entry, ContentReader.Source) in
-                let id = try ObjectIndex.bucketID(bucket, database)
-                guard let entry = try ObjectIndex.entry(bucket: id, key: key, database) else {
-                    throw ObjectStoreError.noSuchKey(key)
-                }
-                return (entry, try Self.source(entry, database))
-            }
-            switch entry.layout {
-            case .inline: return reader(entry, source)
-            case .file:
-                // An open descriptor is all it needs: an overwrite unlinks the name, not the file.
-                let descriptor = try await threads.blocking { [directory] in try directory.open(entry.content) }
-                if let descriptor { return reader(entry, source, descriptor: descriptor) }
-                // Gone between the two looks; but a row that keeps naming it is damage.
-                guard missing != entry.content else {
-                    throw ObjectStoreError.failed(
-                        "\(directory.path(entry.content)) is missing; restore it from a backup")
-                }
-                missing = entry.content
-            case .pieces:
-                // Pin first, then look again: if the row is still there, whoever deletes it later will see the pin.
-                pins.pin(entry.content)
-                let opened = reader(entry, source) { [pins, directory] in
-                    for file in pins.unpin(entry.content) { directory.remove(file) }
-                }
-                if try await self.entry(bucket: bucket, key: key).content == entry.content { return opened }
-                opened.close()
-            }
-        }
-    }
-
-    private func reader(
-        _ entry: ObjectIndex.Entry, _ source: ContentReader.Source, descriptor: Int32? = nil,
-        release: @escaping @Sendable () -> Void = {}
-    ) -> ContentReader {
-        ContentReader(
-            record: entry.record, source: source, descriptor: descriptor, directory: directory, threads: threads,
-            release: release)
-    }
-
-    private static func source(_ entry: ObjectIndex.Entry, _ database: Database) throws -> ContentReader.Source {
-        switch entry.layout {
-        case .inline:
-            let statement = try database.cachedStatement(sql: "SELECT data FROM inline WHERE content = ?")
-            guard let data = try Data.fetchOne(statement, arguments: [entry.content]) else {
-                throw ObjectStoreError.failed("the index lacks the bytes of content \(entry.content)")
-            }
-            return .inline(ByteBuffer(bytes: data))
-        case .file:
-            return .files([.init(file: entry.content, start: 0, size: entry.record.size)])
-        case .pieces:
-            var start: Int64 = 0
-            let pieces = try Row.fetchAll(
-                database, sql: "SELECT file, size FROM piece WHERE content = ? ORDER BY number",
-                arguments: [entry.content]
-            ).map { row in
-                let piece = ContentReader.Piece(file: row[0], start: start, size: row[1])
-                start += piece.size
-                return piece
-            }
-            return .files(pieces)
         }
     }
 }

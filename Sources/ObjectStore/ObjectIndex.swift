@@ -1,5 +1,11 @@
 // The index of the file back end in SQLite. Keys are stored as blobs, so that they sort by their bytes as S3 wants and
 // so that Unicode equivalence plays no part.
+//
+//   object    the newest version of each key, unless that is a delete marker: what a listing reads
+//   version   everything older, and all delete markers
+//   inline, piece   where the bytes of a content are, if not in one file
+//
+// Within a key `sequence` grows with each version.
 
 internal import Foundation
 internal import GRDB
@@ -12,6 +18,8 @@ enum Layout: Int, Sendable {
     case file = 1
     /// In several files, listed in `piece`.
     case pieces = 2
+    /// Nowhere: a delete marker.
+    case marker = 3
 }
 
 enum ObjectIndex {
@@ -56,6 +64,24 @@ enum ObjectIndex {
                         PRIMARY KEY (upload, number)) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("versions") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE bucket ADD COLUMN versioning TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE object ADD COLUMN version TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE object ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE piece ADD COLUMN checksum TEXT;
+                    CREATE TABLE version (
+                        bucket INTEGER NOT NULL, key BLOB NOT NULL, sequence INTEGER NOT NULL, version TEXT NOT NULL,
+                        content INTEGER, layout INTEGER NOT NULL, size INTEGER NOT NULL,
+                        modified INTEGER NOT NULL, etag TEXT NOT NULL, sha256 TEXT, attributes TEXT NOT NULL,
+                        PRIMARY KEY (bucket, key, sequence DESC)) WITHOUT ROWID;
+                    CREATE INDEX versionByContent ON version (content) WHERE content IS NOT NULL;
+                    CREATE TABLE setting (
+                        bucket INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+                        PRIMARY KEY (bucket, name)) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 
@@ -65,16 +91,39 @@ enum ObjectIndex {
             sql: """
                 SELECT EXISTS (SELECT 1 FROM object WHERE content = :f AND layout = 1)
                     OR EXISTS (SELECT 1 FROM piece WHERE file = :f) OR EXISTS (SELECT 1 FROM part WHERE file = :f)
+                    OR EXISTS (SELECT 1 FROM version WHERE content = :f AND layout = 1)
                 """)
         return try Bool.fetchOne(statement, arguments: ["f": file]) ?? false
     }
 
-    static func bucketID(_ name: String, _ database: Database) throws -> Int64 {
-        let statement = try database.cachedStatement(sql: "SELECT id FROM bucket WHERE name = ?")
-        guard let id = try Int64.fetchOne(statement, arguments: [name]) else {
+    static func bucketID(_ name: String, _ database: Database) throws -> Int64 { try bucket(name, database).id }
+
+    static func bucket(_ name: String, _ database: Database) throws -> (id: Int64, versioning: VersioningState) {
+        let statement = try database.cachedStatement(sql: "SELECT id, versioning FROM bucket WHERE name = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [name]) else {
             throw ObjectStoreError.noSuchBucket(name)
         }
-        return id
+        return (row[0], try versioning(row[1]))
+    }
+
+    static func versioning(_ text: String) throws -> VersioningState {
+        guard let state = VersioningState(rawValue: text) else {
+            throw ObjectStoreError.failed("the index holds an unknown versioning state; a newer version wrote it")
+        }
+        return state
+    }
+
+    /// All buckets with their settings.
+    static func buckets(_ database: Database) throws -> [BucketRecord] {
+        var settings: [Int64: [String: String]] = [:]
+        for row in try Row.fetchAll(database, sql: "SELECT bucket, name, value FROM setting") {
+            settings[row[0], default: [:]][row[1]] = row[2]
+        }
+        return try Row.fetchAll(database, sql: "SELECT id, name, owner, region, created, versioning FROM bucket").map {
+            BucketRecord(
+                name: $0[1], owner: $0[2], region: $0[3], created: $0[4], versioning: try versioning($0[5]),
+                settings: settings[$0[0]] ?? [:])
+        }
     }
 
     static func encode(_ attributes: ObjectAttributes) throws -> String {
@@ -97,91 +146,76 @@ enum ObjectIndex {
         return ObjectChecksum(algorithm: algorithm, value: String(parts[1]))
     }
 
-    /// A row of `object`.
+    /// A row of `object` or `version`.
     struct Entry: Sendable {
         var record: ObjectRecord
+        /// 0 of a delete marker.
         var content: Int64
         var layout: Layout
+        var sequence: Int64 = 0
     }
 
-    static let columns = "key, content, layout, size, modified, etag, sha256, attributes"
+    static let columns =
+        "key, COALESCE(content, 0), layout, size, modified, etag, sha256, attributes, version, sequence"
 
     static func entry(_ row: Row) throws -> Entry {
         let key: Data = row[0]
         guard let layout = Layout(rawValue: row[2]) else {
             throw ObjectStoreError.failed("the index holds an unknown layout; it was written by a newer version")
         }
-        return Entry(
-            record: ObjectRecord(
-                key: String(decoding: key, as: UTF8.self), size: row[3], etag: row[5], sha256: row[6],
-                modified: row[4], attributes: try decode(row[7])),
-            content: row[1], layout: layout)
+        var record = ObjectRecord(
+            key: String(decoding: key, as: UTF8.self), size: row[3], etag: row[5], sha256: row[6], modified: row[4],
+            attributes: try decode(row[7]))
+        record.version = row[8]
+        record.isDeleteMarker = layout == .marker
+        return Entry(record: record, content: row[1], layout: layout, sequence: row[9])
     }
 
-    static func entry(bucket: Int64, key: String, _ database: Database) throws -> Entry? {
+    /// The newest version of a key, which may be a delete marker.
+    static func newest(bucket: Int64, key: Data, _ database: Database) throws -> Entry? {
+        if let entry = try current(bucket: bucket, key: key, database) { return entry }
+        let statement = try database.cachedStatement(
+            sql: "SELECT \(columns) FROM version WHERE bucket = ? AND key = ? ORDER BY sequence DESC LIMIT 1")
+        return try Row.fetchOne(statement, arguments: [bucket, key]).map(entry)
+    }
+
+    /// The object of a key.
+    static func current(bucket: Int64, key: Data, _ database: Database) throws -> Entry? {
         let statement = try database.cachedStatement(
             sql: "SELECT \(columns) FROM object WHERE bucket = ? AND key = ?")
-        return try Row.fetchOne(statement, arguments: [bucket, Data(key.utf8)]).map(entry)
+        return try Row.fetchOne(statement, arguments: [bucket, key]).map(entry)
     }
 
-    /// What a content leaves behind when the index lets go of it.
-    struct Released: Sendable {
-        var content: Int64
-        var files: [Int64]
-    }
-
-    /// Takes a content's own rows out and says which files are now free.
-    static func release(_ content: Int64, _ layout: Layout, _ database: Database) throws -> Released {
-        switch layout {
-        case .inline:
-            try database.cachedStatement(sql: "DELETE FROM inline WHERE content = ?").execute(arguments: [content])
-            return Released(content: content, files: [])
-        case .file:
-            return Released(content: content, files: [content])
-        case .pieces:
-            let files = try Int64.fetchAll(
-                database, sql: "SELECT file FROM piece WHERE content = ?", arguments: [content])
-            try database.execute(sql: "DELETE FROM piece WHERE content = ?", arguments: [content])
-            return Released(content: content, files: files)
+    /// The object, or a version (by its id as stored); throws as `ObjectBackend.head` does.
+    static func entry(bucket: Int64, key: String, version: String?, _ database: Database) throws -> Entry {
+        let data = Data(key.utf8)
+        guard let version else {
+            if let entry = try current(bucket: bucket, key: data, database) { return entry }
+            if let marker = try newest(bucket: bucket, key: data, database) {
+                throw ObjectStoreError.isDeleteMarker(
+                    key: key, version: marker.record.versionID, isNamed: false, modified: marker.record.modified)
+            }
+            throw ObjectStoreError.noSuchKey(key)
         }
+        guard let entry = try stored(bucket: bucket, key: data, version: version, database) else {
+            throw ObjectStoreError.noSuchVersion(key: key, version: version.isEmpty ? "null" : version)
+        }
+        return entry
     }
 
-    /// Puts an entry in place of the present one, if the condition holds.
-    ///
-    /// - Returns: what the former one leaves behind.
-    static func replace(
-        bucket: Int64, _ entry: Entry, condition: PutCondition, _ database: Database
-    ) throws -> Released? {
+    /// A version by its id as stored.
+    static func stored(bucket: Int64, key: Data, version: String, _ database: Database) throws -> Entry? {
+        let newest = try current(bucket: bucket, key: key, database)
+        if let newest, newest.record.version == version { return newest }
         let statement = try database.cachedStatement(
-            sql: "SELECT content, layout, etag FROM object WHERE bucket = ? AND key = ?")
-        let key = Data(entry.record.key.utf8)
-        let former = try Row.fetchOne(statement, arguments: [bucket, key])
-        switch condition {
-        case .none: break
-        case .absent: guard former == nil else { throw ObjectStoreError.preconditionFailed }
-        case .present:
-            guard former != nil else { throw ObjectStoreError.noSuchKey(entry.record.key) }
-        case .notEtag(let etag):
-            if let former, former[2] as String == etag { throw ObjectStoreError.preconditionFailed }
-        case .etag(let etag):
-            guard let former else { throw ObjectStoreError.noSuchKey(entry.record.key) }
-            guard former[2] as String == etag else { throw ObjectStoreError.preconditionFailed }
-        }
-        var released: Released?
-        if let former, let layout = Layout(rawValue: former[1]) {
-            released = try release(former[0], layout, database)
-        }
-        let record = entry.record
-        try database.cachedStatement(
-            sql: """
-                INSERT OR REPLACE INTO object (bucket, key, content, layout, size, modified, etag, sha256, attributes)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(
-            arguments: [
-                bucket, key, entry.content, entry.layout.rawValue, record.size, record.modified, record.etag,
-                record.sha256, try encode(record.attributes),
-            ])
-        return released
+            sql: "SELECT \(columns) FROM version WHERE bucket = ? AND key = ? AND version = ?")
+        guard var found = try Row.fetchOne(statement, arguments: [bucket, key, version]).map(entry) else { return nil }
+        found.record.isLatest =
+            try newest == nil
+            && Int.fetchOne(
+                database.cachedStatement(
+                    sql: "SELECT 1 FROM version WHERE bucket = ? AND key = ? AND sequence > ? LIMIT 1"),
+                arguments: [bucket, key, found.sequence]) == nil
+        return found
     }
 }

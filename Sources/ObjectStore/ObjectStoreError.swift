@@ -8,6 +8,10 @@ public enum ObjectStoreError: Error, Sendable, Equatable {
     case bucketNotEmpty(String)
     /// There is no such object.
     case noSuchKey(String)
+    /// There is no such version of the object.
+    case noSuchVersion(key: String, version: String)
+    /// The version is a delete marker: the object counts as deleted.
+    case isDeleteMarker(key: String, version: String, isNamed: Bool, modified: Int64)
     /// There is no such upload (any more).
     case noSuchUpload(String)
     /// A part that completion names is not there or has another entity tag.
@@ -18,6 +22,10 @@ public enum ObjectStoreError: Error, Sendable, Equatable {
     case partTooSmall(number: Int, size: Int64, minimum: Int64)
     /// The body ended early or went on too long.
     case incompleteBody(expected: Int64, received: Int64)
+    /// The checksum or the size of the whole is not the announced one.
+    case contentMismatch(String)
+    /// The object is encrypted and its key was not given, or the bytes do not belong to the key.
+    case undecipherable(String)
     /// The condition of a write does not hold.
     case preconditionFailed
     /// Too little space is left; nothing was changed.
@@ -29,8 +37,9 @@ public enum ObjectStoreError: Error, Sendable, Equatable {
     public var isRetryable: Bool {
         switch self {
         case .insufficientStorage, .failed: true
-        case .noSuchBucket, .bucketExists, .bucketNotEmpty, .noSuchKey, .noSuchUpload, .invalidPart,
-            .invalidPartOrder, .partTooSmall, .incompleteBody, .preconditionFailed:
+        case .noSuchBucket, .bucketExists, .bucketNotEmpty, .noSuchKey, .noSuchVersion, .isDeleteMarker,
+            .noSuchUpload, .invalidPart, .invalidPartOrder, .partTooSmall, .incompleteBody, .contentMismatch,
+            .undecipherable, .preconditionFailed:
             false
         }
     }

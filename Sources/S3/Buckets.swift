@@ -6,10 +6,9 @@ internal import XML
 
 extension S3Call {
     func owner(_ writer: inout XMLWriter, _ name: String = "Owner", id: String) {
-        let own = caller.principal.flatMap { $0.accountID == id ? $0.displayName : nil }
         writer.element(name) { writer in
             writer.element("ID", id)
-            writer.element("DisplayName", own ?? id)
+            writer.element("DisplayName", self.displayName(id))
         }
     }
 
@@ -45,12 +44,21 @@ extension S3Call {
                 throw S3Error(.invalidLocationConstraint, "The specified location-constraint is not valid")
             }
         }
-        try await walrus.createBucket(caller, name: bucket, location: location)
+        var options = BucketOptions(location: location)
+        if let acl = try await headerACL(), let id = caller.principal?.accountID { options.acl = try acl(id, id) }
+        options.objectLock = request.header("x-amz-bucket-object-lock-enabled")?.lowercased() == "true"
+        if let name = request.header("x-amz-object-ownership") {
+            guard let ownership = ObjectOwnership(rawValue: name) else {
+                throw S3Error.argument("x-amz-object-ownership", name, "Invalid x-amz-object-ownership header")
+            }
+            options.ownership = ownership
+        }
+        try await walrus.createBucket(caller, name: bucket, options: options)
         return Response(status: .ok, headers: [.location: "/" + bucket])
     }
 
     func headBucket(_ bucket: String) async throws -> Response {
-        let record = try await walrus.headBucket(caller, name: bucket)
+        let record = try await walrus.authorised(caller, .listBucket, bucket).record
         var headers = HTTPFields()
         headers[text: S3Header.bucketRegion] = record.region.isEmpty ? walrus.configuration.region : record.region
         headers[.contentType] = "application/xml"
@@ -69,14 +77,8 @@ extension S3Call {
         return response
     }
 
-    /// No status: versioning was never turned on.
-    func getBucketVersioning(_ bucket: String) async throws -> Response {
-        _ = try await walrus.bucketLocation(caller, name: bucket)
-        return xml("VersioningConfiguration") { _ in }
-    }
-
     func getBucketLocation(_ bucket: String) async throws -> Response {
-        let location = try await walrus.bucketLocation(caller, name: bucket)
+        let location = try await walrus.authorised(caller, .getBucketLocation, bucket).record.region
         return xml("LocationConstraint") { $0.text(location == "us-east-1" ? "" : location) }
     }
 }

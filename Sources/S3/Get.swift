@@ -88,8 +88,20 @@ extension S3Call {
         ("response-content-type", "content-type"), ("response-expires", "expires"),
     ]
 
-    private func headers(_ record: ObjectRecord) throws -> HTTPFields {
+    private func headers(_ record: ObjectRecord, _ state: BucketState) throws -> HTTPFields {
         var headers = HTTPFields()
+        versionHeader(record, state, &headers)
+        encryptionHeaders(record.attributes.encryption, &headers)
+        expirationHeader(record, state, &headers)
+        if let tags = record.attributes.tags { headers[text: "x-amz-tagging-count"] = String(tags.count) }
+        if let target = record.attributes.redirect { headers[text: "x-amz-website-redirect-location"] = target }
+        if let retention = record.attributes.retention {
+            headers[text: "x-amz-object-lock-mode"] = retention.mode.rawValue
+            headers[text: "x-amz-object-lock-retain-until-date"] = S3Clock.extended(retention.until)
+        }
+        if let isHeld = record.attributes.legalHold {
+            headers[text: "x-amz-object-lock-legal-hold"] = isHeld ? "ON" : "OFF"
+        }
         headers[.eTag] = "\"" + record.etag + "\""
         // Not S3's: the digest that Walrus keeps of whatever was uploaded in one piece, for the cloud controller.
         if let sha256 = record.sha256 { headers[text: S3Header.digest] = sha256 }
@@ -100,7 +112,7 @@ extension S3Call {
         for (name, value) in record.attributes.metadata { headers[text: "x-amz-meta-" + name] = value }
         for (parameter, name) in Self.overrides {
             guard let value = request[parameter] else { continue }
-            guard caller != .anonymous else {
+            guard caller.principal != nil else {
                 throw S3Error(
                     .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
             }
@@ -114,10 +126,10 @@ extension S3Call {
     }
 
     /// The answer without its body; nil as range if there is none to send.
-    private func head(_ record: ObjectRecord) throws -> (
+    private func head(_ record: ObjectRecord, _ state: BucketState, _ parts: [ObjectPart]) throws -> (
         status: HTTPResponse.Status, headers: HTTPFields, range: Range<Int64>?
     ) {
-        var headers = try headers(record)
+        var headers = try headers(record, state)
         switch Preconditions(request).judge(record) {
         case .proceed: break
         case .notModified:
@@ -127,6 +139,12 @@ extension S3Call {
             throw S3Error(
                 .preconditionFailed, "At least one of the pre-conditions you specified did not hold",
                 fields: [("Condition", condition)])
+        }
+        if let part = try partRange(record, parts, &headers) {
+            headers[.contentLength] = String(part.count)
+            guard part.count < record.size || !parts.isEmpty else { return (.partialContent, headers, part) }
+            headers[.contentRange] = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(record.size)"
+            return (.partialContent, headers, part)
         }
         switch ByteRange(request.header("range"), size: record.size) {
         case .whole:
@@ -148,8 +166,44 @@ extension S3Call {
         }
     }
 
+    /// The stretch that `partNumber` asks for; nil without it.
+    private func partRange(
+        _ record: ObjectRecord, _ parts: [ObjectPart], _ headers: inout HTTPFields
+    ) throws -> Range<Int64>? {
+        guard let text = request["partNumber"] else { return nil }
+        guard let number = Int(text), (1...10_000).contains(number) else {
+            throw S3Error.argument(
+                "partNumber", text, "Part number must be an integer between 1 and 10000, inclusive")
+        }
+        let outside = S3Error(
+            .invalidPart, "The requested partnumber is not satisfiable", fields: [("PartNumber", text)])
+        guard !parts.isEmpty else {
+            guard number == 1 else { throw outside }
+            return 0..<record.size
+        }
+        var start: Int64 = 0
+        for part in parts {
+            if part.number == number {
+                headers[text: "x-amz-mp-parts-count"] = String(parts.count)
+                return start..<start + part.size
+            }
+            start += part.size
+        }
+        throw outside
+    }
+
     func headObject(_ bucket: String, _ key: String) async throws -> Response {
-        let answer = try head(try await walrus.headObject(caller, bucket: bucket, key: key))
+        let customer = try customerKey()
+        if request["partNumber"] != nil {
+            let (content, state) = try await walrus.getObject(
+                caller, bucket: bucket, key: key, version: version, customerKey: customer)
+            defer { content.close() }
+            let answer = try head(content.record, state, content.parts)
+            return bodyless(answer.status, answer.headers)
+        }
+        let (record, state) = try await walrus.headObject(
+            caller, bucket: bucket, key: key, version: version, customerKey: customer)
+        let answer = try head(record, state, [])
         return bodyless(answer.status, answer.headers)
     }
 
@@ -160,9 +214,10 @@ extension S3Call {
     }
 
     func getObject(_ bucket: String, _ key: String) async throws -> Response {
-        let content = try await walrus.getObject(caller, bucket: bucket, key: key)
+        let (content, state) = try await walrus.getObject(
+            caller, bucket: bucket, key: key, version: version, customerKey: try customerKey())
         do {
-            let answer = try head(content.record)
+            let answer = try head(content.record, state, content.parts)
             guard let range = answer.range else {
                 content.close()
                 return bodyless(answer.status, answer.headers)

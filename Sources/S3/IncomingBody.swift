@@ -18,7 +18,8 @@ struct IncomingBody: Sendable {
     private let md5: [UInt8]?
     private let sha256: String?
 
-    init(_ call: S3Call) throws {
+    /// - Parameter hasChecksum: whether the checksum headers are about the body.
+    init(_ call: S3Call, hasChecksum: Bool = true) throws {
         let request = call.request
         let trailers = Trailers()
         var decoder: AWSChunkedDecoder?
@@ -46,7 +47,7 @@ struct IncomingBody: Sendable {
             }
             return bytes
         }
-        (checksum, checksumValue) = try Self.checksum(request)
+        (checksum, checksumValue) = hasChecksum ? try Self.checksum(request) : (nil, nil)
     }
 
     private static func size(_ request: S3Request, isChunked: Bool) throws -> Int64? {
@@ -64,7 +65,7 @@ struct IncomingBody: Sendable {
         return size
     }
 
-    private static func checksum(_ request: S3Request) throws -> (ChecksumAlgorithm?, [UInt8]?) {
+    static func checksum(_ request: S3Request) throws -> (ChecksumAlgorithm?, [UInt8]?) {
         var found: (ChecksumAlgorithm, [UInt8]?)?
         for algorithm in ChecksumAlgorithm.allCases {
             guard let text = request.header(algorithm.headerName) else { continue }

@@ -19,9 +19,10 @@ struct ListEncoding: Sendable {
         }
     }
 
-    func callAsFunction(_ text: String) -> String {
-        isURL ? PercentEncoding.encode(text, keepingSlash: true) : text
-    }
+    func callAsFunction(_ text: String) -> String { isURL ? Self.encode(text) : text }
+
+    /// A key as in a URL.
+    static func encode(_ text: String) -> String { PercentEncoding.encode(text, keepingSlash: true) }
 }
 
 extension S3Call {
@@ -34,6 +35,7 @@ extension S3Call {
     private func contents(
         _ writer: inout XMLWriter, _ page: ListPage<ObjectRecord>, _ encoding: ListEncoding, owner id: String?
     ) {
+
         for object in page.items {
             writer.element("Contents") { writer in
                 writer.element("Key", encoding(object.key))
@@ -41,9 +43,10 @@ extension S3Call {
                 writer.element("ETag", "\"" + object.etag + "\"")
                 if let checksum = object.attributes.checksum {
                     writer.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                    writer.element("ChecksumType", checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT")
                 }
                 writer.element("Size", object.size)
-                if let id { owner(&writer, id: id) }
+                if let id { owner(&writer, id: object.attributes.owner ?? id) }
                 writer.element("StorageClass", "STANDARD")
             }
         }
@@ -104,35 +107,48 @@ extension S3Call {
         }
     }
 
-    /// Each object of a bucket without versions is the null version of its key.
     func listObjectVersions(_ bucket: String) async throws -> Response {
         let encoding = try ListEncoding(request)
         let marker = request["key-marker"] ?? ""
+        let versionMarker = request["version-id-marker"] ?? ""
+        if marker.isEmpty, !versionMarker.isEmpty {
+            throw S3Error.argument(
+                "version-id-marker", versionMarker, "A version-id marker cannot be specified without a key marker.")
+        }
         let query = try listQuery(after: marker)
-        let (page, ownerID) = try await walrus.listObjects(caller, bucket: bucket, query)
+        let (page, ownerID) = try await walrus.listVersions(
+            caller, bucket: bucket, query, afterVersion: versionMarker)
         return xml("ListVersionsResult") { writer in
             writer.element("Name", bucket)
             writer.element("Prefix", encoding(query.prefix))
             writer.element("KeyMarker", encoding(marker))
-            writer.element("VersionIdMarker", request["version-id-marker"] ?? "")
+            writer.element("VersionIdMarker", versionMarker)
             if let next = page.next {
                 writer.element("NextKeyMarker", encoding(next))
-                writer.element("NextVersionIdMarker", "null")
+                if let last = page.items.last, last.key.utf8.elementsEqual(next.utf8) {
+                    writer.element("NextVersionIdMarker", last.versionID)
+                }
             }
             writer.element("MaxKeys", query.limit)
             if !query.delimiter.isEmpty { writer.element("Delimiter", encoding(query.delimiter)) }
             if encoding.isURL { writer.element("EncodingType", "url") }
             writer.element("IsTruncated", page.next != nil)
             for object in page.items {
-                writer.element("Version") { writer in
+                writer.element(object.isDeleteMarker ? "DeleteMarker" : "Version") { writer in
                     writer.element("Key", encoding(object.key))
-                    writer.element("VersionId", "null")
-                    writer.element("IsLatest", true)
+                    writer.element("VersionId", object.versionID)
+                    writer.element("IsLatest", object.isLatest)
                     writer.element("LastModified", S3Clock.extended(object.modified))
-                    writer.element("ETag", "\"" + object.etag + "\"")
-                    writer.element("Size", object.size)
-                    owner(&writer, id: ownerID)
-                    writer.element("StorageClass", "STANDARD")
+                    if !object.isDeleteMarker {
+                        writer.element("ETag", "\"" + object.etag + "\"")
+                        if let checksum = object.attributes.checksum {
+                            writer.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                            writer.element("ChecksumType", checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT")
+                        }
+                        writer.element("Size", object.size)
+                    }
+                    owner(&writer, id: object.attributes.owner ?? ownerID)
+                    if !object.isDeleteMarker { writer.element("StorageClass", "STANDARD") }
                 }
             }
             commonPrefixes(&writer, page.commonPrefixes, encoding)

@@ -17,44 +17,114 @@ extension S3Call {
     private var uploadID: String { request["uploadId"] ?? "" }
 
     func createUpload(_ bucket: String, _ key: String) async throws -> Response {
-        let upload = try await walrus.createUpload(caller, bucket: bucket, key: key, attributes: try attributes())
-        return xml("InitiateMultipartUploadResult") { writer in
+        var attributes = try attributes()
+        let write = try await writeOptions(&attributes)
+        attributes.checksum = try uploadChecksum()
+        let upload = try await walrus.createUpload(
+            caller, bucket: bucket, key: key, attributes: attributes, write: write)
+        var response = xml("InitiateMultipartUploadResult") { writer in
             writer.element("Bucket", bucket)
             writer.element("Key", key)
             writer.element("UploadId", upload.id)
         }
+        if let checksum = upload.attributes.checksum {
+            response.headers[text: "x-amz-checksum-algorithm"] = checksum.algorithm.rawValue
+            response.headers[text: S3Header.checksumType] = checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT"
+        }
+        encryptionHeaders(upload.attributes.encryption, &response.headers)
+        return response
+    }
+
+    /// The algorithm and kind of checksum that the upload asks for.
+    private func uploadChecksum() throws -> ObjectChecksum? {
+        let type = request.header(S3Header.checksumType)?.uppercased()
+        guard let name = request.header("x-amz-checksum-algorithm") else {
+            guard type == nil else {
+                throw S3Error(
+                    .invalidRequest,
+                    "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+            }
+            return nil
+        }
+        guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
+            throw S3Error(
+                .invalidRequest,
+                "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
+            )
+        }
+        let isHash = algorithm == .sha1 || algorithm == .sha256
+        let isComposite: Bool
+        switch type {
+        case nil: isComposite = algorithm != .crc64nvme
+        case "COMPOSITE": isComposite = true
+        case "FULL_OBJECT": isComposite = false
+        case let other?:
+            throw S3Error.argument(S3Header.checksumType, other, "Value for x-amz-checksum-type header is invalid.")
+        }
+        guard isComposite ? algorithm != .crc64nvme : !isHash else {
+            throw S3Error(
+                .invalidRequest,
+                "The \(isComposite ? "COMPOSITE" : "FULL_OBJECT") checksum type cannot be used with the \(algorithm.rawValue.lowercased()) checksum algorithm."
+            )
+        }
+        return ObjectChecksum(algorithm: algorithm, value: "", isComposite: isComposite)
     }
 
     func uploadPart(_ bucket: String, _ key: String) async throws -> Response {
         let (number, upload) = try partNumberAndUpload()
         let incoming = try IncomingBody(self)
-        let part = try await walrus.uploadPart(
-            caller, bucket: bucket, key: key, upload: upload, number: number,
-            options: try incoming.options(ObjectAttributes()), body: incoming.stream)
+        var options = try incoming.options(ObjectAttributes())
+        if options.checksum == nil,
+            let asked = try await walrus.uploadChecksum(caller, bucket: bucket, key: key, upload: upload)
+        {
+            // The client sends none; the whole's needs it.
+            options.checksum = asked.algorithm
+            let validate = options.validate
+            options.validate = { digests in
+                _ = try validate(digests)
+                return digests.checksum.map { ObjectChecksum(algorithm: asked.algorithm, rawValue: $0) }
+            }
+        }
+        let (part, encryption) = try await walrus.uploadPart(
+            caller, bucket: bucket, key: key, upload: upload, number: number, options: options,
+            customerKey: try customerKey(), body: incoming.stream)
         var headers = HTTPFields()
         headers[.eTag] = "\"" + part.etag + "\""
-        if let checksum = part.checksum {
-            headers[text: checksum.algorithm.headerName] = checksum.value
-        }
+        if let checksum = part.checksum { headers[text: checksum.algorithm.headerName] = checksum.value }
+        encryptionHeaders(encryption, &headers)
         return Response(status: .ok, headers: headers)
     }
 
     func completeUpload(_ bucket: String, _ key: String) async throws -> Response {
-        let root = try parse(try await document(limit: 8 << 20), root: "CompleteMultipartUpload")
+        let root = try parse(try await plainDocument(limit: 8 << 20), root: "CompleteMultipartUpload")
         let parts = try root.children("Part").map { part in
-            guard let text = part.child("PartNumber")?.trimmedText, let number = Int(text),
-                let etag = part.child("ETag")?.trimmedText
-            else { throw S3Error(.malformedXML, "A Part has no valid PartNumber or no ETag.") }
-            return CompletedPart(number: number, etag: unquoted(etag))
+            guard let number = text(part, "PartNumber").flatMap({ Int($0) }), let etag = text(part, "ETag") else {
+                throw S3Error.malformed("A Part has no valid PartNumber or no ETag.")
+            }
+            let checksum = ChecksumAlgorithm.allCases.lazy.compactMap { text(part, "Checksum" + $0.rawValue) }.first
+            return CompletedPart(number: number, etag: unquoted(etag), checksum: checksum)
         }
+        var options = CompletionOptions(condition: try writeCondition())
+        options.checksum = ChecksumAlgorithm.allCases.lazy.compactMap { request.header($0.headerName) }.first
+        options.size = request.header("x-amz-mp-object-size").flatMap { Int64($0) }
         let record = try await walrus.completeUpload(
-            caller, bucket: bucket, key: key, upload: uploadID, parts: parts, condition: try writeCondition())
-        return xml("CompleteMultipartUploadResult") { writer in
+            caller, bucket: bucket, key: key, upload: uploadID, parts: parts, options: options)
+        await emit("ObjectCreated:CompleteMultipartUpload", bucket, key, record)
+        var response = xml("CompleteMultipartUploadResult") { writer in
             writer.element("Location", "http://" + request.authority + request.rawPath)
             writer.element("Bucket", bucket)
             writer.element("Key", key)
             writer.element("ETag", "\"" + record.etag + "\"")
+            if let checksum = record.attributes.checksum {
+                writer.element("Checksum" + checksum.algorithm.rawValue, checksum.value)
+                writer.element("ChecksumType", checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT")
+            }
         }
+        let state = try await walrus.state(bucket)
+        versionHeader(record, state, &response.headers)
+        encryptionHeaders(record.attributes.encryption, &response.headers)
+        expirationHeader(record, state, &response.headers)
+        return response
     }
 
     func abortUpload(_ bucket: String, _ key: String) async throws -> Response {
@@ -80,6 +150,10 @@ extension S3Call {
             writer.element("NextPartNumberMarker", parts.last?.number ?? marker)
             writer.element("MaxParts", limit)
             writer.element("IsTruncated", found.count > limit)
+            if let checksum = upload.attributes.checksum {
+                writer.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                writer.element("ChecksumType", checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT")
+            }
             for part in parts {
                 writer.element("Part") { writer in
                     writer.element("PartNumber", part.number)

@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import Hummingbird
 internal import ObjectStore
+internal import Signatures
 internal import Walrus
 
 extension S3Call {
@@ -50,20 +51,57 @@ extension S3Call {
     /// An entity tag without its quotes.
     func unquoted(_ text: String) -> String { text.filter { $0 != "\"" && $0 != " " } }
 
+    /// What the headers of a new object say beside those that are kept as they are.
+    func writeOptions(_ attributes: inout ObjectAttributes) async throws -> WriteOptions {
+        var write = WriteOptions()
+        write.acl = try await headerACL()
+        if let header = request.header("x-amz-tagging") { write.tags = try Tags.parse(header) }
+        try lockHeaders(&write)
+        write.encryption = try encryptionRequest()
+        if let target = request.header("x-amz-website-redirect-location") {
+            guard target.hasPrefix("/") || target.hasPrefix("http://") || target.hasPrefix("https://") else {
+                throw S3Error.argument(
+                    "x-amz-website-redirect-location", target,
+                    "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+            }
+            attributes.redirect = target
+        }
+        return write
+    }
+
     func putObject(_ bucket: String, _ key: String) async throws -> Response {
         let incoming = try IncomingBody(self)
-        let options = try incoming.options(try attributes(), condition: try writeCondition())
+        var attributes = try attributes()
+        let write = try await writeOptions(&attributes)
+        let options = try incoming.options(attributes, condition: try writeCondition())
         let record = try await walrus.putObject(
-            caller, bucket: bucket, key: key, options: options, body: incoming.stream)
+            caller, bucket: bucket, key: key, options: options, write: write, body: incoming.stream)
+        await emit("ObjectCreated:Put", bucket, key, record)
+        return Response(status: .ok, headers: try await writtenHeaders(record, bucket))
+    }
+
+    /// The headers of an answer to a write.
+    func writtenHeaders(_ record: ObjectRecord, _ bucket: String) async throws -> HTTPFields {
         var headers = HTTPFields()
         headers[.eTag] = "\"" + record.etag + "\""
         checksumHeaders(record.attributes.checksum, &headers)
-        return Response(status: .ok, headers: headers)
+        encryptionHeaders(record.attributes.encryption, &headers)
+        let state = try await walrus.state(bucket)
+        versionHeader(record, state, &headers)
+        expirationHeader(record, state, &headers)
+        return headers
+    }
+
+    /// When a lifecycle rule will delete the object.
+    func expirationHeader(_ record: ObjectRecord, _ state: BucketState, _ headers: inout HTTPFields) {
+        guard let (time, rule) = state.expiry(of: record, day: walrus.configuration.lifecycleDay) else { return }
+        headers[text: "x-amz-expiration"] =
+            "expiry-date=\"\(Timestamp.http(time / 1000))\", rule-id=\"\(ListEncoding.encode(rule))\""
     }
 
     func checksumHeaders(_ checksum: ObjectChecksum?, _ headers: inout HTTPFields) {
         guard let checksum else { return }
         headers[text: checksum.algorithm.headerName] = checksum.value
-        headers[text: S3Header.checksumType] = "FULL_OBJECT"
+        headers[text: S3Header.checksumType] = checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT"
     }
 }

@@ -14,6 +14,7 @@ internal import HTTPTypes
 public import Hummingbird
 internal import Logging
 public import NIOCore
+internal import ObjectStore
 internal import Signatures
 public import Walrus
 
@@ -23,18 +24,23 @@ public struct S3Configuration: Sendable {
     public var pathPrefixes: [String]
     /// Domains below which a bucket is a host name (`bucket.s3.example.org`), lower case, without port.
     public var baseDomains: [String]
+    /// Domains below which a bucket's static website answers (`bucket.website.example.org`).
+    public var websiteDomains: [String]
     /// How far a client's clock may be off, in seconds.
     public var allowedSkew: Int64
+    /// Whether requests come over TLS, for policies that ask.
+    public var isSecure = false
     /// Seconds since 1970.
     public var clock: @Sendable () -> Int64
 
     /// Makes settings.
     public init(
         pathPrefixes: [String] = ["/services/Walrus", "/services/objectstorage"], baseDomains: [String] = [],
-        allowedSkew: Int64 = 900, clock: (@Sendable () -> Int64)? = nil
+        websiteDomains: [String] = [], allowedSkew: Int64 = 900, clock: (@Sendable () -> Int64)? = nil
     ) {
         self.pathPrefixes = pathPrefixes
         self.baseDomains = baseDomains
+        self.websiteDomains = websiteDomains
         self.allowedSkew = allowedSkew
         self.clock = clock ?? { S3Clock.seconds() }
     }
@@ -46,40 +52,59 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     let walrus: Walrus
     let credentials: any S3CredentialSource
     let configuration: S3Configuration
+    let accessLog: S3AccessLog?
+    let events: (any S3EventSink)?
     let channel: @Sendable (Context) -> (any Channel)?
 
     /// Makes the interface of a Walrus.
     ///
-    /// - Parameter channel: the connection of a request, so that a large object waits for its reader (see
+    /// - Parameters:
+    ///   - accessLog: takes the lines of buckets that log; nil for none.
+    ///   - events: takes event notifications; nil for none.
+    ///   - channel: the connection of a request, so that a large object waits for its reader (see
     ///   `S3Call.drained`). Without it a slow reader of large objects costs memory.
     public init(
         walrus: Walrus, credentials: any S3CredentialSource, configuration: S3Configuration = S3Configuration(),
+        accessLog: S3AccessLog? = nil, events: (any S3EventSink)? = nil,
         channel: @escaping @Sendable (Context) -> (any Channel)? = { _ in nil }
     ) {
         self.walrus = walrus
         self.credentials = credentials
         self.configuration = configuration
+        self.accessLog = accessLog
+        self.events = events
         self.channel = channel
     }
 
     /// Answers one request. It throws nothing that concerns S3: refusals are responses.
     public func respond(to request: Request, context: Context) async throws -> Response {
         let requestID = Self.makeRequestID()
+        let began = walrus.clock()
         var name = "-"
+        var code = ""
         var caller = WalrusCaller.anonymous
+        var parsed: S3Request?
         var response: Response
         do {
-            let parsed = try S3Request(request, requestID: requestID, configuration: configuration)
-            let operation = try S3Operation.parse(parsed)
-            name = operation.name
-            let authentication = try await authenticate(parsed)
-            caller = authentication.caller
-            let call = S3Call(
-                request: parsed, caller: caller, payload: authentication.payload, body: request.body, walrus: walrus,
-                now: configuration.clock(), eventLoop: channel(context)?.eventLoop)
-            response = try await call.dispatch(operation)
+            let asked = try S3Request(request, requestID: requestID, configuration: configuration)
+            parsed = asked
+            if asked.isWebsite {
+                name = "WebsiteGet"
+                response = try await call(asked, principal: nil, .unsigned, request, context).website()
+            } else {
+                let operation = try S3Operation.parse(asked)
+                name = operation.name
+                // A browser's preflight carries no signature, and a form its own.
+                let isSigned = operation != .preflight
+                let (principal, payload) = isSigned ? try await authenticate(asked) : (nil, .unsigned)
+                let call = call(asked, principal: principal, payload, request, context)
+                caller = call.caller
+                try await checkExpectedOwner(asked)
+                response = try await call.dispatch(operation)
+            }
         } catch {
             let failure = S3Error(error)
+            code = failure.code.rawValue
             if failure.status >= 500, failure.code != .notImplemented {
                 context.logger.error(
                     "S3 request failed", metadata: ["requestID": "\(requestID)", "error": "\(failure.detail)"])
@@ -97,7 +122,72 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                     "account": "\(caller.principal?.accountID ?? "anonymous")", "requestID": "\(requestID)",
                 ])
         }
+        if let parsed {
+            await CORSHeaders.add(parsed, walrus, to: &response.headers)
+            await log(parsed, caller, name, code, response, began: began, request)
+        }
         return response
+    }
+
+    private func call(
+        _ parsed: S3Request, principal: WalrusPrincipal?, _ payload: VerifiedSignature.Payload, _ request: Request,
+        _ context: Context
+    ) -> S3Call {
+        let channel = channel(context)
+        let now = configuration.clock()
+        let facts = S3Facts.of(
+            parsed, principal: principal, source: channel?.remoteAddress?.ipAddress, isSecure: isSecure, now: now)
+        return S3Call(
+            request: parsed, caller: WalrusCaller(principal: principal, facts: facts), payload: payload,
+            body: request.body, walrus: walrus, credentials: credentials, events: events, now: now,
+            eventLoop: channel?.eventLoop)
+    }
+
+    /// Whether requests come over TLS.
+    private var isSecure: Bool { configuration.isSecure }
+
+    /// `x-amz-expected-bucket-owner`: the client wants no bucket but that account's.
+    private func checkExpectedOwner(_ request: S3Request) async throws {
+        guard let bucket = request.bucket, let expected = request.header("x-amz-expected-bucket-owner") else { return }
+        guard try await walrus.state(bucket).record.owner == expected else { throw WalrusError.accessDenied }
+    }
+
+    private func log(
+        _ parsed: S3Request, _ caller: WalrusCaller, _ operation: String, _ code: String, _ response: Response,
+        began: Int64, _ request: Request
+    ) async {
+        // What concerns a bucket that is gone by now is logged nowhere.
+        guard let accessLog, let bucket = parsed.bucket, let state = try? await walrus.state(bucket),
+            let logging = state.settings.logging
+        else { return }
+        let length =
+            response.headers[.contentLength].flatMap { Int64($0) } ?? response.body.contentLength.map(Int64.init)
+        await accessLog.add(
+            S3AccessLog.Entry(
+                bucketOwner: state.record.owner, bucket: bucket, time: began / 1000,
+                address: caller.facts("aws:sourceip")?.first ?? "", requester: caller.principal?.accountID ?? "",
+                requestID: parsed.requestID, operation: Self.logName(operation, parsed), key: parsed.key ?? "",
+                line: "\(parsed.method) \(request.head.path ?? "/") HTTP/1.1", status: response.status.code,
+                error: code,
+                bytesSent: parsed.method == "HEAD" ? nil : length, objectSize: nil,
+                milliseconds: walrus.clock() - began, referer: parsed.header("referer") ?? "",
+                agent: parsed.header("user-agent") ?? "", version: parsed["versionId"] ?? ""),
+            to: logging)
+    }
+
+    /// `REST.GET.OBJECT`
+    private static func logName(_ operation: String, _ request: S3Request) -> String {
+        let kind =
+            switch operation {
+            case "ListParts", "UploadPart", "UploadPartCopy": "PART"
+            case "CreateMultipartUpload", "ListMultipartUploads": "UPLOADS"
+            case "CompleteMultipartUpload", "AbortMultipartUpload": "UPLOAD"
+            case "DeleteObjects": "MULTI_OBJECT_DELETE"
+            case let name where name.hasPrefix("GetBucket") || name.hasPrefix("PutBucket"):
+                String(name.dropFirst(9)).uppercased()
+            default: request.key == nil ? "BUCKET" : "OBJECT"
+            }
+        return (operation == "WebsiteGet" ? "WEBSITE." : "REST.") + request.method + "." + kind
     }
 
     /// 16 digits and capital letters, as S3's.
@@ -108,13 +198,13 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
 
     private func authenticate(
         _ request: S3Request
-    ) async throws -> (caller: WalrusCaller, payload: VerifiedSignature.Payload) {
+    ) async throws -> (principal: WalrusPrincipal?, payload: VerifiedSignature.Payload) {
         let signed = request.signed
         let claim: ParsedSignature
         do {
             claim = try Authentication.parse(signed, service: .s3)
         } catch SignatureError.missing {
-            return (.anonymous, .unsigned)
+            return (nil, .unsigned)
         }
         guard let credential = try await credentials.credential(forAccessKey: claim.accessKeyID) else {
             throw S3Error(
@@ -124,6 +214,6 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         let verified = try claim.verify(
             secret: credential.secret, now: configuration.clock(),
             policy: SignaturePolicy(allowedSkew: configuration.allowedSkew))
-        return (.principal(credential.principal), verified.payload)
+        return (credential.principal, verified.payload)
     }
 }

@@ -15,6 +15,8 @@ struct S3Call: Sendable {
     let payload: VerifiedSignature.Payload
     let body: RequestBody
     let walrus: Walrus
+    let credentials: any S3CredentialSource
+    let events: (any S3EventSink)?
     /// Seconds since 1970.
     let now: Int64
     /// Of the connection.
@@ -25,6 +27,12 @@ struct S3Call: Sendable {
     /// seen the write: without this wait a fast disk fills the memory in front of a slow reader.
     func drained() async throws { try await eventLoop?.submit {}.get() }
 
+    /// The version that the request names.
+    var version: String? { request["versionId"].flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// Milliseconds since 1970.
+    var nowMilliseconds: Int64 { walrus.clock() }
+
     /// The namespace of S3's documents.
     static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -34,13 +42,15 @@ struct S3Call: Sendable {
         case .createBucket(let bucket): try await createBucket(bucket)
         case .headBucket(let bucket): try await headBucket(bucket)
         case .deleteBucket(let bucket): try await deleteBucket(bucket)
-        case .getBucketLocation(let bucket): try await getBucketLocation(bucket)
+        case .bucketDocument(let verb, let document, let bucket):
+            try await bucketDocument(verb, document, bucket)
         case .listObjects(let bucket): try await listObjects(bucket)
         case .listObjectsV2(let bucket): try await listObjectsV2(bucket)
         case .listObjectVersions(let bucket): try await listObjectVersions(bucket)
-        case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket)
-        case .getBucketACL(let bucket): try await getBucketACL(bucket)
-        case .getObjectACL(let bucket, let key): try await getObjectACL(bucket, key)
+        case .objectDocument(let verb, let document, let bucket, let key):
+            try await objectDocument(verb, document, bucket, key)
+        case .postObject(let bucket): try await postObject(bucket)
+        case .preflight: try await preflight()
         case .listUploads(let bucket): try await listUploads(bucket)
         case .deleteObjects(let bucket): try await deleteObjects(bucket)
         case .getObject(let bucket, let key): try await getObject(bucket, key)
@@ -80,9 +90,14 @@ struct S3Call: Sendable {
         return min(number, range.upperBound)
     }
 
+    /// The body of a call whose checksum headers speak of something else than the document.
+    func plainDocument(limit: Int) async throws -> [UInt8] {
+        try await document(limit: limit, hasChecksum: false)
+    }
+
     /// The whole body of a call that takes a document, checked against its hashes.
-    func document(limit: Int = 1 << 20) async throws -> [UInt8] {
-        let incoming = try IncomingBody(self)
+    func document(limit: Int = 1 << 20, hasChecksum: Bool = true) async throws -> [UInt8] {
+        let incoming = try IncomingBody(self, hasChecksum: hasChecksum)
         if let size = incoming.expectedSize, size > Int64(limit) {
             throw S3Error(.malformedXML, "The XML you provided is larger than \(limit) bytes.")
         }

@@ -46,18 +46,53 @@ struct S3Error: Error, Sendable {
         case quotaExceeded = "QuotaExceeded"
         case requestTimeTooSkewed = "RequestTimeTooSkewed"
         case serviceUnavailable = "ServiceUnavailable"
+        case accessControlListNotSupported = "AccessControlListNotSupported"
+        case illegalVersioningConfigurationException = "IllegalVersioningConfigurationException"
+        case invalidAccessPoint = "InvalidAccessPoint"
+        case invalidBucketAclWithObjectOwnership = "InvalidBucketAclWithObjectOwnership"
+        case invalidBucketState = "InvalidBucketState"
+        case invalidEncryptionAlgorithmError = "InvalidEncryptionAlgorithmError"
+        case invalidPolicyDocument = "InvalidPolicyDocument"
+        case invalidRetentionPeriod = "InvalidRetentionPeriod"
+        case invalidTag = "InvalidTag"
+        case invalidTargetBucketForLogging = "InvalidTargetBucketForLogging"
+        case malformedACLError = "MalformedACLError"
+        case malformedPOSTRequest = "MalformedPOSTRequest"
+        case malformedPolicy = "MalformedPolicy"
+        case noSuchBucketPolicy = "NoSuchBucketPolicy"
+        case noSuchCORSConfiguration = "NoSuchCORSConfiguration"
+        case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
+        case noSuchObjectLockConfiguration = "NoSuchObjectLockConfiguration"
+        case noSuchPublicAccessBlockConfiguration = "NoSuchPublicAccessBlockConfiguration"
+        case noSuchTagSet = "NoSuchTagSet"
+        case noSuchVersion = "NoSuchVersion"
+        case noSuchWebsiteConfiguration = "NoSuchWebsiteConfiguration"
+        case objectLockConfigurationNotFoundError = "ObjectLockConfigurationNotFoundError"
+        case ownershipControlsNotFoundError = "OwnershipControlsNotFoundError"
+        case serverSideEncryptionConfigurationNotFoundError = "ServerSideEncryptionConfigurationNotFoundError"
+        case unresolvableGrantByEmailAddress = "UnresolvableGrantByEmailAddress"
+        case accessForbidden = "AccessForbidden"
+        case badRequest = "BadRequest"
+        case missingSecurityHeader = "MissingSecurityHeader"
+        case unexpectedContent = "UnexpectedContent"
         case signatureDoesNotMatch = "SignatureDoesNotMatch"
         case tooManyBuckets = "TooManyBuckets"
         case contentSHA256Mismatch = "XAmzContentSHA256Mismatch"
 
         var status: Int {
             switch self {
-            case .accessDenied, .authorizationQueryParametersError, .invalidAccessKeyId, .quotaExceeded,
+            case .accessDenied, .accessForbidden, .authorizationQueryParametersError, .invalidAccessKeyId,
+                .quotaExceeded,
                 .requestTimeTooSkewed, .signatureDoesNotMatch:
                 403
-            case .noSuchBucket, .noSuchKey, .noSuchUpload: 404
+            case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchVersion, .noSuchBucketPolicy,
+                .noSuchCORSConfiguration, .noSuchLifecycleConfiguration, .noSuchObjectLockConfiguration,
+                .noSuchPublicAccessBlockConfiguration, .noSuchTagSet, .noSuchWebsiteConfiguration,
+                .objectLockConfigurationNotFoundError, .ownershipControlsNotFoundError,
+                .serverSideEncryptionConfigurationNotFoundError:
+                404
             case .methodNotAllowed: 405
-            case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409
+            case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty, .invalidBucketState: 409
             case .missingContentLength: 411
             case .preconditionFailed: 412
             case .invalidRange: 416
@@ -73,10 +108,24 @@ struct S3Error: Error, Sendable {
     let message: String
     /// Further elements, as S3 adds them to some errors.
     let fields: [(name: String, value: String)]
+    /// Headers of the answer.
+    var headers: [(name: String, value: String)] = []
     /// For the log; may hold what the caller shall not see.
     let detail: String
 
     var status: Int { code.status }
+
+    /// A document that is well-formed and yet wrong.
+    static func malformed(_ what: String) -> S3Error {
+        S3Error(
+            .malformedXML,
+            "The XML you provided was not well-formed or did not validate against our published schema: " + what)
+    }
+
+    /// An argument that cannot be.
+    static func argument(_ name: String, _ value: String, _ message: String) -> S3Error {
+        S3Error(.invalidArgument, message, fields: [("ArgumentName", name), ("ArgumentValue", value)])
+    }
 
     init(_ code: Code, _ message: String, fields: [(name: String, value: String)] = [], detail: String? = nil) {
         self.code = code
@@ -149,6 +198,28 @@ struct S3Error: Error, Sendable {
         case .quotaExceeded(let what): self.init(.quotaExceeded, what)
         case .tooManyBuckets(let maximum):
             self.init(.tooManyBuckets, "You have attempted to create more buckets than allowed: \(maximum)")
+        case .locked:
+            self.init(.accessDenied, "Access Denied because object protected by object lock.")
+        case .noObjectLock:
+            self.init(.invalidRequest, "Bucket is missing Object Lock Configuration")
+        case .lockNeedsVersioning:
+            self.init(
+                .invalidBucketState,
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+        case .aclsDisabled:
+            self.init(.accessControlListNotSupported, "The bucket does not allow ACLs")
+        case .invalidSetting(let code):
+            self.init(Code(rawValue: code) ?? .invalidRequest, "Bucket cannot have ACLs set with this ObjectOwnership.")
+        case .encryptionKeyNeeded:
+            self.init(
+                .invalidRequest,
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be provided "
+                    + "to retrieve the object.")
+        case .encryptionKeyWrong:
+            self.init(.accessDenied, "The provided encryption key is not the one the object was stored with.")
+        case .encryptionKeyNotApplicable:
+            self.init(
+                .invalidRequest, "The encryption parameters are not applicable to this object.")
         case .copyOntoItself:
             self.init(
                 .invalidRequest,
@@ -165,6 +236,21 @@ struct S3Error: Error, Sendable {
         case .bucketNotEmpty(let name):
             self.init(.bucketNotEmpty, "The bucket you tried to delete is not empty", fields: [("BucketName", name)])
         case .noSuchKey(let key): self.init(.noSuchKey, "The specified key does not exist.", fields: [("Key", key)])
+        case .noSuchVersion(let key, let version):
+            self.init(
+                .noSuchVersion, "The specified version does not exist.",
+                fields: [("Key", key), ("VersionId", version)])
+        case .isDeleteMarker(let key, let version, let isNamed, _) where !isNamed:
+            self.init(.noSuchKey, "The specified key does not exist.", fields: [("Key", key)])
+            headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", version)]
+        case .isDeleteMarker(_, let version, _, _):
+            self.init(
+                .methodNotAllowed, "The specified method is not allowed against this resource.",
+                fields: [("ResourceType", "DeleteMarker")])
+            headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", version), ("allow", "DELETE")]
+        case .contentMismatch(let text): self.init(.badDigest, text)
+        case .undecipherable(let text):
+            self.init(.internalError, "We encountered an internal error. Please try again.", detail: text)
         case .noSuchUpload(let id):
             self.init(
                 .noSuchUpload,
@@ -208,6 +294,7 @@ struct S3Error: Error, Sendable {
     func response(resource: String, requestID: String, isHead: Bool) -> Response {
         var headers = HTTPFields()
         headers[.contentType] = "application/xml"
+        for header in self.headers { headers[text: header.name] = header.value }
         guard !isHead, status != 304 else {
             return Response(status: .init(code: status), headers: headers)
         }

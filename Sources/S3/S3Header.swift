@@ -8,6 +8,7 @@ enum S3Header {
     static let id2 = "x-amz-id-2"
     static let bucketRegion = "x-amz-bucket-region"
     static let checksumType = "x-amz-checksum-type"
+    static let versionID = "x-amz-version-id"
     static let digest = "x-mallee-sha256"
 
     /// Headers that are kept with an object and given back.

@@ -2,21 +2,98 @@
 
 internal import HTTPTypes
 
+/// A setting of a bucket that has a document of its own, by the query parameter that names it.
+enum BucketDocument: String, Sendable, CaseIterable {
+    case acl, cors, encryption, lifecycle, location, logging, notification, policy, policyStatus
+    case publicAccessBlock, requestPayment, tagging, versioning, website
+    case objectLock = "object-lock"
+    case ownershipControls
+
+    /// The name in the API's operations.
+    var name: String {
+        switch self {
+        case .acl: "Acl"
+        case .cors: "Cors"
+        case .encryption: "Encryption"
+        case .lifecycle: "LifecycleConfiguration"
+        case .location: "Location"
+        case .logging: "Logging"
+        case .notification: "NotificationConfiguration"
+        case .policy: "Policy"
+        case .policyStatus: "PolicyStatus"
+        case .publicAccessBlock: "PublicAccessBlock"
+        case .requestPayment: "RequestPayment"
+        case .tagging: "Tagging"
+        case .versioning: "Versioning"
+        case .website: "Website"
+        case .objectLock: "ObjectLockConfiguration"
+        case .ownershipControls: "OwnershipControls"
+        }
+    }
+
+    func allows(_ verb: DocumentVerb) -> Bool {
+        switch self {
+        case .location, .policyStatus: verb == .get
+        case .acl, .logging, .notification, .requestPayment, .versioning, .objectLock: verb != .delete
+        case .cors, .encryption, .lifecycle, .policy, .publicAccessBlock, .tagging, .website, .ownershipControls: true
+        }
+    }
+}
+
+/// The same of an object.
+enum ObjectDocument: String, Sendable, CaseIterable {
+    case acl, attributes, retention, tagging
+    case legalHold = "legal-hold"
+
+    var name: String {
+        switch self {
+        case .acl: "Acl"
+        case .attributes: "Attributes"
+        case .retention: "Retention"
+        case .tagging: "Tagging"
+        case .legalHold: "LegalHold"
+        }
+    }
+
+    func allows(_ verb: DocumentVerb) -> Bool {
+        switch self {
+        case .attributes: verb == .get
+        case .acl, .retention, .legalHold: verb != .delete
+        case .tagging: true
+        }
+    }
+}
+
+/// What is done with a document.
+enum DocumentVerb: String, Sendable {
+    case get = "Get"
+    case put = "Put"
+    case delete = "Delete"
+
+    init?(method: String) {
+        switch method {
+        case "GET": self = .get
+        case "PUT": self = .put
+        case "DELETE": self = .delete
+        default: return nil
+        }
+    }
+}
+
 /// The operations that are served.
 enum S3Operation: Sendable, Equatable {
     case listBuckets
     case createBucket(String)
     case headBucket(String)
     case deleteBucket(String)
-    case getBucketLocation(String)
+    case bucketDocument(DocumentVerb, BucketDocument, String)
     case listObjects(String)
     case listObjectsV2(String)
     case listObjectVersions(String)
-    case getBucketVersioning(String)
-    case getBucketACL(String)
-    case getObjectACL(String, String)
     case listUploads(String)
     case deleteObjects(String)
+    case postObject(String)
+    case objectDocument(DocumentVerb, ObjectDocument, String, String)
     case getObject(String, String)
     case headObject(String, String)
     case putObject(String, String)
@@ -28,6 +105,7 @@ enum S3Operation: Sendable, Equatable {
     case completeUpload(String, String)
     case abortUpload(String, String)
     case listParts(String, String)
+    case preflight
 
     /// The API's name, for the log.
     var name: String {
@@ -36,15 +114,14 @@ enum S3Operation: Sendable, Equatable {
         case .createBucket: "CreateBucket"
         case .headBucket: "HeadBucket"
         case .deleteBucket: "DeleteBucket"
-        case .getBucketLocation: "GetBucketLocation"
+        case .bucketDocument(let verb, let document, _): verb.rawValue + "Bucket" + document.name
         case .listObjects: "ListObjects"
         case .listObjectsV2: "ListObjectsV2"
         case .listObjectVersions: "ListObjectVersions"
-        case .getBucketVersioning: "GetBucketVersioning"
-        case .getBucketACL: "GetBucketAcl"
-        case .getObjectACL: "GetObjectAcl"
         case .listUploads: "ListMultipartUploads"
         case .deleteObjects: "DeleteObjects"
+        case .postObject: "PostObject"
+        case .objectDocument(let verb, let document, _, _): verb.rawValue + "Object" + document.name
         case .getObject: "GetObject"
         case .headObject: "HeadObject"
         case .putObject: "PutObject"
@@ -56,15 +133,14 @@ enum S3Operation: Sendable, Equatable {
         case .completeUpload: "CompleteMultipartUpload"
         case .abortUpload: "AbortMultipartUpload"
         case .listParts: "ListParts"
+        case .preflight: "Preflight"
         }
     }
 
-    /// Query parameters that select an operation of S3 which is not served (yet).
+    /// Query parameters that select an operation of S3 which is not served.
     private static let otherSubresources: Set<String> = [
-        "accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory",
-        "legal-hold", "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls",
-        "partNumber", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore",
-        "retention", "select", "tagging", "torrent", "versionId", "versioning", "versions", "website",
+        "accelerate", "analytics", "intelligent-tiering", "inventory", "metrics", "replication", "restore", "select",
+        "torrent", "metadataTable", "renameObject", "session",
     ]
 
     /// Headers that ask for what is not there. To leave one out silently would be a false success.
@@ -74,18 +150,10 @@ enum S3Operation: Sendable, Equatable {
             guard name.hasPrefix("x-amz-") else { continue }
             let refused =
                 switch name {
-                case "x-amz-acl": !["private", "bucket-owner-full-control", "bucket-owner-read"].contains(field.value)
                 case "x-amz-storage-class": !["STANDARD", "REDUCED_REDUNDANCY"].contains(field.value)
-                case "x-amz-tagging", "x-amz-website-redirect-location", "x-amz-mfa",
-                    "x-amz-write-offset-bytes":
-                    true
-                case "x-amz-bucket-object-lock-enabled": field.value.lowercased() == "true"
-                default:
-                    [
-                        "x-amz-server-side-encryption", "x-amz-copy-source-server-side-", "x-amz-object-lock-",
-                        "x-amz-grant-",
-                    ]
-                    .contains { name.hasPrefix($0) }
+                case "x-amz-mfa", "x-amz-write-offset-bytes": true
+                case "x-amz-server-side-encryption": field.value.hasPrefix("aws:")
+                default: name.hasPrefix("x-amz-server-side-encryption-aws-kms")
                 }
             if refused {
                 throw S3Error(
@@ -96,9 +164,14 @@ enum S3Operation: Sendable, Equatable {
     }
 
     static func parse(_ request: S3Request) throws -> S3Operation {
+        if request.method == "OPTIONS" { return .preflight }
         try checkHeaders(request)
-        let operation = try select(request)
-        guard let operation else {
+        for (name, _) in request.query where otherSubresources.contains(name) {
+            throw S3Error(
+                .notImplemented, "A parameter you provided implies functionality that is not implemented: \(name)",
+                fields: [("Parameter", name)])
+        }
+        guard let operation = try select(request) else {
             throw S3Error(
                 .methodNotAllowed, "The specified method is not allowed against this resource.",
                 fields: [("Method", request.method)])
@@ -109,27 +182,16 @@ enum S3Operation: Sendable, Equatable {
     private static func has(_ request: S3Request, _ name: String) -> Bool { request[name] != nil }
 
     private static func select(_ request: S3Request) throws -> S3Operation? {
-        let partOfUpload = has(request, "uploadId") && request.method == "PUT"
-        for (name, value) in request.query where otherSubresources.contains(name) {
-            if name == "partNumber", partOfUpload { continue }
-            // What holds of a bucket that never had versions can be said.
-            let isAnswered = name == "versions" || name == "versioning"
-            if isAnswered, request.method == "GET", request.bucket != nil, request.key == nil { continue }
-            if name == "acl", request.method == "GET", request.bucket != nil { continue }
-            // Tools name the null version of objects that have no versions.
-            if name == "versionId", value == "null" { continue }
-            throw S3Error(
-                .notImplemented, "A parameter you provided implies functionality that is not implemented: \(name)",
-                fields: [("Parameter", name)])
-        }
         guard let bucket = request.bucket else {
             return request.method == "GET" ? .listBuckets : nil
         }
-        guard let key = request.key else { return try bucketOperation(request, bucket) }
+        guard let key = request.key else { return bucketOperation(request, bucket) }
+        for document in ObjectDocument.allCases where has(request, document.rawValue) {
+            guard let verb = DocumentVerb(method: request.method), document.allows(verb) else { return nil }
+            return .objectDocument(verb, document, bucket, key)
+        }
         switch request.method {
-        case "GET":
-            if has(request, "acl") { return .getObjectACL(bucket, key) }
-            return has(request, "uploadId") ? .listParts(bucket, key) : .getObject(bucket, key)
+        case "GET": return has(request, "uploadId") ? .listParts(bucket, key) : .getObject(bucket, key)
         case "HEAD": return .headObject(bucket, key)
         case "DELETE": return has(request, "uploadId") ? .abortUpload(bucket, key) : .deleteObject(bucket, key)
         case "PUT":
@@ -143,22 +205,20 @@ enum S3Operation: Sendable, Equatable {
         }
     }
 
-    private static func bucketOperation(_ request: S3Request, _ bucket: String) throws -> S3Operation? {
+    private static func bucketOperation(_ request: S3Request, _ bucket: String) -> S3Operation? {
+        for document in BucketDocument.allCases where has(request, document.rawValue) {
+            guard let verb = DocumentVerb(method: request.method), document.allows(verb) else { return nil }
+            return .bucketDocument(verb, document, bucket)
+        }
         switch request.method {
         case "GET":
-            if has(request, "location") { return .getBucketLocation(bucket) }
             if has(request, "uploads") { return .listUploads(bucket) }
             if has(request, "versions") { return .listObjectVersions(bucket) }
-            if has(request, "acl") { return .getBucketACL(bucket) }
-            if has(request, "versioning") { return .getBucketVersioning(bucket) }
             return request["list-type"] == "2" ? .listObjectsV2(bucket) : .listObjects(bucket)
         case "HEAD": return .headBucket(bucket)
         case "PUT": return .createBucket(bucket)
         case "DELETE": return .deleteBucket(bucket)
-        case "POST":
-            if has(request, "delete") { return .deleteObjects(bucket) }
-            // A browser's form upload.
-            throw S3Error(.notImplemented, "Uploads by POST form are not implemented.")
+        case "POST": return has(request, "delete") ? .deleteObjects(bucket) : .postObject(bucket)
         default: return nil
         }
     }

@@ -14,10 +14,12 @@ struct S3Request: Sendable {
     let bucket: String?
     let key: String?
     let query: [(name: String, value: String)]
-    let headers: HTTPFields
+    var headers: HTTPFields
     let authority: String
     /// The path below the service prefix, still encoded.
     private let innerPath: String
+    /// The host name is that of a website.
+    let isWebsite: Bool
     /// The bucket came from the host name.
     private let isVirtualHost: Bool
 
@@ -50,7 +52,9 @@ struct S3Request: Sendable {
         }
         innerPath = inner
         var path = inner.utf8.dropFirst(inner.utf8.first == 0x2F ? 1 : 0)
-        if let name = Self.hostBucket(authority, configuration.baseDomains) {
+        let website = Self.hostBucket(authority, configuration.websiteDomains)
+        isWebsite = website != nil
+        if let name = website ?? Self.hostBucket(authority, configuration.baseDomains) {
             bucket = name
             isVirtualHost = true
         } else {

@@ -1,118 +1,124 @@
-// Who calls, and who may do what.
+// Who may do what: administrators, then the bucket's policy, then ownership, then access control lists.
 
-public import ObjectStore
+internal import AccessPolicy
+internal import ObjectStore
 
-/// An account that has proved who it is.
-public struct WalrusPrincipal: Sendable, Equatable {
-    /// The account's id, as in `BucketRecord.owner`.
-    public var accountID: String
-    /// A name to show; S3 prints it beside the id.
-    public var displayName: String
-    /// Whether it administers the cloud, and so may do everything.
-    public var isAdministrator: Bool
+/// One question of access.
+struct AccessQuestion {
+    var caller: WalrusCaller
+    var action: WalrusAction
+    var state: BucketState
+    /// The key; nil for the bucket itself.
+    var key: String?
+    /// The object that is there, if the question is about one.
+    var object: ObjectRecord?
+}
 
-    /// Makes a principal.
-    public init(accountID: String, displayName: String, isAdministrator: Bool) {
-        self.accountID = accountID
-        self.displayName = displayName
-        self.isAdministrator = isAdministrator
+enum Access {
+    /// Actions that a bucket's owner may take whatever the policy says, since he could not mend the policy otherwise.
+    private static let alwaysOwners: Set<WalrusAction> = [.getBucketPolicy, .putBucketPolicy, .deleteBucketPolicy]
+
+    /// Who owns an object.
+    static func owner(of object: ObjectRecord, in state: BucketState) -> String {
+        if state.settings.ownership == .enforced { return state.record.owner }
+        return object.attributes.owner ?? state.record.owner
+    }
+
+    /// The list that holds for an object.
+    static func list(of object: ObjectRecord, in state: BucketState) throws -> AccessControlList {
+        let owner = owner(of: object, in: state)
+        guard let text = object.attributes.acl, state.settings.ownership != .enforced else { return .owned(by: owner) }
+        return try ObjectACL.decode(text)
+    }
+
+    static func policyDecision(_ question: AccessQuestion) -> PolicyDecision {
+        guard let policy = question.state.settings.policy else { return .none }
+        let principal = question.caller.principal
+        let tags = question.object?.attributes.tags
+        let facts = question.caller.facts
+        let existing = "s3:existingobjecttag/"
+        return policy.decide(
+            PolicyRequest(
+                principal: principal.map { PolicyPrincipal(account: $0.accountID, userARN: $0.userARN) },
+                action: question.action.rawValue,
+                resource: "arn:aws:s3:::" + question.state.record.name + (question.key.map { "/" + $0 } ?? ""),
+                context: { name in
+                    if name.hasPrefix(existing) {
+                        let key = name.dropFirst(existing.count)
+                        return tags?.first { $0.key.lowercased() == key }.map { [$0.value] }
+                    }
+                    return facts(name)
+                }))
+    }
+
+    static func permits(_ question: AccessQuestion) throws -> Bool {
+        let principal = question.caller.principal
+        if principal?.isAdministrator == true { return true }
+        let state = question.state
+        let isOwner = principal?.accountID == state.record.owner
+        if isOwner, alwaysOwners.contains(question.action), !state.settings.refusesOwner { return true }
+        let block = state.settings.publicAccessBlock
+        switch policyDecision(question) {
+        case .deny: return false
+        case .allow:
+            let isRestricted = block?.restrictBuckets == true && state.settings.policy?.isPublic == true
+            if !isRestricted || isOwner { return true }
+        case .none: break
+        }
+        let ignoresPublic = block?.ignoreACLs == true
+        if let permission = question.action.objectPermission {
+            guard let object = question.object else { return isOwner }
+            let owner = owner(of: object, in: state)
+            if principal?.accountID == owner { return true }
+            return try list(of: object, in: state).permits(principal, permission, ignoringPublic: ignoresPublic)
+        }
+        if isOwner { return true }
+        // The owner of an object has what concerns its lock and tags.
+        if let object = question.object, principal?.accountID == owner(of: object, in: state),
+            question.action.bucketPermission == nil
+        {
+            return true
+        }
+        guard let permission = question.action.bucketPermission, state.settings.ownership != .enforced,
+            let list = state.settings.acl
+        else { return false }
+        return list.permits(principal, permission, ignoringPublic: ignoresPublic)
     }
 }
 
-/// Whoever sent a request.
-public enum WalrusCaller: Sendable, Equatable {
-    /// Nobody in particular: an unsigned request.
-    case anonymous
-    /// An account.
-    case principal(WalrusPrincipal)
-
-    /// The account, if there is one.
-    public var principal: WalrusPrincipal? {
-        if case .principal(let principal) = self { principal } else { nil }
-    }
+extension BucketSettings {
+    /// The owner confirmed that the policy may shut him out as well.
+    var refusesOwner: Bool { selfDenied == true }
 }
 
-/// What an access key stands for.
-public struct S3Credential: Sendable {
-    /// The secret key.
-    public var secret: String
-    /// Who signs with it.
-    public var principal: WalrusPrincipal
-
-    /// Makes a credential.
-    public init(secret: String, principal: WalrusPrincipal) {
-        self.secret = secret
-        self.principal = principal
-    }
-}
-
-/// Where access keys are known: the cloud controller, in this process or over the network.
-public protocol S3CredentialSource: Sendable {
-    /// The credential of an access key id; nil if there is no such key or it is inactive.
-    ///
-    /// - Throws: if the look-up itself fails; the request is then answered with a retryable error.
-    func credential(forAccessKey id: String) async throws -> S3Credential?
-}
-
-/// What can be done to a bucket and what is in it.
-public enum WalrusAction: Sendable, Equatable, CaseIterable {
-    /// See that the bucket exists, where, and what it holds.
-    case listBucket
-    /// Read settings of the bucket.
-    case readBucketSettings
-    /// Delete the bucket.
-    case deleteBucket
-    /// Read an object.
-    case getObject
-    /// Write an object, also in parts.
-    case putObject
-    /// Delete an object.
-    case deleteObject
-    /// See or give up uploads under way.
-    case manageUploads
-}
-
-/// Decides on access.
-public protocol WalrusAccess: Sendable {
-    /// Whether the caller may do this to the bucket, or to the object of that key in it.
-    func permits(_ caller: WalrusCaller, _ action: WalrusAction, bucket: BucketRecord, key: String?) async -> Bool
-}
-
-/// The owner and administrators may do everything, others nothing.
-public struct OwnerAccess: WalrusAccess {
-    /// Makes the rule.
-    public init() {}
-
-    /// See `WalrusAccess`.
-    public func permits(
-        _ caller: WalrusCaller, _ action: WalrusAction, bucket: BucketRecord, key: String?
-    ) async -> Bool {
-        guard let principal = caller.principal else { return false }
-        return principal.isAdministrator || principal.accountID == bucket.owner
-    }
-}
-
-/// Decides on quantities, before anything is written.
-public protocol WalrusQuota: Sendable {
-    /// Throws if the account may not have one more bucket than `present`.
-    func permitBucket(account: String, present: Int) async throws
-    /// Throws if the bucket's owner may not store so many bytes more; nil where the size is not known beforehand.
-    func permitBytes(bucket: BucketRecord, bytes: Int64?) async throws
-}
-
-/// Limits the number of buckets of an account, and nothing else.
-public struct BucketCountQuota: WalrusQuota {
-    /// The most buckets that an account may have.
-    public var maximum: Int
-
-    /// Makes the rule.
-    public init(maximum: Int = 1000) { self.maximum = maximum }
-
-    /// See `WalrusQuota`.
-    public func permitBucket(account: String, present: Int) async throws {
-        guard present < maximum else { throw WalrusError.tooManyBuckets(maximum: maximum) }
+/// Access control lists as attributes of objects keep them: `grantee permission` by line, short and quick to read.
+enum ObjectACL {
+    static func encode(_ list: AccessControlList) -> String {
+        list.grants.map { grant in
+            let grantee =
+                switch grant.grantee {
+                case .account(let id): "=" + id
+                case .allUsers: "*"
+                case .authenticatedUsers: "+"
+                case .logDelivery: "log"
+                }
+            return grant.permission.rawValue + " " + grantee
+        }.joined(separator: "\n")
     }
 
-    /// See `WalrusQuota`.
-    public func permitBytes(bucket: BucketRecord, bytes: Int64?) async throws {}
+    static func decode(_ text: String) throws -> AccessControlList {
+        AccessControlList(
+            grants: try text.split(separator: "\n").map { line in
+                let parts = line.split(separator: " ", maxSplits: 1)
+                guard parts.count == 2, let permission = Permission(rawValue: String(parts[0])) else {
+                    throw ObjectStoreError.failed("the index holds an access control list that cannot be read")
+                }
+                switch parts[1] {
+                case "*": return Grant(.allUsers, permission)
+                case "+": return Grant(.authenticatedUsers, permission)
+                case "log": return Grant(.logDelivery, permission)
+                default: return Grant(.account(String(parts[1].dropFirst())), permission)
+                }
+            })
+    }
 }

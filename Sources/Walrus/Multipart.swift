@@ -4,31 +4,47 @@ public import ObjectStore
 extension Walrus {
     /// Begins a multipart upload.
     public func createUpload(
-        _ caller: WalrusCaller, bucket: String, key: String, attributes: ObjectAttributes
+        _ caller: WalrusCaller, bucket: String, key: String, attributes: ObjectAttributes,
+        write: WriteOptions = WriteOptions()
     ) async throws -> UploadRecord {
-        let record = try await authorised(caller, .putObject, bucket, key: key)
+        let state = try await authorised(caller, .putObject, bucket, key: key)
         try Names.checkKey(key)
+        var attributes = attributes
+        _ = try prepare(caller, state, write, &attributes)
         return try await backend.createUpload(
-            bucket: bucket, key: key, owner: caller.principal?.accountID ?? record.owner, attributes: attributes)
+            bucket: bucket, key: key, owner: caller.principal?.accountID ?? state.record.owner, attributes: attributes)
     }
 
     /// Stores a part.
     public func uploadPart<Body: AsyncSequence & Sendable>(
         _ caller: WalrusCaller, bucket: String, key: String, upload: String, number: Int, options: PutOptions,
-        body: Body
-    ) async throws -> PartRecord where Body.Element == ByteBuffer {
-        let record = try await authorised(caller, .putObject, bucket, key: key)
+        customerKey: CustomerKey? = nil, body: Body
+    ) async throws -> (part: PartRecord, encryption: ObjectEncryption?)
+    where Body.Element == ByteBuffer {
+        let state = try await authorised(caller, .putObject, bucket, key: key)
         guard (1...10_000).contains(number) else { throw WalrusError.invalidPartNumber(number) }
-        try await checkSize(options.expectedSize, in: record)
-        return try await backend.putPart(
+        try await checkSize(options.expectedSize, in: state.record)
+        let encryption = try await backend.upload(bucket: bucket, key: key, id: upload).attributes.encryption
+        var options = options
+        options.key = try self.key(encryption, customerKey)
+        let part = try await backend.putPart(
             bucket: bucket, key: key, upload: upload, number: number, options: options, body: body)
+        return (part, encryption)
+    }
+
+    /// The checksum that the parts of an upload shall have.
+    public func uploadChecksum(
+        _ caller: WalrusCaller, bucket: String, key: String, upload: String
+    ) async throws -> ObjectChecksum? {
+        _ = try await authorised(caller, .putObject, bucket, key: key)
+        return try await backend.upload(bucket: bucket, key: key, id: upload).attributes.checksum
     }
 
     /// Parts after a number, in order.
     public func listParts(
         _ caller: WalrusCaller, bucket: String, key: String, upload: String, after: Int, limit: Int
     ) async throws -> (upload: UploadRecord, parts: [PartRecord]) {
-        _ = try await authorised(caller, .manageUploads, bucket, key: key)
+        _ = try await authorised(caller, .listMultipartUploadParts, bucket, key: key)
         return (
             try await backend.upload(bucket: bucket, key: key, id: upload),
             try await backend.parts(bucket: bucket, key: key, upload: upload, after: after, limit: limit)
@@ -38,14 +54,15 @@ extension Walrus {
     /// Makes an object of the parts.
     public func completeUpload(
         _ caller: WalrusCaller, bucket: String, key: String, upload: String, parts: [CompletedPart],
-        condition: PutCondition
+        options: CompletionOptions
     ) async throws -> ObjectRecord {
         _ = try await authorised(caller, .putObject, bucket, key: key)
         guard !parts.isEmpty else { throw WalrusError.noParts }
+        var options = options
+        options.minimumPartSize = configuration.smallestPart
         do {
             return try await backend.completeUpload(
-                bucket: bucket, key: key, upload: upload, parts: parts, minimumPartSize: configuration.smallestPart,
-                condition: condition)
+                bucket: bucket, key: key, upload: upload, parts: parts, options: options)
         } catch ObjectStoreError.noSuchUpload {
             // A client that lost the answer asks again: if the object is just what these parts make, it is done.
             guard let present = try await present(bucket: bucket, key: key),
@@ -58,14 +75,14 @@ extension Walrus {
     private func present(bucket: String, key: String) async throws -> ObjectRecord? {
         do {
             return try await backend.head(bucket: bucket, key: key)
-        } catch ObjectStoreError.noSuchKey {
+        } catch ObjectStoreError.noSuchKey, ObjectStoreError.isDeleteMarker {
             return nil
         }
     }
 
     /// Ends an upload and drops its parts.
     public func abortUpload(_ caller: WalrusCaller, bucket: String, key: String, upload: String) async throws {
-        _ = try await authorised(caller, .manageUploads, bucket, key: key)
+        _ = try await authorised(caller, .abortMultipartUpload, bucket, key: key)
         try await backend.abortUpload(bucket: bucket, key: key, upload: upload)
     }
 
@@ -73,7 +90,7 @@ extension Walrus {
     public func listUploads(
         _ caller: WalrusCaller, bucket: String, _ query: ListQuery, afterUpload: String
     ) async throws -> ListPage<UploadRecord> {
-        _ = try await authorised(caller, .manageUploads, bucket)
+        _ = try await authorised(caller, .listBucketMultipartUploads, bucket)
         return try await backend.uploads(bucket: bucket, query, afterUpload: afterUpload)
     }
 }

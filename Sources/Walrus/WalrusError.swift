@@ -24,4 +24,20 @@ public enum WalrusError: Error, Sendable, Equatable {
     case tooManyBuckets(maximum: Int)
     /// A copy onto itself that changes nothing.
     case copyOntoItself
+    /// The version is kept by object lock.
+    case locked
+    /// The bucket has no object lock.
+    case noObjectLock
+    /// Versioning of a bucket with object lock cannot be suspended.
+    case lockNeedsVersioning
+    /// Access control lists have no effect in this bucket.
+    case aclsDisabled
+    /// A setting that cannot be; its S3 code.
+    case invalidSetting(String)
+    /// The object is encrypted with a customer's key, which is not in the request.
+    case encryptionKeyNeeded
+    /// The customer's key is not the one.
+    case encryptionKeyWrong
+    /// The object is not encrypted with a customer's key.
+    case encryptionKeyNotApplicable
 }

@@ -113,8 +113,8 @@ import Testing
             #expect(try await reopened.get("large") == bytes)
             let record = try await store.completeUpload(
                 bucket: "bucket", key: "parts", upload: upload.id,
-                parts: [.init(number: 1, etag: hexadecimal(Insecure.MD5.hash(data: bytes)))], minimumPartSize: 0,
-                condition: .none)
+                parts: [.init(number: 1, etag: hexadecimal(Insecure.MD5.hash(data: bytes)))],
+                options: .init(minimumPartSize: 0))
             #expect(record.etag.hasSuffix("-1"))
             #expect(try await reopened.get("parts") == bytes)
             #expect(try reopened.files().count == 2)

@@ -35,7 +35,7 @@ import Testing
             try await fixture.put("key", [UInt8](repeating: 0, count: 1000))
             let former = try await fixture.store.open(bucket: "bucket", key: "key")
             let record = try await fixture.store.completeUpload(
-                bucket: "bucket", key: "key", upload: upload, parts: parts, minimumPartSize: 0, condition: .none)
+                bucket: "bucket", key: "key", upload: upload, parts: parts, options: .init(minimumPartSize: 0))
             let digests = data.flatMap { Array(Insecure.MD5.hash(data: $0)) }
             #expect(record.etag == hexadecimal(Insecure.MD5.hash(data: digests)) + "-5")
             #expect(record.attributes.metadata == ["a": "b"])
@@ -61,8 +61,8 @@ import Testing
             let two = try await Self.part(fixture, upload, 2, [3])
             func complete(_ parts: [CompletedPart], minimum: Int64 = 0) async throws {
                 _ = try await fixture.store.completeUpload(
-                    bucket: "bucket", key: "key", upload: upload, parts: parts, minimumPartSize: minimum,
-                    condition: .none)
+                    bucket: "bucket", key: "key", upload: upload, parts: parts, options: .init(minimumPartSize: minimum)
+                )
             }
             await #expect(throws: ObjectStoreError.invalidPartOrder) { try await complete([two, one]) }
             await #expect(throws: ObjectStoreError.invalidPartOrder) { try await complete([one, one]) }

@@ -67,15 +67,11 @@ import Testing
             _ = try await server.send("PUT", "/bucket")
             _ = try await server.send("PUT", "/bucket/k", [1])
             for (method, target, headers) in [
-                ("PUT", "/bucket?acl", []), ("PUT", "/bucket/k?acl", []), ("GET", "/bucket?policy", []),
-                ("PUT", "/bucket?versioning", []),
-                ("DELETE", "/bucket/k?versionId=9", []), ("GET", "/bucket/k?versionId=1", []),
-                ("PUT", "/bucket/k?tagging", []),
-                ("GET", "/bucket?lifecycle", []), ("GET", "/bucket/k?partNumber=1", []), ("POST", "/bucket", []),
-                ("PUT", "/bucket/n", [("x-amz-acl", "public-read")]), ("PUT", "/bucket/n", [("x-amz-tagging", "a=b")]),
-                ("PUT", "/bucket/n", [("x-amz-server-side-encryption", "AES256")]),
+                ("GET", "/bucket?replication", []), ("GET", "/bucket?inventory", []), ("GET", "/bucket?analytics", []),
+                ("POST", "/bucket/k?restore", []), ("GET", "/bucket/k?torrent", []), ("POST", "/bucket/k?select", []),
+                ("PUT", "/bucket/n", [("x-amz-server-side-encryption", "aws:kms")]),
                 ("PUT", "/bucket/n", [("x-amz-storage-class", "GLACIER")]),
-                ("PUT", "/bucket/n", [("x-amz-object-lock-mode", "GOVERNANCE")]),
+                ("PUT", "/bucket/n", [("x-amz-mfa", "1 2")]),
             ] as [(String, String, [(String, String)])] {
                 let reply = try await server.send(method, target, headers: headers)
                 #expect(reply.refusal == "501 NotImplemented", "\(method) \(target)")

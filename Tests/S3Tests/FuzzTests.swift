@@ -56,6 +56,66 @@ import Testing
         }
     }
 
+    @Test func `forms decode alike however they are cut, and mutations never crash`() {
+        var random = Generator(state: 21)
+        let sample = Array(
+            ("--B\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk\r\n--B\r\nContent-Disposition: form-data; "
+                + "name=\"file\"; filename=\"a\\\"b\"\r\nContent-Type: x/y\r\n\r\n12\r\n-\r\n--C\r\n--B--\r\n").utf8)
+        for round in 0..<2_000 {
+            var body = sample
+            if round % 2 == 1 {
+                for _ in 0..<3 {
+                    body[Int.random(in: 0..<body.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                }
+            }
+            guard var decoder = FormDecoder(contentType: "multipart/form-data; boundary=B") else { return }
+            var file: [UInt8] = []
+            var fields: [String] = []
+            do throws(S3Error) {
+                var offset = 0
+                while offset < body.count {
+                    let end = min(offset + Int.random(in: 1...30, using: &random), body.count)
+                    for event in try decoder.decode(ByteBuffer(bytes: body[offset..<end])) {
+                        switch event {
+                        case .field(let name, let value): fields.append(name + "=" + value)
+                        case .data(let data): file += Array(data.readableBytesView)
+                        case .file, .end: break
+                        }
+                    }
+                    offset = end
+                }
+                try decoder.finish()
+                if round % 2 == 0 {
+                    #expect(fields == ["key=k"])
+                    #expect(String(decoding: file, as: UTF8.self) == "12\r\n-\r\n--C")
+                }
+            } catch {
+                #expect(round % 2 == 1, "\(error)")
+            }
+        }
+    }
+
+    @Test func `form policies of any bytes are read or refused`() {
+        var random = Generator(state: 31)
+        let sample = Array(
+            "{\"expiration\":\"2030-01-01T00:00:00Z\",\"conditions\":[{\"a\":\"b\"},[\"eq\",\"$c\",\"d\"],[\"content-length-range\",1,2]]}"
+                .utf8)
+        var refused = 0
+        for _ in 0..<2_000 {
+            var bytes = sample
+            for _ in 0..<3 {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            do throws(S3Error) {
+                try PostPolicy(bytes).check(["a": "b", "c": "d"], now: 0)
+            } catch {
+                refused += 1
+            }
+        }
+        #expect(refused > 0)
+        #expect(throws: Never.self) { try PostPolicy(sample).check(["a": "b", "c": "d"], now: 0) }
+    }
+
     @Test func `random requests get an answer of S3`() async throws {
         try await Server.with { server in
             var random = Generator(state: 12)

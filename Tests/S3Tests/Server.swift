@@ -38,7 +38,8 @@ struct Server: Sendable {
         let store = try await FileBackend.open(.init(root: root, reserve: reserve))
         let walrus = Walrus(backend: store, configuration: .init(smallestPart: smallestPart))
         let responder = S3Responder<BasicRequestContext>(
-            walrus: walrus, credentials: Keys(), configuration: .init(baseDomains: baseDomains))
+            walrus: walrus, credentials: Keys(),
+            configuration: .init(baseDomains: baseDomains, websiteDomains: ["web.test"]))
         var logger = Logger(label: "S3Tests")
         logger.logLevel = .critical
         let (ports, found) = AsyncStream<Int>.makeStream()

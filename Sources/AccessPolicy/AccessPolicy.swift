@@ -1,0 +1,142 @@
+// The policy language of AWS ("IAM JSON policy elements reference"), as bucket policies and identity policies use it.
+//
+// Here: reading a document, and deciding on one request by it. Values only: who calls, what he asks for and the facts
+// about the request come in as arguments. Not here: what follows when no statement says anything (the service's other
+// rules), and which actions and condition keys a service has.
+// It fails with `PolicyError`, which says what is wrong with the document.
+
+internal import JSON
+
+/// Why a document is no policy. The text is for whoever wrote it.
+public struct PolicyError: Error, Sendable, Equatable {
+    /// What is wrong.
+    public var message: String
+
+    init(_ message: String) { self.message = message }
+}
+
+/// What a policy says of a request.
+public enum PolicyDecision: Sendable, Equatable {
+    /// A statement allows it and none denies it.
+    case allow
+    /// A statement denies it, whatever else allows it.
+    case deny
+    /// Nothing is said.
+    case none
+}
+
+/// Who asks.
+public struct PolicyPrincipal: Sendable, Equatable {
+    /// The account's id.
+    public var account: String
+    /// The user's ARN; nil for the account itself.
+    public var userARN: String?
+    /// The id that stands for the account in access control lists.
+    public var canonicalID: String
+
+    /// Makes a principal.
+    public init(account: String, userARN: String? = nil, canonicalID: String? = nil) {
+        self.account = account
+        self.userARN = userARN
+        self.canonicalID = canonicalID ?? account
+    }
+}
+
+/// One question to a policy.
+public struct PolicyRequest: Sendable {
+    /// Who asks; nil for anybody.
+    public var principal: PolicyPrincipal?
+    /// `service:Action`.
+    public var action: String
+    /// The resource's ARN.
+    public var resource: String
+    /// The values of a condition key by its name in lower case; nil where the request has none.
+    public var context: @Sendable (String) -> [String]?
+
+    /// Makes a question.
+    public init(
+        principal: PolicyPrincipal?, action: String, resource: String,
+        context: @escaping @Sendable (String) -> [String]? = { _ in nil }
+    ) {
+        self.principal = principal
+        self.action = action
+        self.resource = resource
+        self.context = context
+    }
+}
+
+/// A policy document.
+public struct Policy: Sendable {
+    /// Its statements, in order.
+    public let statements: [PolicyStatement]
+
+    /// Reads a document of at most 64 KiB.
+    public init(_ bytes: [UInt8]) throws(PolicyError) {
+        guard bytes.count <= 64 << 10 else { throw PolicyError("The policy is larger than 64 KiB.") }
+        let value: JSONValue
+        do throws(JSONError) {
+            value = try JSONValue.parse(bytes, maximumDepth: 16)
+        } catch {
+            throw PolicyError("Policies must be valid JSON: \(error)")
+        }
+        guard let members = value.objectMembers else {
+            throw PolicyError("Policies must be valid JSON and the first byte must be '{'")
+        }
+        for member in members where !["Version", "Id", "Statement"].contains(member.name) {
+            throw PolicyError("Unknown field \(member.name)")
+        }
+        if let version = value["Version"] {
+            guard let text = version.text, ["2012-10-17", "2008-10-17"].contains(text) else {
+                throw PolicyError("The policy must contain a valid version string")
+            }
+        }
+        guard let statement = value["Statement"] else { throw PolicyError("Missing required field Statement") }
+        let items = statement.elements ?? [statement]
+        guard !items.isEmpty else { throw PolicyError("Could not parse the policy: Statement is empty!") }
+        var statements: [PolicyStatement] = []
+        for item in items { statements.append(try PolicyStatement(item)) }
+        self.statements = statements
+    }
+
+    /// What the document says of a request: a denial outweighs everything.
+    public func decide(_ request: PolicyRequest) -> PolicyDecision {
+        var decision = PolicyDecision.none
+        for statement in statements where statement.applies(to: request) {
+            if statement.effect == .deny { return .deny }
+            decision = .allow
+        }
+        return decision
+    }
+
+    /// Whether it allows something to anybody without a condition that names who or where.
+    public var isPublic: Bool { statements.contains { $0.isPublic } }
+}
+
+/// Pattern matching with `*` (any characters) and `?` (one).
+public enum PolicyPattern {
+    /// Whether the text matches, by bytes; the time is at most the product of the lengths.
+    public static func matches(_ text: String, _ pattern: String, ignoringCase: Bool = false) -> Bool {
+        let text = Array((ignoringCase ? text.lowercased() : text).utf8)
+        let pattern = Array((ignoringCase ? pattern.lowercased() : pattern).utf8)
+        var at = 0
+        var position = 0
+        var star: (pattern: Int, text: Int)?
+        while at < text.count {
+            if position < pattern.count, pattern[position] == UInt8(ascii: "*") {
+                star = (position, at)
+                position += 1
+            } else if position < pattern.count, pattern[position] == UInt8(ascii: "?") || pattern[position] == text[at]
+            {
+                position += 1
+                at += 1
+            } else if let last = star {
+                position = last.pattern + 1
+                at = last.text + 1
+                star = (last.pattern, at)
+            } else {
+                return false
+            }
+        }
+        return pattern[position...].allSatisfy { $0 == UInt8(ascii: "*") }
+    }
+}
