@@ -20,7 +20,8 @@ import Testing
         ("n % 2", true), ("n / 2 == 1", true), ("-n / 2 == -2", true), ("010 == 8", true), ("'a' 'b' == 'ab'", true),
         ("os and n", true), ("a and not off or missing", true), ("not a or off", false), ("os not in ('x',)", true),
         ("name == 'compute-0-0'", true), ("(a)", true), ("()", false), ("1.5 > n", false), ("not not a", true),
-        ("'' or off", false),
+        ("'' or off", false), ("['linux'] > ''", false), ("('linux', 1) > 'z'", true), ("[1] == (1,)", false),
+        ("[1, 2] < [1, 3]", true),
     ])
     func conditionsHaveTheValueThatPythonGives(text: String, value: Bool) throws {
         #expect(try Condition(text).holds(host) == value)

@@ -20,13 +20,15 @@ public struct Condition: Sendable {
         case integer(Int)
         case float(Double)
         case text(String)
-        case sequence([Value])
+        case list([Value])
+        case tuple([Value])
     }
 
     indirect enum Expression: Sendable {
         case value(Value)
         case name(String)
-        case sequence([Expression])
+        case list([Expression])
+        case tuple([Expression])
         case not(Expression)
         case negative(Expression)
         case and(Expression, Expression)
@@ -79,7 +81,7 @@ public struct Condition: Sendable {
         case .integer(let value): value != 0
         case .float(let value): value != 0
         case .text(let value): !value.isEmpty
-        case .sequence(let values): !values.isEmpty
+        case .list(let values), .tuple(let values): !values.isEmpty
         }
     }
 
@@ -100,10 +102,11 @@ public struct Condition: Sendable {
         switch expression {
         case .value(let value): return value
         case .name(let name): return attributes[name].map(converted) ?? .none
-        case .sequence(let items):
+        case .list(let items), .tuple(let items):
             var values: [Value] = []
             for item in items { values.append(try evaluate(item, attributes)) }
-            return .sequence(values)
+            if case .list = expression { return .list(values) }
+            return .tuple(values)
         case .not(let operand): return .boolean(!isTrue(try evaluate(operand, attributes)))
         case .negative(let operand):
             switch number(try evaluate(operand, attributes)) {
@@ -156,7 +159,7 @@ public struct Condition: Sendable {
         case "in", "not in":
             let found: Bool
             switch (left, right) {
-            case (_, .sequence(let values)): found = values.contains { order(left, $0) == 0 }
+            case (_, .list(let values)), (_, .tuple(let values)): found = values.contains { order(left, $0) == 0 }
             case (.text(let part), .text(let whole)): found = part.isEmpty || whole.contains(part)
             case (_, .text):
                 throw Failure(description: "'in' looks for what is no text within a text; Python stops there")
@@ -177,8 +180,9 @@ public struct Condition: Sendable {
             switch value {
             case .none: 0
             case .boolean, .integer, .float: 1
-            case .text: 2
-            case .sequence: 3
+            case .list: 2
+            case .text: 3
+            case .tuple: 4
             }
         }
         func sign<Item: Comparable>(_ one: Item, _ other: Item) -> Int { one < other ? -1 : one == other ? 0 : 1 }
@@ -191,7 +195,7 @@ public struct Condition: Sendable {
         case (.text(let one), .text(let other)):
             if one.utf8.elementsEqual(other.utf8) { return 0 }
             return one.utf8.lexicographicallyPrecedes(other.utf8) ? -1 : 1
-        case (.sequence(let one), .sequence(let other)):
+        case (.list(let one), .list(let other)), (.tuple(let one), .tuple(let other)):
             for (left, right) in zip(one, other) {
                 let result = order(left, right)
                 if result != 0 { return result }

@@ -168,7 +168,7 @@ struct ConditionParser {
                 }
             }
             if items.isEmpty { isSequence = true }
-            result = isSequence ? .sequence(items) : items[0]
+            result = isSequence ? (close == ")" ? .tuple(items) : .list(items)) : items[0]
         case .end: throw failure("it ends where a value is expected")
         default: throw failure("'\(shown(token))' is not expected here")
         }
