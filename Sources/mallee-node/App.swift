@@ -1,6 +1,7 @@
 // mallee-node: the node controller as a process.
 //
 //   mallee-node --config FILE [--stop-guests-on-exit]
+//   mallee-node doctor --config FILE [--json]
 //   mallee-node relay SOCKET        joins standard input and output to a guest's metadata socket (started by QEMU)
 //   mallee-node --version
 //
@@ -13,12 +14,14 @@ import Posix
 struct App {
     static let usage = """
         usage: mallee-node --config FILE [--stop-guests-on-exit]
+               mallee-node doctor --config FILE [--json]
                mallee-node relay SOCKET
                mallee-node --version
 
         SIGTERM ends the node controller and leaves guests running (with --stop-guests-on-exit: as SIGINT).
         SIGINT and SIGUSR1 switch all guests off first; they are started again with the node controller.
         SIGHUP opens the log file anew.
+        doctor examines this host and says what to do; status 0 all is well, 1 warnings, 2 failures.
 
         """
 
@@ -38,6 +41,8 @@ struct App {
         case "relay":
             guard arguments.count == 2 else { return misused("relay needs the path of one socket") }
             return Relay.run(socket: arguments[1])
+        case "doctor":
+            return try doctor(Array(arguments.dropFirst()))
         case "--version":
             try Output.write("mallee-node \(NodeVersion.text)\n")
             return 0
@@ -47,6 +52,25 @@ struct App {
         default:
             return serve(arguments)
         }
+    }
+
+    private static func doctor(_ arguments: [String]) throws(PosixError) -> Int32 {
+        var file = "/etc/mallee/node.conf"
+        var isJSON = false
+        var index = 0
+        while index < arguments.count {
+            switch arguments[index] {
+            case "--config" where index + 1 < arguments.count:
+                file = arguments[index + 1]
+                index += 1
+            case "--json": isJSON = true
+            case let other: return misused("\(other) is not understood")
+            }
+            index += 1
+        }
+        let report = NodeDoctor(configurationFile: file).run()
+        try Output.write(isJSON ? report.json : report.text)
+        return report.status
     }
 
     private static func serve(_ arguments: [String]) -> Int32 {
@@ -67,7 +91,7 @@ struct App {
         do throws(NodeProcess.Failure) {
             let process = try NodeProcess(configurationFile: file)
             try process.start()
-            notify(process) { () throws(PosixError) in try ServiceNotification().ready("Serving.") }
+            notify(process) { () throws(PosixError) in try ServiceNotification().ready("Running.") }
             return wait(process, stopsGuests)
         } catch {
             Output.error("mallee-node: \(error)")

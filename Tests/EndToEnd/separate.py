@@ -1,0 +1,365 @@
+"""The services as processes of their own, each from its configuration file: a front end made by `mallee init` from the
+shipped files, a node that enrols, a real instance. Each service is killed and started again while the instance runs; it stays."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from harness import free_ports, main, wait_for
+
+SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "rpmspec", "conf")
+# A user id that no distribution gives away.
+SERVICE_USER = 64987
+PORTS = {"CLOUD_PORT": 0, "CC_PORT": 1, "ENROLMENT_PORT": 4, "CONTROL_PORT": 5, "WALRUS_PORT": 7, "LISTEN_PORT": 2}
+
+
+class Service:
+    """One daemon, supervised as systemd does it: by the datagrams that it sends."""
+
+    def __init__(self, host, name, command, user=None):
+        self.name = name
+        self.command = command
+        self.user = user
+        self.log = os.path.join(host.root, "var/log/mallee", name + ".log")
+        self.output = os.path.join(host.root, name + ".output")
+        self.address = os.path.join(host.root, name + ".notify")
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(self.address)
+        os.chmod(self.address, 0o777)
+        self.process = None
+
+    def start(self):
+        self.drain()
+        more = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        with open(self.output, "ab") as out:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": self.address}, **more)
+        self.wait_notified("READY=1", 60)
+        return self
+
+    def drain(self):
+        self.manager.settimeout(0)
+        try:
+            while True:
+                self.manager.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def wait_notified(self, line, seconds):
+        self.manager.settimeout(0.2)
+
+        def came():
+            try:
+                return line in self.manager.recv(4096).decode().split("\n")
+            except socket.timeout:
+                assert self.process.poll() is None, f"{self.name} ended:\n{self.tail()}"
+                return False
+        wait_for(f"{self.name} says {line}", came, seconds, 0)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self):
+        """As systemd stops it; it must say so and end well."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0, f"{self.name} ended with {self.process.returncode}:\n{self.tail()}"
+        self.manager.settimeout(1)
+        assert b"STOPPING=1" in self.manager.recv(4096), f"{self.name} did not say that it stops"
+
+    def tail(self):
+        text = f"-- {self.name}\n"
+        for path in (self.log, self.output):
+            if os.path.exists(path):
+                with open(path, errors="replace") as file:
+                    text += file.read()[-2500:]
+        return text
+
+
+class FrontEnd:
+    """A host's files below a directory, made by `mallee init --root`."""
+
+    def __init__(self, binaries):
+        self.mallee = os.path.join(os.path.abspath(binaries), "mallee")
+        self.node_binary = self.mallee + "-node"
+        self.root = tempfile.mkdtemp(prefix="mallee-separate-")
+        os.chmod(self.root, 0o755)
+        base = free_ports(12)
+        self.ports = {key: base + offset for key, offset in PORTS.items()}
+        self.user = self.service_user()
+        os.makedirs(self.path("/etc/mallee"))
+        for name in ("cloud", "walrus", "cluster"):
+            with open(os.path.join(SHIPPED, name + ".conf")) as file:
+                text = file.read()
+            for key, port in self.ports.items():
+                if f"#{key}=" in text:
+                    text += f'{key}="{port}"\n'
+            with open(self.path(f"/etc/mallee/{name}.conf"), "w") as file:
+                file.write(text)
+        if self.user is not None:
+            with open(self.path("/etc/passwd"), "w") as file:
+                file.write(f"root:x:0:0::/root:/bin/sh\nmallee:x:{self.user}:{self.user}::/var/lib/mallee:/sbin/nologin\n")
+
+    def service_user(self):
+        """As root the services run as a user of their own, if that user can reach the programs."""
+        if os.geteuid() != 0:
+            return None
+        try:
+            pwd.getpwuid(SERVICE_USER)
+            return None
+        except KeyError:
+            pass
+        try:
+            subprocess.run([self.mallee, "--version"], user=SERVICE_USER, group=SERVICE_USER, extra_groups=[],
+                           check=True, capture_output=True, timeout=30)
+            return SERVICE_USER
+        except (OSError, subprocess.CalledProcessError):
+            return None
+
+    def path(self, path):
+        return self.root + path
+
+    def run(self, *arguments, status=(0,)):
+        done = subprocess.run([self.mallee, *arguments], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode in status, f"mallee {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def init(self, *more):
+        return self.run("init", "--root", self.root, "--zone", "zone1", "--address", "127.0.0.1",
+                        "--address-block", "127.77.0.0/16", *more)
+
+    def service(self, name):
+        """Its configuration as it would be below this root."""
+        with open(self.path(f"/etc/mallee/{name}.conf")) as file:
+            text = file.read().replace('="/var/', f'="{self.root}/var/')
+        copy = self.path(f"/{name}.conf")
+        with open(copy, "w") as file:
+            file.write(text)
+        return Service(self, name, [self.mallee, name, "--config", copy], self.user)
+
+    def node(self, name):
+        with open(os.path.join(SHIPPED, "node.conf")) as file:
+            shipped = file.read()
+        for line in ('STATE_DIR="/var/lib/mallee/node"', 'LOG_FILE="/var/log/mallee/node.log"'):
+            assert line in shipped, f"node.conf lacks {line}"
+        text = shipped.replace('="/var/lib/mallee/node"', f'="{self.path("/node")}"').replace(
+            '="/var/', f'="{self.root}/var/')
+        values = {
+            "NODE_NAME": name, "LISTEN_ADDRESS": "127.0.0.1", "ADVERTISED_ADDRESS": "127.0.0.1",
+            "LISTEN_PORT": self.ports["LISTEN_PORT"], "MAX_MEM": 1024, "CORES_OVERCOMMIT": "4",
+            "CLUSTER_ENDPOINT": f"https://127.0.0.1:{self.ports['CC_PORT']}/services/ClusterController",
+            "ENROLMENT_ENDPOINT": f"https://127.0.0.1:{self.ports['ENROLMENT_PORT']}/services/Enrolment",
+            "ENROLMENT_SECRET_FILE": self.path("/etc/mallee/enrolment.secret"),
+            "AUTHORITY_FINGERPRINT_FILE": self.path("/etc/mallee/authority.fingerprint")}
+        with open(self.path("/node.conf"), "w") as file:
+            file.write(text + "".join(f'{key}="{value}"\n' for key, value in values.items()))
+        return Service(self, "node", [self.node_binary, "--config", self.path("/node.conf")])
+
+    def ec2(self):
+        environment = {}
+        with open(self.path("/var/lib/mallee/cloud/eucarc")) as file:
+            for line in file:
+                if line.startswith("export "):
+                    name, value = line[len("export "):].strip().split("=", 1)
+                    environment[name] = value.strip("'")
+        return boto3.client(
+            "ec2", endpoint_url=environment["AWS_ENDPOINT_URL_EC2"], region_name=environment["AWS_DEFAULT_REGION"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            config=botocore.config.Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30))
+
+    def guests(self):
+        """Pids of the QEMU processes below this root."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    command = file.read().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if "qemu-system" in command[0] and any(self.root in part for part in command):
+                found.append(int(pid))
+        return found
+
+    def remove(self, services):
+        for service in services:
+            if service.process and service.process.poll() is None:
+                service.kill()
+        for pid in self.guests():
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def snapshot(root):
+    """Content, owner and rights of every file."""
+    found = {}
+    for directory, _, files in os.walk(root):
+        for name in [*files, "."]:
+            path = os.path.join(directory, name)
+            status = os.lstat(path)
+            content = b""
+            if stat.S_ISREG(status.st_mode):
+                with open(path, "rb") as file:
+                    content = file.read()
+            found[os.path.normpath(path)] = (content, status.st_uid, status.st_gid, status.st_mode)
+    return found
+
+
+def test_init_makes_a_front_end_with_right_owners(binaries, _):
+    host = FrontEnd(binaries)
+    try:
+        host.init()
+        before = snapshot(host.root)
+        again = host.init()
+        assert snapshot(host.root) == before, "a second run changes nothing"
+        assert "differs" not in again, again
+        assert 'ZONE to "zone1", not "other"' in host.run(
+            "init", "--root", host.root, "--zone", "other", "--address", "127.0.0.1", "--address-block", "127.77.0.0/16")
+        assert snapshot(host.root) == before, "other values are told and not taken"
+        for wrong in (["--zone", "a b"], ["--zone", "z", "--address", "nowhere"], ["--zone", "z", "--address", "0.0.0.0"]):
+            done = subprocess.run([host.mallee, "init", "--root", host.root, "--address", "127.0.0.1", *wrong],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 64, done
+        for path in before:
+            if any(word in path for word in ("ca.key", "component.key", "secret")):
+                assert before[path][3] & 0o077 == 0, f"{path} is open"
+        if host.user is not None:
+            for path in ("", "/authority/ca.key", "/identity/cloud/component.key", "/cluster/enrolment.secret", "/walrus"):
+                assert os.lstat(host.path("/var/lib/mallee" + path)).st_uid == host.user, path
+            for path in ("/etc/mallee/enrolment.secret", "/var/lib/mallee/admin", "/var/lib/mallee/admin/component.key"):
+                assert os.lstat(host.path(path)).st_uid == 0, path
+            conf = os.lstat(host.path("/etc/mallee/cloud.conf"))
+            assert conf.st_uid == 0, conf
+            # A link that the services' user laid leads root nowhere.
+            target = host.path("/root-only")
+            os.mkdir(target, 0o700)
+            shutil.rmtree(host.path("/var/lib/mallee/identity/walrus"))
+            os.symlink(target, host.path("/var/lib/mallee/identity/walrus"))
+            os.lchown(host.path("/var/lib/mallee/identity/walrus"), host.user, host.user)
+            host.run("init", "--root", host.root, "--zone", "zone1", "--address", "127.0.0.1", status=(1,))
+            assert os.listdir(target) == [], "root's files went where a link led"
+            assert os.lstat(target).st_uid == 0
+    finally:
+        host.remove([])
+
+
+def findings(host):
+    answer = json.loads(host.run("doctor", "--json", "--root", host.root, status=(0, 1, 2)))
+    return {f"{f['level']} {f['check']}: {f['message']}" for f in answer["findings"]}
+
+
+def test_each_service_by_itself(binaries, _):
+    host = FrontEnd(binaries)
+    services = []
+    try:
+        host.init("--public-address", "127.0.0.1")
+        before = findings(host)
+        assert any(f.startswith("fail ports") for f in before), before
+
+        for name in ("cluster", "cloud", "walrus"):
+            services.append(host.service(name).start())
+        node = host.node("node1")
+        services.append(node.start())
+        ec2 = host.ec2()
+        wait_for("the node is up", lambda: any("has 1, 1 of them up" in f for f in findings(host)), 30, 0.5)
+
+        # The doctor finds nothing to complain of in what these processes are.
+        healthy = findings(host)
+        for check in ("configuration", "ports", "certificates", "enrolment", "cloud", "walrus", "cluster", "nodes"):
+            mine = {f for f in healthy if f.split(": ")[0].split(" ")[1] == check}
+            assert mine and all(f.startswith("ok") for f in mine), f"{check}: {healthy}"
+        done = subprocess.run([host.node_binary, "doctor", "--config", host.path("/node.conf"), "--json"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        report = json.loads(done.stdout)
+        assert done.returncode == report["status"], done
+        for check in ("configuration", "enrolment", "certificates", "cluster", "port", "disk"):
+            mine = [f for f in report["findings"] if f["check"] == check]
+            assert mine and all(f["level"] in ("ok", "warn") for f in mine), mine
+        assert any("is served by mallee-node" in f["message"] for f in report["findings"]), report
+
+        eucarc = host.path("/var/lib/mallee/cloud/eucarc")
+        subprocess.run([host.mallee, "image", "demo", "--credentials", eucarc, "--state-dir", host.path("/demo")],
+                       check=True, capture_output=True, timeout=300)
+        image = ec2.describe_images(Owners=["self"])["Images"]
+        image = next(i["ImageId"] for i in image if i["ImageType"] == "machine")
+        key = ec2.create_key_pair(KeyName="mine")["KeyMaterial"]
+        key_file = host.path("/key.pem")
+        with open(os.open(key_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write(key)
+        ec2.authorize_security_group_ingress(
+            GroupName="default", IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+        instance = ec2.run_instances(
+            ImageId=image, InstanceType="m1.small", KeyName="mine", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+
+        def describe():
+            # A service that is just being started again may refuse.
+            try:
+                found = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+                return None
+            assert found["State"]["Name"] in ("pending", "running"), found
+            return found
+
+        def running():
+            found = describe()
+            return found if found and found["State"]["Name"] == "running" else None
+
+        address = wait_for(f"{instance} runs", running, 90, 0.3)["PublicIpAddress"]
+
+        def console():
+            return ec2.get_console_output(InstanceId=instance).get("Output") or ""
+        wait_for("the guest is ready", lambda: f"ready, instance {instance}" in console(), 90, 0.5)
+        pids = host.guests()
+        assert len(pids) == 1, pids
+
+        def logs_in():
+            return subprocess.run(
+                ["ssh", "-i", key_file, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                 "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", f"root@{address}", "hostname"],
+                capture_output=True, text=True, timeout=60, check=False).returncode == 0
+        # Without root no port below 1024 can be forwarded.
+        if os.geteuid() == 0:
+            wait_for("ssh", logs_in, 60, 0.5)
+
+        for service in services:
+            service.kill()
+            assert host.guests() == pids, f"the guest went with {service.name}"
+            service.start()
+            wait_for(f"{instance} is known after {service.name} came back", running, 30, 0.2)
+            assert host.guests() == pids, f"another guest after {service.name} came back"
+        # All is as it was for those who use it, too.
+        wait_for("console", lambda: f"ready, instance {instance}" in console(), 30, 0.3)
+        if os.geteuid() == 0:
+            wait_for("ssh", logs_in, 30, 0.5)
+
+        for service in services:
+            os.rename(service.log, service.log + ".moved")
+            service.process.send_signal(signal.SIGHUP)
+            wait_for(f"{service.name} opens its log anew", lambda s=service: os.path.exists(s.log), 10, 0.05)
+            assert service.process.poll() is None, service.tail()
+
+        ec2.terminate_instances(InstanceIds=[instance])
+        wait_for("terminated", lambda: ec2.describe_instances(
+            InstanceIds=[instance])["Reservations"][0]["Instances"][0]["State"]["Name"] == "terminated", 60, 0.3)
+        wait_for("its process is gone", lambda: not host.guests(), 20, 0.1)
+        for service in reversed(services):
+            service.stop()
+    except Exception:
+        print("\n".join(service.tail() for service in services))
+        raise
+    finally:
+        host.remove(services)
+
+
+main([test_init_makes_a_front_end_with_right_owners, test_each_service_by_itself])
