@@ -83,6 +83,9 @@ import Testing
         try other.write(
             "roll/nodes/demo-server.xml", Fixture.server.replacing("/etc/demo/secret", with: "/etc/nowhere/secret"))
         try other.buildKickstart()
+        // Newer than the one in the shared directory, whatever the clock's resolution.
+        try FileSystem.touch(
+            other.path("packages/noarch/roll-demo-kickstart-1.0-1.noarch.rpm"), at: 2_000_000_000_000)
         var builder = other.builder
         builder.packageDirectories = [fixture.path("packages"), other.path("packages")]
         let findings = verify(try builder.build()[0].path)
@@ -106,6 +109,10 @@ import Testing
             "<edge from=\"demo-client\" cond=\"demo\"><to>demo-server</to></edge>\n"
                 + "<edge from=\"demo-server\" cond=\"demo\"><to>demo-client</to></edge>\n</graph>",
             "the edges form a cycle: demo-client → demo-server → demo-client", 6
+        ),
+        (
+            "</graph>", "<edge from=\"demo-client\" to=\"demo-client\" cond=\"demo\"/>\n</graph>",
+            "the edges form a cycle: demo-client → demo-client", 6
         ),
         (
             "</graph>", "<edge from=\"demo-client\"><to>demo-server</to></edge>\n</graph>",

@@ -142,6 +142,20 @@ import Testing
         }
     }
 
+    @Test func aNodeFileWithADoctypeOnTheDiscIsFound() throws {
+        let fixture = try Fixture()
+        try fixture.write(
+            "roll/nodes/demo-client.xml",
+            Fixture.client.replacing("<kickstart ", with: "<!DOCTYPE kickstart SYSTEM \"x\">\n<kickstart "))
+        try fixture.write("roll/graphs/default/demo.xml", Fixture.graph.replacing("</graph>", with: "<graph>"))
+        let findings = verify(try fixture.make())
+        expectError(
+            findings, "a DOCTYPE or other declaration is not allowed",
+            at: "roll-demo-kickstart-1.0-1.noarch.rpm:/export/profile/nodes/demo-client.xml", line: 2)
+        #expect(findings.contains { $0.cure == "remove the DOCTYPE" })
+        expectError(findings, "is no XML", at: "/export/profile/graphs/default/demo.xml", line: 7)
+    }
+
     @Test func packagesForNewerRPMOrOtherPlacesAreFound() throws {
         let fixture = try Fixture()
         try fixture.build("demo-base", payload: "w19.zstdio")

@@ -52,6 +52,7 @@ public struct RollBuilder {
         let path: String
         let fileName: RPMFileName
         let package: RPMPackage
+        /// Milliseconds since 1970.
         let modified: Int64
     }
 
@@ -160,7 +161,7 @@ public struct RollBuilder {
             }
             let candidate = Candidate(
                 path: path, fileName: name, package: package,
-                modified: try FileSystem.status(path).modified / 1000)
+                modified: try FileSystem.status(path).modified)
             if let other = newest[name.key] {
                 let keep = try Self.newer(candidate, other)
                 let drop = keep.path == candidate.path ? other : candidate

@@ -58,6 +58,7 @@ extension RollVerifier {
             return
         }
         checkContents(profile, file, roll, parts[0])
+        // A package that cannot be read is reported with itself.
         let owned = Set(
             files.compactMap { try? $0.package.get() }.flatMap(\.files).filter(\.isDirectory).map(\.path))
         let named = checkNodes(profile, roll, ownedDirectories: owned)
@@ -241,6 +242,7 @@ extension RollVerifier {
             }
         }
         var provided: [String: String] = [:]
+        // Packages that cannot be read are reported with themselves.
         for file in files {
             guard let package = try? file.package.get(), package.arch != "src" else { continue }
             for item in package.provides { provided[item.name] = package.name }
