@@ -122,7 +122,7 @@ def drive_cluster(made, direct=None):
     """The cloud controller's part of the cluster contract, with one node registered."""
     service = made.service
     nodes = wait_for(
-        "the node has registered", lambda: (lambda n: n if n and n[0].state == "up" else None)(service.DescribeNodes()),
+        "the node has registered", lambda: (lambda n: n if n and n[0].state == "up" else None)(service.DescribeNodes().node),
         30, 0.1)
     assert len(nodes) == 1 and nodes[0].nodeName == "node-1" and nodes[0].lastSeen, nodes
     small = {"name": "m1.small", "cores": 1, "memoryMiB": 128, "diskGiB": 2}
@@ -248,7 +248,7 @@ def test_mutual_tls(binaries, _):
         unknown = "i-" + "0" * 17
         fault(stranger, lambda: stranger.service.TerminateInstances(instanceId=[unknown]), "invalid-request",
               "node:node-2", "cloud controller")
-        description = made.service.DescribeNodes()[0]
+        description = made.service.DescribeNodes().node[0]
         fault(stranger, lambda: stranger.service.RegisterNode(node=description), "invalid-request", "for itself only")
         stranger = client(node_url, transport(certificates["node-2"]))
         try:

@@ -4,8 +4,10 @@ import json
 import os
 import secrets
 import shutil
+import ssl
 import subprocess
 import tempfile
+import urllib.request
 
 from harness import Daemon, free_ports, main, wait_for
 
@@ -117,6 +119,18 @@ def says(daemon, *texts, seconds=30):
     return wait_for(f"{daemon.name} says {texts}", line, seconds, 0.1)
 
 
+def live_contract(front, port, service):
+    """Names of the operations in the contract that a service itself tells."""
+    context = ssl.create_default_context(cafile=os.path.join(front.authority, "ca.crt"))
+    context.load_cert_chain(*(os.path.join(front.of("admin"), f"component.{kind}") for kind in ("crt", "key")))
+    url = f"https://127.0.0.1:{port}/services/{service}?wsdl"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    with opener.open(url, timeout=20) as answer:
+        text = answer.read().decode()
+    assert f'location="{url[:-5]}"' in text, text[-400:]
+    return {part.split('"')[0] for part in text.split('soapAction="')[1:]}
+
+
 def serial(node):
     path = os.path.join(node.directory, "state", "identity", "component.crt")
     return subprocess.run(["openssl", "x509", "-in", path, "-noout", "-serial", "-subject"], check=True,
@@ -141,6 +155,11 @@ def test_nodes_enrol_by_themselves(binaries, _):
         assert os.stat(os.path.join(identity, "component.key")).st_mode & 0o777 == 0o600
         assert os.stat(identity).st_mode & 0o777 == 0o700
         secret = open(front.secret).read().strip()
+        assert live_contract(front, front.enrolment_port, "Enrolment") == {"Enrolment#BeginEnrolment", "Enrolment#Enrol"}
+        assert "CloudController#SignNode" in live_contract(front, front.control, "CloudController")
+        orders = {f"ClusterController#{name}" for name in (
+            "ApproveNode", "DenyNode", "DrainNode", "RemoveNode", "AnnounceNode", "ReconcileNodes")}
+        assert orders <= live_contract(front, front.cluster_port, "ClusterController")
         for daemon in (front.cloud, front.cluster, one):
             assert secret not in open(daemon.output).read(), "the secret is in a log"
 
