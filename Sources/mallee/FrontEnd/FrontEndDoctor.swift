@@ -194,17 +194,16 @@ struct FrontEndDoctor {
         let owners = try PortOwner.find(port: port)
         guard let owner = owners.first else {
             report.fail(
-                "ports", "nothing listens at \(port) (\(key)): \(component.service) does not run.",
+                "ports", "nothing listens at \(port) (\(key)), where \(component.service) should.",
                 cure:
-                    "Start \(component.service); its log \(component.file.optional("LOG_FILE") ?? "") says why it ended."
+                    "Start or restart \(component.service); \(component.file.optional("LOG_FILE") ?? "its log") says why it ended."
             )
             return
         }
-        // The program's name alone would take one component for another.
-        let words = owner.pid.flatMap { try? FileSystem.read("/proc/\($0)/cmdline", limit: 65_536) }  // it may have ended
-        let role = words.map {
-            $0.split(separator: 0).dropFirst().first.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        }
+        // The program's name alone would take one component for another. It may have ended meanwhile.
+        let command = owner.pid.flatMap { try? FileSystem.read("/proc/\($0)/cmdline", limit: 65_536) }
+        let words = command?.split(separator: 0) ?? []
+        let role = words.count > 1 ? String(decoding: words[1], as: UTF8.self) : ""
         if owner.program == "mallee", role == component.name || role == "up" {
             report.ok("ports", "\(port) is served by \(owner).")
         } else if owner.pid == nil {
