@@ -55,9 +55,24 @@ public struct CloudConfiguration: Sendable {
 public protocol AllocationPolicy: Sendable {
     /// The offers that the request may use, perhaps with fewer slots.
     ///
+    /// - Parameters:
+    ///   - type: the type of the instances.
+    ///   - use: counts what the caller's account holds; it costs a look at each of its instances.
     /// - Throws: why the request may not run at all.
-    func restrict(_ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller)
-        throws(CloudError) -> [ZoneAllocation.Offer]
+    func restrict(
+        _ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller, type: InstanceType,
+        use: () -> AllocationUse
+    ) throws(CloudError) -> [ZoneAllocation.Offer]
+
+    /// Until when instances that are launched now may run; nil for as long as their owner likes.
+    func lease(for request: RunInstancesRequest, of caller: Caller, type: InstanceType, from now: Timestamp) -> Lease?
+}
+
+extension AllocationPolicy {
+    /// No lease.
+    public func lease(
+        for request: RunInstancesRequest, of caller: Caller, type: InstanceType, from now: Timestamp
+    ) -> Lease? { nil }
 }
 
 /// Every account may use everything.
@@ -65,9 +80,10 @@ public struct UnrestrictedAllocation: AllocationPolicy {
     /// Makes the policy.
     public init() {}
     /// All of them.
-    public func restrict(_ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller)
-        throws(CloudError) -> [ZoneAllocation.Offer]
-    { offers }
+    public func restrict(
+        _ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller, type: InstanceType,
+        use: () -> AllocationUse
+    ) throws(CloudError) -> [ZoneAllocation.Offer] { offers }
 }
 
 /// An availability zone and how to reach its cluster controller.

@@ -1,7 +1,7 @@
 import CloudModel
 import Logging
 
-// Forgetting what is over: terminated instances, client tokens, tombstones, deregistered images.
+// Ending what has had its time: leases; forgetting what is over: terminated instances, client tokens, tombstones, deregistered images.
 
 extension CloudController {
     /// How often it is looked whether something is over, in milliseconds.
@@ -22,6 +22,7 @@ extension CloudController {
     func cleanUp() async throws(CloudError) {
         try await settleUncertainty()
         let now = configuration.now()
+        try await endLeases(at: now)
         try await forgetInstances(before: now.adding(seconds: -configuration.terminatedRetention))
         try await forgetTokens(before: now.adding(seconds: -configuration.tokenRetention))
         try await forgetTombstones(before: now.adding(seconds: -configuration.tombstoneRetention))

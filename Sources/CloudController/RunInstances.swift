@@ -11,6 +11,8 @@ import Store
 struct Launches {
     /// Instances by account, for the quota.
     var instances: [String: Int] = [:]
+    /// Their types by reservation, with the account, for the policy.
+    var types: [ReservationID: (account: String, type: InstanceType, count: Int)] = [:]
     /// Uses of groups, which must not be deleted meanwhile.
     var groups: [SecurityGroupID: Int] = [:]
     /// Client tokens (by key) of requests under way, with those that wait for the outcome because they are the same
@@ -270,7 +272,8 @@ extension CloudController {
                     ? "The cloud has no availability zone. Register a cluster controller."
                     : "No cluster controller answers (\(silent.joined(separator: "; "))). Try again later.")
         }
-        var allowed = try configuration.policy.restrict(offers, for: request, of: caller)
+        var allowed = try configuration.policy.restrict(
+            offers, for: request, of: caller, type: plan.type, use: { use(of: caller.accountID) })
         if let group = plan.placementGroup?.value {
             allowed = try Self.within(group, members(of: group), allowed, request)
         }
@@ -326,6 +329,7 @@ extension CloudController {
 
     private func setAside(_ reservation: Reservation, _ plan: LaunchPlan) {
         launches.instances[reservation.accountID, default: 0] += reservation.instances.count
+        launches.types[reservation.id] = (reservation.accountID, plan.type, reservation.instances.count)
         for group in plan.groups { launches.groups[group.id, default: 0] += 1 }
         for instance in reservation.instances {
             view.instances.capacities[instance.zone, default: ZoneCapacity()].occupy(plan.demand, node: nil)
@@ -333,6 +337,7 @@ extension CloudController {
     }
 
     private func giveBack(_ reservation: Reservation, _ plan: LaunchPlan) {
+        launches.types[reservation.id] = nil
         let left = (launches.instances[reservation.accountID] ?? 0) - reservation.instances.count
         launches.instances[reservation.accountID] = left > 0 ? left : nil
         for group in plan.groups {
@@ -352,6 +357,8 @@ extension CloudController {
         let id = ReservationID.random()
         let now = configuration.now()
         let groups = plan.groups.map { GroupMembership(id: $0.id, name: $0.name) }
+        var options = request.options
+        options.lease = configuration.policy.lease(for: request, of: caller, type: plan.type, from: now)
         var instances: [Instance] = []
         for (zone, count) in shares {
             for _ in 0..<count {
@@ -370,7 +377,7 @@ extension CloudController {
                         publicKey: plan.keyPair?.publicKey, userData: nil, groups: groups,
                         macAddress: Self.macAddress(instanceID), launchTime: now, clientToken: request.clientToken,
                         isMonitored: request.monitoring, tags: request.instanceTags + request.systemTags))
-                instances[instances.count - 1].options = request.options.unlessEmpty
+                instances[instances.count - 1].options = options.unlessEmpty
             }
         }
         return Reservation(id: id, accountID: caller.accountID, instances: instances)

@@ -12,6 +12,9 @@ public protocol InstanceAttributeBackend: Sendable {
     /// EC2: MonitorInstances and UnmonitorInstances.
     func monitorInstances(ids: [String], enabled: Bool, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> [Instance]
+    /// Puts the end of an instance's lease off. EC2: ModifyInstanceEventStartTime.
+    func extendLease(of id: String, event: String, to moment: Timestamp, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> Instance
     /// Refused for every instance, since their roots are on instance storage. EC2: StartInstances and StopInstances.
     func stopOrStartInstances(ids: [String], start: Bool, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> [StateTransition]

@@ -8,6 +8,8 @@ public struct InstanceOptions: Hashable, Sendable, Codable {
     public var isProtectedFromStop: Bool?
     /// Name of the placement group that it was launched into.
     public var placementGroup: String?
+    /// Until when it may run; nil for as long as its owner likes.
+    public var lease: Lease?
     /// Makes options.
     public init(
         isProtectedFromTermination: Bool? = nil, isProtectedFromStop: Bool? = nil, placementGroup: String? = nil
@@ -18,6 +20,24 @@ public struct InstanceOptions: Hashable, Sendable, Codable {
     }
     /// Itself, or nil if it says nothing, which is how it is stored.
     public var unlessEmpty: InstanceOptions? { self == InstanceOptions() ? nil : self }
+}
+
+/// Until when an instance may run by the service level agreement. Users see it as EC2's scheduled event
+/// "instance-retirement" and put it off with ModifyInstanceEventStartTime.
+public struct Lease: Hashable, Sendable, Codable {
+    /// When the instance is terminated.
+    public var endsAt: Timestamp
+    /// The latest moment to which the owner can put it off.
+    public var latest: Timestamp
+    /// Makes a lease.
+    public init(endsAt: Timestamp, latest: Timestamp) {
+        self.endsAt = endsAt
+        self.latest = latest
+    }
+    /// Identifier of the scheduled event of an instance.
+    public static func eventID(of instance: InstanceID) -> String {
+        "instance-event-" + instance.value.dropFirst(2)
+    }
 }
 
 /// One change of ModifyInstanceAttribute.

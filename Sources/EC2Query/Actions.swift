@@ -99,6 +99,9 @@ public struct EC2Action: Sendable {
             "GetPasswordData", since: "2008-08-08", Instances.passwordData,
             "What a Windows guest has written to its console; empty for others."),
         EC2Action(
+            "ModifyInstanceEventStartTime", since: "2016-11-15", Instances.modifyEventStartTime,
+            "Puts off the end of an instance's lease, which DescribeInstanceStatus shows as its retirement."),
+        EC2Action(
             "DescribeInstanceCreditSpecifications", since: "2016-11-15", Instances.creditSpecifications,
             "Empty: no type has CPU credits."),
         // Images

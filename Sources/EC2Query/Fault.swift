@@ -37,7 +37,33 @@ struct EC2Fault: Error, Sendable, Equatable {
     }
 
     static func unofferedAction(_ name: String) -> EC2Fault {
-        EC2Fault("UnsupportedOperation", "The action \(name) is known but not offered by this cloud.")
+        EC2Fault(
+            "UnsupportedOperation", "The action \(name) is known but not offered by this cloud." + cure(for: name))
+    }
+
+    /// What to do instead, by what the name of an action speaks of.
+    private static func cure(for action: String) -> String {
+        let families: [(words: [String], cure: String)] = [
+            (
+                ["Volume", "Snapshot", "CreateImage", "EbsEncryption"],
+                "There is no EBS yet: instances have the disks of their type, and images are registered from Walrus."
+            ),
+            (["BundleInstance", "BundleTask"], "Register an image from an object in Walrus (RegisterImage)."),
+            (
+                ["ImportImage", "ImportInstance", "ConversionTask", "ImportTask"],
+                "Convert the disk to raw or qcow2, upload it to Walrus and register it (RegisterImage)."
+            ),
+            (["Spot", "Reserved", "Capacity", "Scheduled", "Fleet"], "There are only on-demand instances."),
+            (["Host"], "Hosts are shared."),
+            (
+                ["Vpc", "Subnet", "Route", "Gateway", "NetworkAcl", "DhcpOptions", "NetworkInterface", "Vpn", "Ipam"],
+                "Each account has a default VPC with a subnet in each availability zone; there are no others."
+            ),
+            (["Address", "Ipv6"], "The cloud chooses the addresses of instances; there are no elastic ones yet."),
+            (["InstanceProfile"], "There are no instance profiles; give a guest its keys in its user data."),
+        ]
+        for family in families where family.words.contains(where: { action.contains($0) }) { return " " + family.cure }
+        return ""
     }
 
     static let badCredentials = EC2Fault(

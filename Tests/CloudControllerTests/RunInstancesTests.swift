@@ -209,7 +209,10 @@ import Testing
 
     @Test func anAgreementCanKeepAZoneFree() async throws {
         struct OnlyZoneB: AllocationPolicy {
-            func restrict(_ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller)
+            func restrict(
+                _ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller,
+                type: InstanceType, use: () -> AllocationUse
+            )
                 throws(CloudError) -> [ZoneAllocation.Offer]
             { offers.filter { $0.zone == "us-east-1b" } }
         }

@@ -122,6 +122,13 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("MonitorInstances", "MissingParameter"),
         ErrorCase("MonitorInstances", [("InstanceId.1", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("UnmonitorInstances", [("InstanceId.1", "x")], badInstance, "InvalidInstanceID.Malformed"),
+        ErrorCase(
+            "ModifyInstanceEventStartTime", [("InstanceId", i), ("InstanceEventId", "x"), ("NotBefore", "tomorrow")],
+            "InvalidParameterValue"),
+        ErrorCase(
+            "ModifyInstanceEventStartTime",
+            [("InstanceId", i), ("InstanceEventId", "x"), ("NotBefore", "2026-11-21T04:00:00Z")], noInstance,
+            "InvalidInstanceID.NotFound"),
         ErrorCase("GetPasswordData", "MissingParameter"),
         ErrorCase("GetPasswordData", [("InstanceId", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase(
@@ -131,6 +138,7 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
     private static let imageCases: [ErrorCase] = [
         ErrorCase("RegisterImage", "MissingParameter"),
         ErrorCase("RegisterImage", [("ImageLocation", "b/k")], .duplicate(.image, "n"), "InvalidAMIName.Duplicate"),
+        ErrorCase("RegisterImage", [("ImageLocation", "b/image.manifest.xml")], "UnsupportedOperation"),
         ErrorCase("DeregisterImage", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DescribeImages", [("ImageId.1", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DescribeImageAttribute", [("ImageId", "ami-1"), ("Attribute", "x")], "InvalidParameterValue"),

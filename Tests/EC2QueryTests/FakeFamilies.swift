@@ -63,6 +63,16 @@ extension FakeCloud {
         return [instance]
     }
 
+    func extendLease(of id: String, event: String, to moment: Timestamp, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> Instance
+    {
+        try ask("extend \(id) \(event) \(moment.milliseconds)", caller)
+        var instance = Self.instance
+        instance.options = InstanceOptions()
+        instance.options?.lease = Lease(endsAt: moment, latest: moment)
+        return instance
+    }
+
     func stopOrStartInstances(ids: [String], start: Bool, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> [StateTransition]
     {

@@ -31,6 +31,17 @@ extension ActionTests {
             "StartInstances", [("InstanceId.1", "i-1")], asks: "start i-1",
             answers: [("instancesSet/item/instanceId", instance)]),
         ActionCase(
+            "ModifyInstanceEventStartTime",
+            [
+                ("InstanceId", instance), ("InstanceEventId", "instance-event-1"),
+                ("NotBefore", "2026-11-21T04:00:00.123Z"),
+            ],
+            asks: "extend \(instance) instance-event-1 1795233600000",
+            answers: [
+                ("event/instanceEventId", "instance-event-0123456789abcdef0"), ("event/code", "instance-retirement"),
+                ("event/notBefore", "2026-11-21T04:00:00.000Z"),
+            ]),
+        ActionCase(
             "GetPasswordData", [("InstanceId", instance)], asks: "console " + instance,
             answers: [("instanceId", instance), ("passwordData", "")]),
         ActionCase(

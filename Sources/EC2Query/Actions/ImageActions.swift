@@ -10,6 +10,11 @@ enum Images {
     static func register(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let parameters = call.parameters
         try parameters.refuse(unofferedOfRegister)
+        if let location = parameters.text("ImageLocation"), location.hasSuffix(".manifest.xml") {
+            throw .unsupported(
+                "\(Parameters.shortened(location)) is the manifest of a bundle, whose parts are encrypted for the cloud "
+                    + "that it was made for; upload the disk itself (raw or qcow2) and register that.")
+        }
         let image = try await call.backend.registerImage(
             RegisterImageRequest(
                 location: try parameters.required("ImageLocation"), name: parameters.text("Name"),

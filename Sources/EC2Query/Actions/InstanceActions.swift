@@ -28,7 +28,7 @@ extension Instances {
             writer.element("instanceId", instance.id.value)
             writer.element("availabilityZone", instance.zone)
             writer.element("availabilityZoneId", AvailabilityZone.zoneID(name: instance.zone))
-            writer.element("eventsSet")
+            writer.events(of: instance)
             writer.state("instanceState", instance.state)
             writer.reachability("systemStatus", of: instance)
             writer.reachability("instanceStatus", of: instance)
@@ -75,6 +75,26 @@ extension Instances {
 }
 
 extension XMLWriter {
+    /// The end of the instance's lease, as the retirement that EC2 announces.
+    fileprivate mutating func events(of instance: Instance) {
+        open("eventsSet")
+        if instance.state != .terminated, instance.state != .shuttingDown, let lease = instance.options?.lease {
+            open("item")
+            retirement(lease, of: instance.id)
+            close()
+        }
+        close()
+    }
+
+    /// The elements of the event.
+    mutating func retirement(_ lease: Lease, of id: InstanceID) {
+        element("instanceEventId", Lease.eventID(of: id))
+        element("code", "instance-retirement")
+        element("description", "The lease of the instance ends; ModifyInstanceEventStartTime puts it off.")
+        element("notBefore", lease.endsAt.iso8601)
+        element("notBeforeDeadline", lease.latest.iso8601)
+    }
+
     /// What is known of a guest from outside: whether its virtual machine runs.
     fileprivate mutating func reachability(_ name: String, of instance: Instance) {
         open(name)

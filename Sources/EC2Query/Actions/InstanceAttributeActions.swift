@@ -234,6 +234,26 @@ extension Instances {
         bytes.indices.last { bytes[$0...].starts(with: pattern) }
     }
 
+    /// ModifyInstanceEventStartTime.
+    static func modifyEventStartTime(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let parameters = call.parameters
+        let id = try parameters.required("InstanceId")
+        let event = try parameters.required("InstanceEventId")
+        let text = try parameters.required("NotBefore")
+        guard let seconds = Signatures.Timestamp.parseISO8601(text) else {
+            throw .invalidValue(
+                parameter: "NotBefore", value: Parameters.shortened(text),
+                reason: "Value (\(Parameters.shortened(text))) for parameter NotBefore is invalid. It must be a date "
+                    + "and time in ISO 8601.")
+        }
+        let instance = try await call.backend.extendLease(
+            of: id, event: event, to: CloudModel.Timestamp(milliseconds: seconds * 1000),
+            dryRun: try parameters.dryRun(), as: call.caller)
+        answer.open("event")
+        if let lease = instance.options?.lease { answer.retirement(lease, of: instance.id) }
+        answer.close()
+    }
+
     /// DescribeInstanceCreditSpecifications: no type of this cloud has CPU credits, so that no instance has a
     /// specification.
     static func creditSpecifications(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
