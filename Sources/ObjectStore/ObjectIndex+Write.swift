@@ -151,10 +151,9 @@ extension ObjectIndex {
 
     private static func check(_ deletion: Deletion, _ entry: Entry?) throws {
         guard deletion.etag != nil || deletion.modified != nil || deletion.size != nil else { return }
-        guard let record = entry?.record else {
-            // A condition on what is not there: it cannot hold.
-            throw ObjectStoreError.noSuchKey(deletion.key)
-        }
+        // What is not there needs no deletion, whatever the condition.
+        guard let record = entry?.record else { return }
+        if record.isDeleteMarker, deletion.version == nil { throw ObjectStoreError.preconditionFailed }
         if let etag = deletion.etag, etag != "*", etag != record.etag { throw ObjectStoreError.preconditionFailed }
         if let modified = deletion.modified, modified != record.modified / 1000 {
             throw ObjectStoreError.preconditionFailed
@@ -173,7 +172,7 @@ extension ObjectIndex {
                 bucket.id, key, deletion, version: version == "null" ? "" : version, permit, database)
         }
         let former = try current(bucket: bucket.id, key: key, database)
-        try check(deletion, former)
+        try check(deletion, try former ?? newest(bucket: bucket.id, key: key, database))
         switch bucket.versioning {
         case .never:
             guard let former else { return (Deleted(key: deletion.key, isMarker: false), []) }

@@ -7,8 +7,13 @@ internal import Walrus
 internal import XML
 
 extension S3Call {
-    func accessControlPolicy(owner id: String, _ list: AccessControlList) -> Response {
-        xml("AccessControlPolicy") { writer in
+    private func accessControlPolicy(owner id: String, _ list: AccessControlList) async throws -> Response {
+        try await names.learn(
+            [id]
+                + list.grants.compactMap { grant in
+                    if case .account(let id) = grant.grantee { id } else { nil }
+                })
+        return xml("AccessControlPolicy") { writer in
             owner(&writer, id: id)
             writer.element("AccessControlList") { writer in
                 for grant in list.grants {
@@ -34,9 +39,9 @@ extension S3Call {
         writer.close()
     }
 
-    /// The name shown for an account: its own where that is who calls.
+    /// The name shown for an account.
     func displayName(_ id: String) -> String {
-        caller.principal.flatMap { $0.accountID == id ? $0.displayName : nil } ?? id
+        caller.principal.flatMap { $0.accountID == id ? $0.displayName : nil } ?? names[id]
     }
 
     // MARK: Reading
@@ -175,12 +180,12 @@ extension S3Call {
         let state = try await walrus.authorised(caller, .getBucketACL, bucket)
         let owner = state.record.owner
         let isEnforced = state.settings.ownership == .enforced
-        return accessControlPolicy(owner: owner, (isEnforced ? nil : state.settings.acl) ?? .owned(by: owner))
+        return try await accessControlPolicy(owner: owner, (isEnforced ? nil : state.settings.acl) ?? .owned(by: owner))
     }
 
     func getObjectACL(_ bucket: String, _ key: String) async throws -> Response {
         let (list, owner, object) = try await walrus.objectACL(caller, bucket: bucket, key: key, version: version)
-        var response = accessControlPolicy(owner: owner, list)
+        var response = try await accessControlPolicy(owner: owner, list)
         versionHeader(object, try await walrus.state(bucket), &response.headers)
         return response
     }

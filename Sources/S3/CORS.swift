@@ -92,9 +92,10 @@ enum CORSHeaders {
         guard let origin = request.header("origin"), let bucket = request.bucket,
             headers[text: "access-control-allow-origin"] == nil
         else { return }
+        let method = request.header("access-control-request-method") ?? request.method
         // A bucket that is not there has no rules; the answer says so itself.
         guard let rules = try? await walrus.state(bucket).settings.cors,
-            let rule = rules.first(where: { $0.matches(origin: origin, method: request.method, headers: []) })
+            let rule = rules.first(where: { $0.matches(origin: origin, method: method, headers: []) })
         else { return }
         add(rule, origin: origin, to: &headers)
     }

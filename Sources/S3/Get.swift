@@ -129,6 +129,11 @@ extension S3Call {
     private func head(_ record: ObjectRecord, _ state: BucketState, _ parts: [ObjectPart]) throws -> (
         status: HTTPResponse.Status, headers: HTTPFields, range: Range<Int64>?
     ) {
+        if let asked = request.header("x-amz-server-side-encryption") {
+            throw S3Error.argument(
+                "x-amz-server-side-encryption", asked,
+                "x-amz-server-side-encryption header is not supported for this operation.")
+        }
         var headers = try headers(record, state)
         switch Preconditions(request).judge(record) {
         case .proceed: break
@@ -185,6 +190,11 @@ extension S3Call {
         for part in parts {
             if part.number == number {
                 headers[text: "x-amz-mp-parts-count"] = String(parts.count)
+                if let checksum = part.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
+                    headers[text: checksum.algorithm.headerName] = checksum.value
+                    let isComposite = record.attributes.checksum?.isComposite ?? true
+                    headers[text: S3Header.checksumType] = isComposite ? "COMPOSITE" : "FULL_OBJECT"
+                }
                 return start..<start + part.size
             }
             start += part.size

@@ -21,6 +21,11 @@ struct ListEncoding: Sendable {
 
     func callAsFunction(_ text: String) -> String { isURL ? Self.encode(text) : text }
 
+    /// Whether XML can hold the text as it is.
+    static func isPlain(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { $0.value >= 0x20 || $0.value == 0x0A || $0.value == 0x09 }
+    }
+
     /// A key as in a URL.
     static func encode(_ text: String) -> String { PercentEncoding.encode(text, keepingSlash: true) }
 }
@@ -64,9 +69,11 @@ extension S3Call {
         let marker = request["marker"] ?? ""
         let query = try listQuery(after: marker)
         let (page, ownerID) = try await walrus.listObjects(caller, bucket: bucket, query)
+        try await names.learn([ownerID] + page.items.compactMap(\.attributes.owner))
         return xml("ListBucketResult") { writer in
             writer.element("Name", bucket)
-            writer.element("Prefix", encoding(query.prefix))
+            // Clients do not decode the prefix of this call, so it is encoded only where XML cannot hold it.
+            writer.element("Prefix", ListEncoding.isPlain(query.prefix) ? query.prefix : encoding(query.prefix))
             writer.element("Marker", encoding(marker))
             writer.element("MaxKeys", query.limit)
             if !query.delimiter.isEmpty { writer.element("Delimiter", encoding(query.delimiter)) }
@@ -92,6 +99,7 @@ extension S3Call {
         }
         let query = try listQuery(after: after)
         let (page, ownerID) = try await walrus.listObjects(caller, bucket: bucket, query)
+        try await names.learn([ownerID] + page.items.compactMap(\.attributes.owner))
         return xml("ListBucketResult") { writer in
             writer.element("Name", bucket)
             writer.element("Prefix", encoding(query.prefix))
@@ -118,6 +126,7 @@ extension S3Call {
         let query = try listQuery(after: marker)
         let (page, ownerID) = try await walrus.listVersions(
             caller, bucket: bucket, query, afterVersion: versionMarker)
+        try await names.learn([ownerID] + page.items.compactMap(\.attributes.owner))
         return xml("ListVersionsResult") { writer in
             writer.element("Name", bucket)
             writer.element("Prefix", encoding(query.prefix))

@@ -17,6 +17,7 @@ extension S3Call {
     private var uploadID: String { request["uploadId"] ?? "" }
 
     func createUpload(_ bucket: String, _ key: String) async throws -> Response {
+        _ = try await walrus.authorised(caller, .putObject, bucket, key: key)
         var attributes = try attributes()
         let write = try await writeOptions(&attributes)
         attributes.checksum = try uploadChecksum()
@@ -121,7 +122,7 @@ extension S3Call {
             }
         }
         let state = try await walrus.state(bucket)
-        versionHeader(record, state, &response.headers)
+        if !record.version.isEmpty { versionHeader(record, state, &response.headers) }
         encryptionHeaders(record.attributes.encryption, &response.headers)
         expirationHeader(record, state, &response.headers)
         return response
@@ -139,6 +140,7 @@ extension S3Call {
         let (upload, found) = try await walrus.listParts(
             caller, bucket: bucket, key: key, upload: uploadID, after: marker, limit: limit + 1)
         let parts = found.prefix(limit)
+        try await names.learn([upload.owner])
         return xml("ListPartsResult") { writer in
             writer.element("Bucket", bucket)
             writer.element("Key", encoding(key))
@@ -176,6 +178,7 @@ extension S3Call {
         let query = ListQuery(
             prefix: request["prefix"] ?? "", delimiter: request["delimiter"] ?? "", after: marker, limit: limit)
         let page = try await walrus.listUploads(caller, bucket: bucket, query, afterUpload: uploadMarker)
+        try await names.learn(page.items.map(\.owner))
         return xml("ListMultipartUploadsResult") { writer in
             writer.element("Bucket", bucket)
             writer.element("KeyMarker", encoding(marker))

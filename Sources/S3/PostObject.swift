@@ -182,7 +182,7 @@ extension S3Call {
             isSecure: caller.facts("aws:securetransport") == ["true"], now: now)
         return S3Call(
             request: made, caller: WalrusCaller(principal: principal, facts: facts), payload: .unsigned, body: body,
-            walrus: walrus, credentials: credentials, events: events, now: now, eventLoop: eventLoop)
+            walrus: walrus, credentials: credentials, events: events, names: names, now: now, eventLoop: eventLoop)
     }
 
     private func storeForm(
@@ -230,7 +230,7 @@ extension S3Call {
         switch fields["success_action_status"] {
         case "200": return Response(status: .ok, headers: headers)
         case "201":
-            var response = xml("PostResponse") { writer in
+            var response = xml("PostResponse", namespace: nil) { writer in
                 writer.element("Location", location)
                 writer.element("Bucket", bucket)
                 writer.element("Key", key)

@@ -24,7 +24,7 @@ struct PostPolicy: Sendable {
             throw Self.invalid("Invalid JSON.")
         }
         guard let text = value["expiration"]?.text else { throw Self.invalid("Policy missing expiration.") }
-        guard let expiration = Timestamp.parseISO8601(text) else {
+        guard text.contains("T"), text.hasSuffix("Z"), let expiration = Timestamp.parseISO8601(text) else {
             throw Self.invalid("Invalid 'expiration' value: '\(text)'")
         }
         self.expiration = expiration
@@ -60,6 +60,7 @@ struct PostPolicy: Sendable {
             default: throw Self.invalid("Invalid Condition: \(kind)")
             }
         }
+        guard !conditions.isEmpty || sizes != nil else { throw Self.invalid("Policy has no conditions.") }
         self.conditions = conditions
         self.sizes = sizes
     }
@@ -92,13 +93,15 @@ struct PostPolicy: Sendable {
                 }
             case .startsWith(let name, let value):
                 named.insert(name)
-                guard let given = fields[name], given.utf8.starts(with: value.utf8) else {
+                guard (fields[name] ?? "").utf8.starts(with: value.utf8) else {
                     throw Self.failed("Policy Condition failed: [\"starts-with\", \"$\(name)\", \"\(value)\"]")
                 }
             }
         }
         for name in fields.keys.sorted()
-        where !named.contains(name) && !Self.free.contains(name) && !name.hasPrefix("x-ignore-") && name != "bucket" {
+        where !named.contains(name) && !Self.free.contains(name) && !name.hasPrefix("x-ignore-")
+            && !name.hasPrefix("x-amz-checksum-") && name != "bucket"
+        {
             throw Self.failed("Extra input fields: \(name)")
         }
     }

@@ -15,8 +15,9 @@ extension S3Call {
             guard var value = request.header(name) else { continue }
             if name == "content-encoding" {
                 // aws-chunked is how it was sent, not what it is.
-                value = value.split(separator: ",").map { $0.drop { $0 == " " } }
-                    .filter { !$0.isEmpty && $0.lowercased() != "aws-chunked" }.joined(separator: ",")
+                let codings = value.split(separator: ",").map { $0.drop { $0 == " " } }
+                let kept = codings.filter { !$0.isEmpty && $0.lowercased() != "aws-chunked" }
+                if kept.count < codings.count { value = kept.joined(separator: ", ") }
                 if value.isEmpty { continue }
             }
             attributes.headers[name] = value
@@ -70,6 +71,8 @@ extension S3Call {
     }
 
     func putObject(_ bucket: String, _ key: String) async throws -> Response {
+        // Before the headers are judged: a policy may forbid what would be refused as well.
+        _ = try await walrus.authorised(caller, .putObject, bucket, key: key)
         let incoming = try IncomingBody(self)
         var attributes = try attributes()
         let write = try await writeOptions(&attributes)
@@ -87,7 +90,7 @@ extension S3Call {
         checksumHeaders(record.attributes.checksum, &headers)
         encryptionHeaders(record.attributes.encryption, &headers)
         let state = try await walrus.state(bucket)
-        versionHeader(record, state, &headers)
+        if !record.version.isEmpty { versionHeader(record, state, &headers) }
         expirationHeader(record, state, &headers)
         return headers
     }

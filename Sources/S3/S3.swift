@@ -139,8 +139,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
             parsed, principal: principal, source: channel?.remoteAddress?.ipAddress, isSecure: isSecure, now: now)
         return S3Call(
             request: parsed, caller: WalrusCaller(principal: principal, facts: facts), payload: payload,
-            body: request.body, walrus: walrus, credentials: credentials, events: events, now: now,
-            eventLoop: channel?.eventLoop)
+            body: request.body, walrus: walrus, credentials: credentials, events: events,
+            names: AccountNames(credentials), now: now, eventLoop: channel?.eventLoop)
     }
 
     /// Whether requests come over TLS.

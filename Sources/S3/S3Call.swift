@@ -17,6 +17,7 @@ struct S3Call: Sendable {
     let walrus: Walrus
     let credentials: any S3CredentialSource
     let events: (any S3EventSink)?
+    let names: AccountNames
     /// Seconds since 1970.
     let now: Int64
     /// Of the connection.
@@ -68,9 +69,11 @@ struct S3Call: Sendable {
     }
 
     /// A document as the answer.
-    func xml(_ root: String, _ body: (inout XMLWriter) -> Void) -> Response {
+    func xml(
+        _ root: String, namespace: String? = Self.namespace, _ body: (inout XMLWriter) -> Void
+    ) -> Response {
         var writer = XMLWriter()
-        writer.open(root, namespace: Self.namespace)
+        if let namespace { writer.open(root, namespace: namespace) } else { writer.open(root) }
         body(&writer)
         writer.close()
         var headers = HTTPFields()

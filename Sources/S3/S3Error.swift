@@ -72,7 +72,6 @@ struct S3Error: Error, Sendable {
         case serverSideEncryptionConfigurationNotFoundError = "ServerSideEncryptionConfigurationNotFoundError"
         case unresolvableGrantByEmailAddress = "UnresolvableGrantByEmailAddress"
         case accessForbidden = "AccessForbidden"
-        case badRequest = "BadRequest"
         case missingSecurityHeader = "MissingSecurityHeader"
         case unexpectedContent = "UnexpectedContent"
         case signatureDoesNotMatch = "SignatureDoesNotMatch"
@@ -216,7 +215,10 @@ struct S3Error: Error, Sendable {
                 "The object was stored using a form of Server Side Encryption. The correct parameters must be provided "
                     + "to retrieve the object.")
         case .encryptionKeyWrong:
-            self.init(.accessDenied, "The provided encryption key is not the one the object was stored with.")
+            self.init(
+                .invalidArgument,
+                "The calculated MD5 hash of the key did not match the hash that was provided when the object was stored."
+            )
         case .encryptionKeyNotApplicable:
             self.init(
                 .invalidRequest, "The encryption parameters are not applicable to this object.")

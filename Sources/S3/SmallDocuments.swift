@@ -123,6 +123,9 @@ extension S3Call {
             if statement.principals == .unnamed {
                 throw S3Error(.malformedPolicy, "Missing required field Principal")
             }
+            if case .allExcept = statement.principals, statement.effect == .allow {
+                throw S3Error(.malformedPolicy, "Allow with NotPrincipal is not allowed.")
+            }
             let whole = "arn:aws:s3:::" + bucket
             guard
                 statement.resources.patterns.allSatisfy({

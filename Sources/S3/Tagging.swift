@@ -10,8 +10,7 @@ internal import XML
 enum Tags {
     static func check(_ tags: [ObjectTag], most: Int) throws -> [ObjectTag] {
         guard tags.count <= most else {
-            throw S3Error(
-                most == 10 ? .badRequest : .invalidTag, "Object tags cannot be greater than \(most)")
+            throw S3Error(.invalidTag, "There cannot be more than \(most) tags")
         }
         var seen: Set<String> = []
         for tag in tags {
@@ -41,7 +40,7 @@ enum Tags {
                 return ObjectTag(
                     key: text(piece[..<(equals ?? piece.endIndex)]),
                     value: equals.map { text(piece[piece.index(after: $0)...]) } ?? "")
-            }, most: 10)
+            }.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }, most: 10)
     }
 }
 

@@ -87,9 +87,7 @@ extension S3SigV2.Claim {
         } else {
             let amzDate = request.header("x-amz-date")
             guard let text = amzDate ?? request.header("date") else { throw .missingParameter("Date") }
-            guard let time = Timestamp.parseHTTP(text) else {
-                throw .malformed("The Date header is not a date of HTTP.")
-            }
+            guard let time = Timestamp.parseHTTP(text), time >= 0 else { throw .missingParameter("Date") }
             guard abs(time.distance(to: now)) <= policy.allowedSkew else {
                 throw .skewed(requestTime: time, now: now, allowed: policy.allowedSkew)
             }

@@ -87,9 +87,9 @@ public struct AccessControlList: Sendable, Equatable, Codable {
         var list = AccessControlList.owned(by: owner)
         switch name {
         case "private": break
-        case "public-read": list.grants.append(Grant(.allUsers, .read))
-        case "public-read-write": list.grants += [Grant(.allUsers, .read), Grant(.allUsers, .write)]
-        case "authenticated-read": list.grants.append(Grant(.authenticatedUsers, .read))
+        case "public-read": list.grants.insert(Grant(.allUsers, .read), at: 0)
+        case "public-read-write": list.grants = [Grant(.allUsers, .read), Grant(.allUsers, .write)] + list.grants
+        case "authenticated-read": list.grants.insert(Grant(.authenticatedUsers, .read), at: 0)
         case "log-delivery-write": list.grants += [Grant(.logDelivery, .write), Grant(.logDelivery, .readACP)]
         case "bucket-owner-read":
             if owner != bucketOwner { list.grants.append(Grant(.account(bucketOwner), .read)) }

@@ -62,6 +62,8 @@ public protocol S3CredentialSource: Sendable {
     func credential(forAccessKey id: String) async throws -> S3Credential?
     /// Whether there is such an account, so that it may be granted something; nil if that cannot be said.
     func accountExists(_ id: String) async throws -> Bool?
+    /// The name to show for an account; nil if it has none or is not known.
+    func displayName(ofAccount id: String) async throws -> String?
     /// The account of an e-mail address; nil if there is none.
     func account(forEmail address: String) async throws -> String?
 }
@@ -69,6 +71,9 @@ public protocol S3CredentialSource: Sendable {
 extension S3CredentialSource {
     /// Not known by default.
     public func accountExists(_ id: String) async throws -> Bool? { nil }
+
+    /// None by default.
+    public func displayName(ofAccount id: String) async throws -> String? { nil }
 
     /// None by default.
     public func account(forEmail address: String) async throws -> String? { nil }

@@ -71,9 +71,7 @@ extension Walrus {
         try await backend.change(bucket: bucket, key: key, version: object.versionID) { attributes in
             if let present = attributes.retention, present.until > now {
                 let isLonger =
-                    retention.map {
-                        $0.until >= present.until && ($0.mode == present.mode || $0.mode == .compliance)
-                    } ?? false
+                    retention.map { $0.until >= present.until && $0.mode == present.mode } ?? false
                 if !isLonger, present.mode == .compliance || !bypass { throw WalrusError.locked }
             }
             attributes.retention = retention

@@ -103,7 +103,11 @@ public struct Walrus: Sendable {
     private func mayKnow(
         _ caller: WalrusCaller, _ action: WalrusAction, _ state: BucketState, _ key: String, _ version: String?
     ) throws {
-        let mayList = AccessQuestion(caller: caller, action: .listBucket, state: state)
+        // As if he listed just this key.
+        let lister = WalrusCaller(principal: caller.principal) { name in
+            name == "s3:prefix" ? [key] : caller.facts(name)
+        }
+        let mayList = AccessQuestion(caller: lister, action: .listBucket, state: state)
         let asked = AccessQuestion(caller: caller, action: action.onVersion(version), state: state, key: key)
         if Access.policyDecision(asked) == .deny { throw WalrusError.accessDenied }
         guard try Access.permits(mayList) else { throw WalrusError.accessDenied }

@@ -117,7 +117,7 @@ import Testing
             #expect(results.count == 4)
             #expect(throws: BrokenBody.self) { try results[0].get() }
             #expect(try results[1].get().removed?.key == "b")
-            #expect(throws: ObjectStoreError.noSuchKey("c")) { try results[2].get() }
+            #expect(try results[2].get() == Deleted(key: "c", isMarker: false))
             #expect(try await fixture.get("a") == [1])
         }
     }
