@@ -129,7 +129,23 @@ struct ImageDemoCommand: AsyncParsableCommand {
 
     @OptionGroup var cloud: CloudOptions
 
+    @Option(
+        help: """
+            Only build it, into this directory: for a cloud without access to the distribution's packages. Import it \
+            there with `mallee image import`, whose options are printed.
+            """, completion: .directory)
+    var output: String?
+
     func run() async throws {
+        if let output {
+            let bar = ProgressBar()
+            let image = try DemoImage.build(in: URL(fileURLWithPath: output)) { bar.show($0, $1, $2) }
+            bar.finish()
+            print(
+                "mallee image import \(image.root.path) --name mallee-demo --kernel \(image.kernel.path) "
+                    + "--ramdisk \(image.ramdisk.path) --kernel-arguments '\(image.kernelArguments)'")
+            return
+        }
         let credentials = try cloud.load()
         let directory = cloud.state.directory.demo
         let id = try await ImageImporter.with(
