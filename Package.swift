@@ -265,7 +265,7 @@ let package = Package(
         .testTarget(
             name: "MalleeTests",
             dependencies: [
-                "Posix", "ServiceHost", "TLS", "mallee", .product(name: "Logging", package: "swift-log"),
+                "Contracts", "Posix", "ServiceHost", "TLS", "mallee", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

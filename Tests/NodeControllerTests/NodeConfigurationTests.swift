@@ -53,6 +53,28 @@ struct NodeConfigurationTests {
         #expect(throws: NodeConfiguration.Invalid.self) { try parse("ALLOW_PLAIN_HTTP=y") }
     }
 
+    @Test func `an enrolling node keeps its identity below its state, or where it is told`() throws {
+        let enrolling = "ENROLMENT_ENDPOINT=https://f:8777/services/Enrolment\nSTATE_DIR=/s\n"
+        let node = try NodeConfiguration(text: enrolling) { _ in }
+        #expect(node.identityDirectory == "/s/identity" && node.usesIdentity && node.usesTLS)
+        #expect(node.tlsCertificate == "/s/identity/component.crt" && node.tlsKey == "/s/identity/component.key")
+        #expect(node.tlsAuthority == "/s/identity/ca.crt")
+        #expect(node.enrolmentSecretFile == "/etc/mallee/enrolment.secret")
+        #expect(node.authorityFingerprintFile == "/etc/mallee/authority.fingerprint")
+        let elsewhere = try NodeConfiguration(text: enrolling + "IDENTITY_DIR=/i\nENROLMENT_SECRET_FILE=/k\n") { _ in }
+        #expect(elsewhere.tlsKey == "/i/component.key" && elsewhere.enrolmentSecretFile == "/k")
+        let byHand = try NodeConfiguration(text: "STATE_DIR=/s\nIDENTITY_DIR=/i\n") { _ in }
+        #expect(byHand.usesTLS && byHand.enrolmentEndpoint == nil)
+        for bad in ["TLS_CERT=/a\nTLS_KEY=/b\nTLS_CA=/c", "AUTHORITY_FINGERPRINT=sha256:12", "IDENTITY_DIR=here"] {
+            #expect(throws: NodeConfiguration.Invalid.self) {
+                try NodeConfiguration(text: enrolling + bad) { _ in }
+            }
+        }
+        #expect(throws: NodeConfiguration.Invalid.self) {
+            try NodeConfiguration(text: "ENROLMENT_ENDPOINT=https://f/\nSIMULATED_NODES=3") { _ in }
+        }
+    }
+
     @Test func `factors are exact`() throws {
         for (text, value) in [("0.1", 0.1), ("1", 1), ("2.5", 2.5), ("1.05", 1.05), ("100", 100)] {
             #expect(try parse(base + "DISK_OVERCOMMIT=" + text).0.diskOvercommit == value)

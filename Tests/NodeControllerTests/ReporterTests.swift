@@ -13,6 +13,8 @@ private final class StubCluster: ClusterLink {
         var reports = 0
         var completeReports = 0
         var fails = false
+        var refusal: NodeRefusal?
+        var attempts = 0
         var generations: [String: Int64] = [:]
         var states: [String: Contract.InstanceState] = [:]
         var removed: Set<String> = []
@@ -25,7 +27,7 @@ private final class StubCluster: ClusterLink {
     func register(
         _ request: ClusterContract.RegisterNodeRequest
     ) throws(ClusterLinkError) -> ClusterContract.RegisterNodeResponse {
-        if state.current.fails { throw ClusterLinkError("out of order") }
+        try fail()
         let network = state.change { state in
             state.known = true
             state.registrations += 1
@@ -39,7 +41,7 @@ private final class StubCluster: ClusterLink {
     func report(
         _ request: ClusterContract.ReportNodeRequest
     ) throws(ClusterLinkError) -> ClusterContract.ReportNodeResponse {
-        if state.current.fails { throw ClusterLinkError("out of order") }
+        try fail()
         return state.change { state in
             guard state.known else { return .init(known: false) }
             state.reports += 1
@@ -49,6 +51,15 @@ private final class StubCluster: ClusterLink {
             let isOld = state.network?.revision ?? 0 > request.networkRevision ?? 0
             return .init(known: true, network: isOld ? state.network : nil)
         }
+    }
+
+    private func fail() throws(ClusterLinkError) {
+        let (fails, refusal) = state.change { state in
+            state.attempts += 1
+            return (state.fails, state.refusal)
+        }
+        if let refusal { throw ClusterLinkError("the certificate is dead", refusal: refusal) }
+        if fails { throw ClusterLinkError("out of order") }
     }
 
     private static func take(_ reports: [Contract.InstanceReport], _ state: inout State) {
@@ -122,6 +133,34 @@ struct ReporterTests {
             box.cluster.state.current.states.values.filter { $0 == .running }.count == 60 && box.agrees()
         }
         #expect(!box.cluster.state.current.wentBack)
+    }
+
+    @Test func `a node that is refused says so once, asks seldom, and is back when it is let in`() throws {
+        let log = try FileSystem.temporaryDirectory() + "/log"
+        defer { try? FileSystem.removeTree(FileSystem.parent(log)) }  // the system cleans up what is left
+        let box = try Box()
+        Fixture.wait("registration") { box.cluster.state.current.registrations == 1 }
+        box.reporter.stop()
+        var timing = Reporter.Timing()
+        timing.firstRetry = 1
+        timing.refusedRetry = 100
+        let reporter = Reporter(
+            node: box.node.node, link: box.cluster, workers: box.workers, log: try NodeLog(path: log), timing: timing)
+        box.cluster.state.change { state in
+            state.refusal = .superseded
+            state.attempts = 0
+        }
+        let began = Clock.monotonic
+        reporter.start()
+        Fixture.wait("three attempts") { box.cluster.state.current.attempts >= 3 }
+        // Half of the pause is the shortest that the spreading allows.
+        #expect(Clock.monotonic - began >= 100)
+        #expect(!reporter.isKnown)
+        let lines = try FileSystem.readText(log).split(separator: "\n").filter { $0.contains("refuses this node") }
+        #expect(lines.count == 1 && lines[0].contains("the certificate is dead"))
+        box.cluster.state.change { $0.refusal = nil }
+        Fixture.wait("it is back") { reporter.isKnown }
+        reporter.stop()
     }
 
     @Test func `a newer network document in an answer is applied`() throws {
