@@ -65,6 +65,7 @@ extension DoctorReport {
         defer { host.remove() }
         let report = try await examine(host)
         #expect(report.worst("configuration", "mallee init") == .fail)
+        #expect(report.findings.count == 1)
     }
 
     @Test func `shipped files before the first run of init lack what init fills`() async throws {

@@ -22,6 +22,8 @@ struct FrontEndDoctor {
     /// Looks at everything.
     mutating func run() async throws {
         let components = checkConfiguration()
+        // Nothing else of a host that is no front end is of interest.
+        guard !components.isEmpty else { return try checkNode() }
         try checkNames(components)
         checkPorts(components)
         checkServices(components)
