@@ -71,6 +71,9 @@ struct OneMachineCloud: Sendable {
         settings.region = options.region
         settings.endpoint = "\(host):\(options.portBase)"
         settings.accountID = options.accountId
+        settings.addressBlocks = Dictionary(
+            zones(options).enumerated().map { ($0.element, "127.\($0.offset + 1).0.0/16") },
+            uniquingKeysWith: { first, _ in first })
         let cloud = try await CloudDaemon.open(
             storePath: directory.cloud.appendingPathComponent("cloud.db").path, configuration: settings,
             zones: zip(zones(options), clusters).enumerated().map { index, zone in

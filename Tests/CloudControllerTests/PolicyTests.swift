@@ -47,6 +47,27 @@ import Testing
         #expect(launched == 5)
     }
 
+    @Test func `an agreement is read, and nonsense is refused with its place`() async throws {
+        let text = """
+            {"quota": {"instances": 1}, "accounts": {"123456789012": {"instances": 2}}, "leases": [{"seconds": 60}]}
+            """
+        let policy = try ServiceLevelAgreement(json: Array(text.utf8)).policy
+        let cloud = try await TestCloud.open(configure: { $0.policy = policy })
+        let image = try await cloud.image()
+        let request = RunInstancesRequest(imageID: image.id.value, minCount: 1, maxCount: 9)
+        let launched = try await cloud.controller.runInstances(request, as: cloud.admin).instances
+        #expect(launched.count == 2)
+        #expect(launched[0].options?.lease?.endsAt == cloud.clock.now.adding(seconds: 60))
+        let user = try await cloud.user("user")
+        #expect(try await cloud.controller.runInstances(request, as: user).instances.count == 1)
+        #expect(try ServiceLevelAgreement(json: Array("{}".utf8)).policy is UnrestrictedAllocation)
+        for bad in [
+            "", "[]", "{\"quota\": 3}", "{\"quota\": {\"instances\": -1}}", "{\"leases\": [{\"seconds\": 1e30}]}",
+        ] {
+            #expect(throws: CloudError.self) { try ServiceLevelAgreement(json: Array(bad.utf8)) }
+        }
+    }
+
     @Test func `a lease ends an instance, and its owner can put that off for a while`() async throws {
         let rules = [LeaseRule(tag: "keep", seconds: nil), LeaseRule(seconds: 3600, longest: 7200)]
         let cloud = try await TestCloud.open(configure: { $0.policy = LeaseAllocation(rules: rules) })

@@ -106,7 +106,9 @@ struct CloudCommand: AsyncParsableCommand {
             ZONES ("us-east-1a=https://host:8774/services/ClusterController …"), WALRUS_URL, PUBLIC_WALRUS_URL (for \
             credentials, default WALRUS_URL), PUBLIC_ENDPOINT, IDENTITY_DIR, AUTHORITY_DIR \
             (/var/lib/mallee/authority; signs the keys of nodes that enrol), EUCARC (written with the administrator's \
-            credentials), READY_FILE, LOG_FILE, LOGLEVEL.
+            credentials), SUBNETS (the zones' blocks, as users see them: "us-east-1a=10.1.0.0/16 …"), SLA (a file in \
+            JSON with quotas and leases, such as {"quota": {"instances": 10}, "leases": [{"seconds": 86400}]}), \
+            READY_FILE, LOG_FILE, LOGLEVEL.
             """)
 
     @OptionGroup var options: DaemonOptions
@@ -116,7 +118,7 @@ struct CloudCommand: AsyncParsableCommand {
             options, label: "cloud",
             keys: [
                 "CLOUD_PORT", "CONTROL_PORT", "ACCOUNT_ID", "ZONES", "WALRUS_URL", "PUBLIC_WALRUS_URL",
-                "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR",
+                "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR", "SLA", "SUBNETS",
             ])
         let file = daemon.file
         let state = try daemon.stateDirectory()
@@ -140,6 +142,23 @@ struct CloudCommand: AsyncParsableCommand {
         settings.region = file.string("REGION", default: "us-east-1")
         settings.endpoint = file.string("PUBLIC_ENDPOINT", default: "\(daemon.host):\(port)")
         settings.accountID = file.optional("ACCOUNT_ID")
+        if let agreement = file.optional("SLA") {
+            let json = try Data(contentsOf: URL(fileURLWithPath: agreement))
+            do throws(CloudError) {
+                settings.policy = try ServiceLevelAgreement(json: [UInt8](json)).policy
+            } catch {
+                var reason = "\(error)"
+                if case .invalidValue(_, _, let text) = error { reason = text }
+                throw CommandFailure("\(agreement): \(reason)")
+            }
+        }
+        for entry in file.string("SUBNETS", default: "").split(separator: " ") {
+            let parts = entry.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2 else {
+                throw CommandFailure("\(file.path): SUBNETS takes ZONE=BLOCK, such as us-east-1a=10.1.0.0/16.")
+            }
+            settings.addressBlocks[String(parts[0])] = String(parts[1])
+        }
         // Shorter than the time limit of a call, so that a quiet zone is not taken for a dead one.
         settings.pollWait = 20_000
         let walrusURL = try file.required("WALRUS_URL")
@@ -272,11 +291,17 @@ struct ClusterCommand: AsyncParsableCommand {
                 logger: daemon.logger),
             identity: identity, host: daemon.host,
             port: try file.integer("CC_PORT", default: 8774, in: 1...65_535), logger: daemon.logger)
-        let enrolment = try EnrolmentDaemon.open(
-            file, cluster: cluster, identity: identity, host: daemon.host, logger: daemon.logger)
-        try await daemon.run(
-            [cluster.listener] + (enrolment.map { [$0.listener] } ?? []),
-            background: [{ await cluster.controller.run() }])
+        do {
+            let enrolment = try EnrolmentDaemon.open(
+                file, cluster: cluster, identity: identity, host: daemon.host, logger: daemon.logger)
+            try await daemon.run(
+                [cluster.listener] + (enrolment.map { [$0.listener] } ?? []),
+                background: [{ await cluster.controller.run() }])
+        } catch {
+            // Connections that are not closed would end the process before it says why.
+            try await cluster.close()
+            throw error
+        }
         try await cluster.close()
     }
 }
