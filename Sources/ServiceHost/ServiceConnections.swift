@@ -41,6 +41,12 @@ public final class ServiceConnections: Sendable {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
+    deinit {
+        // After `shutdown` this does nothing. Before, somebody gave up early, such as a daemon whose configuration turned
+        // out to be wrong: it must get to say so, and the client insists on being told.
+        client.shutdown { _ in }
+    }
+
     /// A transport for the generated client of one service.
     ///
     /// - Parameters:

@@ -212,4 +212,12 @@ struct SOAPTests {
             await expectUnavailable(client(connections, endpoint), endpoint, "")
         }
     }
+
+    @Test("Connections that nobody closed, as after a mistake in a configuration, do not end the process")
+    func abandoned() async throws {
+        func abandon() throws { _ = try ServiceConnections(identity: nil).transport(to: "http://127.0.0.1:1/") }
+        try abandon()
+        let closed = try ServiceConnections(identity: nil)
+        try await closed.shutdown()
+    }
 }
