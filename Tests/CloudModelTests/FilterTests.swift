@@ -73,7 +73,9 @@ import Testing
         #expect(try !FilterMatcher<Instance>([Filter(name: name, values: [])]).matches(Self.instance))
     }
 
-    @Test(arguments: ["outpost-arn", "placement-group-name", "spot-instance-request-id", "iam-instance-profile.arn", "platform"])
+    @Test(arguments: [
+        "outpost-arn", "placement-group-name", "spot-instance-request-id", "iam-instance-profile.arn", "platform",
+    ])
     func knownAttributesThatTheCloudLacksMatchNothing(name: String) throws {
         #expect(try !FilterMatcher<Instance>([Filter(name: name, values: ["*"])]).matches(Self.instance))
     }
