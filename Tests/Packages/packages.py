@@ -171,9 +171,16 @@ def test_relocated(kickstart, work):
 
 
 def test_reproducible(directory, work, programs, configuration):
-    again = work / "again"
-    environment = dict(os.environ, PACKAGES=str(again), PROGRAMS=str(programs), RELEASE=release_of(directory))
-    call(SOURCE / "Scripts/package.sh", "rpm", configuration, env=environment)
+    """From the source package alone, with its time: the same bytes."""
+    source = next(iter((directory / "SRPMS").glob("mallee-*.src.rpm")))
+    unpacked, again = work / "source", work / "again"
+    tree = unpacked / "tree"
+    tree.mkdir(parents=True)
+    call("sh", "-c", 'rpm2cpio "$0" | cpio --quiet -i', source, cwd=unpacked)
+    call("tar", "-xzf", next(iter(unpacked.glob("*.tar.gz"))), "--strip-components=1", cwd=tree)
+    environment = dict(os.environ, PACKAGES=str(again), PROGRAMS=str(programs), RELEASE=release_of(directory),
+                       SOURCE_DATE_EPOCH=query(source, "%{BUILDTIME}"))
+    call(tree / "Scripts/package.sh", "rpm", configuration, env=environment)
     for kind in ("RPMS", "SRPMS"):
         for package in (directory / kind).glob("*.rpm"):
             twin = again / kind / package.name
@@ -181,6 +188,7 @@ def test_reproducible(directory, work, programs, configuration):
                 package.read_bytes()).digest()
             check(same, f"{package.name} has the same bytes when it is made again")
     shutil.rmtree(again)
+    shutil.rmtree(unpacked)
 
 
 def release_of(directory):
