@@ -53,7 +53,7 @@ fi
 
 if [ "$1" = test ] && [ ! -x .build/venv/bin/aws ]; then
     python3 -m venv .build/venv
-    .build/venv/bin/pip install --quiet --disable-pip-version-check zeep boto3 awscli
+    .build/venv/bin/pip install --quiet --disable-pip-version-check zeep boto3 awscli s3cmd
 fi
 # pykickstart is the installers' own parser; vermin knows what each Python understands.
 if [ "$1" = test ] && [ ! -x .build/venv/bin/ksvalidator ]; then

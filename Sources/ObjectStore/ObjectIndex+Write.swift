@@ -150,10 +150,16 @@ extension ObjectIndex {
     // MARK: Deletion
 
     private static func check(_ deletion: Deletion, _ entry: Entry?) throws {
-        guard deletion.etag != nil || deletion.modified != nil || deletion.size != nil else { return }
+        guard deletion.isConditional else { return }
         // What is not there needs no deletion, whatever the condition.
         guard let record = entry?.record else { return }
-        if record.isDeleteMarker, deletion.version == nil { throw ObjectStoreError.preconditionFailed }
+        if record.isDeleteMarker, deletion.version == nil {
+            // There is something, of which nothing else can hold.
+            guard deletion.etag == "*", deletion.modified == nil, deletion.size == nil else {
+                throw ObjectStoreError.preconditionFailed
+            }
+            return
+        }
         if let etag = deletion.etag, etag != "*", etag != record.etag { throw ObjectStoreError.preconditionFailed }
         if let modified = deletion.modified, modified != record.modified / 1000 {
             throw ObjectStoreError.preconditionFailed
@@ -172,7 +178,9 @@ extension ObjectIndex {
                 bucket.id, key, deletion, version: version == "null" ? "" : version, permit, database)
         }
         let former = try current(bucket: bucket.id, key: key, database)
-        try check(deletion, try former ?? newest(bucket: bucket.id, key: key, database))
+        let newest = try former ?? newest(bucket: bucket.id, key: key, database)
+        try check(deletion, newest)
+        if newest == nil, deletion.isConditional { return (Deleted(key: deletion.key, isMarker: false), []) }
         switch bucket.versioning {
         case .never:
             guard let former else { return (Deleted(key: deletion.key, isMarker: false), []) }

@@ -215,6 +215,11 @@ public struct Deletion: Sendable, Equatable {
     }
 }
 
+extension Deletion {
+    /// Whether it depends on what is there.
+    var isConditional: Bool { etag != nil || modified != nil || size != nil }
+}
+
 /// What a deletion did.
 public struct Deleted: Sendable, Equatable {
     /// The key.

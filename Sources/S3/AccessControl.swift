@@ -16,7 +16,10 @@ extension S3Call {
         return xml("AccessControlPolicy") { writer in
             owner(&writer, id: id)
             writer.element("AccessControlList") { writer in
-                for grant in list.grants {
+                // Groups first: clients take the first grant with a name for the owner's.
+                for grant in list.grants.filter({ $0.grantee.uri != nil })
+                    + list.grants.filter({ $0.grantee.uri == nil })
+                {
                     writer.element("Grant") { writer in
                         self.grantee(&writer, grant.grantee)
                         writer.element("Permission", grant.permission.rawValue)

@@ -128,6 +128,12 @@ extension S3Call {
         return response
     }
 
+    /// Who will own the object.
+    private func uploadOwner(_ upload: UploadRecord, _ bucket: String) async throws -> String {
+        if let owner = upload.attributes.owner { return owner }
+        return try await walrus.state(bucket).record.owner
+    }
+
     func abortUpload(_ bucket: String, _ key: String) async throws -> Response {
         try await walrus.abortUpload(caller, bucket: bucket, key: key, upload: uploadID)
         return noContent()
@@ -140,13 +146,14 @@ extension S3Call {
         let (upload, found) = try await walrus.listParts(
             caller, bucket: bucket, key: key, upload: uploadID, after: marker, limit: limit + 1)
         let parts = found.prefix(limit)
-        try await names.learn([upload.owner])
+        let ownerID = try await uploadOwner(upload, bucket)
+        try await names.learn([upload.owner, ownerID])
         return xml("ListPartsResult") { writer in
             writer.element("Bucket", bucket)
             writer.element("Key", encoding(key))
             writer.element("UploadId", upload.id)
             owner(&writer, "Initiator", id: upload.owner)
-            owner(&writer, id: upload.owner)
+            owner(&writer, id: ownerID)
             writer.element("StorageClass", "STANDARD")
             writer.element("PartNumberMarker", marker)
             writer.element("NextPartNumberMarker", parts.last?.number ?? marker)

@@ -56,6 +56,8 @@ extension S3Call {
     func writeOptions(_ attributes: inout ObjectAttributes) async throws -> WriteOptions {
         var write = WriteOptions()
         write.acl = try await headerACL()
+        write.namesForeignACL =
+            write.acl != nil && request.header("x-amz-acl") != "bucket-owner-full-control"
         if let header = request.header("x-amz-tagging") { write.tags = try Tags.parse(header) }
         try lockHeaders(&write)
         write.encryption = try encryptionRequest()

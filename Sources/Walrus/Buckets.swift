@@ -101,6 +101,7 @@ extension Walrus {
     /// Sets a bucket's access control list.
     public func putBucketACL(_ caller: WalrusCaller, bucket: String, _ list: AccessControlList) async throws {
         let state = try await authorised(caller, .putBucketACL, bucket)
+        if state.settings.ownership == .enforced { throw WalrusError.aclsDisabled }
         try checkACL(list, in: state)
         try await backend.changeBucket(
             bucket, versioning: nil, settings: [BucketSetting.acl.rawValue: try BucketSettings.encode(list)],

@@ -78,14 +78,17 @@ public struct LifecycleWorker: Sendable {
         var afterVersion = ""
         // The versions of one key come together, newest first; what is known of the key so far goes along.
         var walk = Walk()
+        let day = walrus.configuration.lifecycleDay
         while true {
             let page = try await walrus.backend.versions(bucket: bucket, query, afterVersion: afterVersion)
             var doomed: [Deletion] = []
             for item in page.items {
-                if let last = walk.endOfKey(before: item, rules: rules) { doomed.append(last) }
+                if let last = walk.endOfKey(before: item, rules: rules, day: day, now: now) { doomed.append(last) }
                 if let deletion = try await walk.visit(item, rules, state, walrus, now: now) { doomed.append(deletion) }
             }
-            if page.next == nil, let last = walk.endOfKey(before: nil, rules: rules) { doomed.append(last) }
+            if page.next == nil, let last = walk.endOfKey(before: nil, rules: rules, day: day, now: now) {
+                doomed.append(last)
+            }
             try await delete(doomed, bucket, now: now, &outcome)
             guard let next = page.next, let last = page.items.last else { return }
             query.after = next
@@ -158,7 +161,9 @@ private struct Walk {
     private var staying = 0
 
     /// The deletion of the previous key's delete marker, if nothing else is left of the key and a rule wants it.
-    mutating func endOfKey(before next: ObjectRecord?, rules: [LifecycleRule]) -> Deletion? {
+    mutating func endOfKey(
+        before next: ObjectRecord?, rules: [LifecycleRule], day: Int64, now: Int64
+    ) -> Deletion? {
         if let next, key.map({ $0.utf8.elementsEqual(next.key.utf8) }) ?? false { return nil }
         defer {
             key = next?.key
@@ -167,8 +172,10 @@ private struct Walk {
             staying = 0
         }
         guard let marker, staying == 0 else { return nil }
-        let wanted = rules.contains {
-            $0.expiresDeleteMarker && $0.filter.matches(key: marker.key, size: 0, tags: [])
+        let wanted = rules.contains { rule in
+            guard rule.filter.matches(key: marker.key, size: 0, tags: []) else { return false }
+            let isOld = rule.expirationDays.map { LifecycleRule.due(marker.modified, days: $0, day: day) <= now }
+            return rule.expiresDeleteMarker || isOld ?? false
         }
         return wanted ? Deletion(key: marker.key, version: marker.versionID) : nil
     }
@@ -191,7 +198,6 @@ private struct Walk {
         if listed.isLatest {
             if listed.isDeleteMarker {
                 marker = listed
-                // A rule with days takes an orphaned marker away as well, when it is old enough.
                 return nil
             }
             let due = rules.compactMap { $0.expiry(of: record, day: day) }.min()

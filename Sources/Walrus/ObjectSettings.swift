@@ -19,9 +19,9 @@ extension Walrus {
         _ list: @Sendable (_ owner: String, _ bucketOwner: String) async throws -> AccessControlList
     ) async throws -> ObjectRecord {
         let (state, object) = try await authorisedObject(caller, .putObjectACL, bucket, key, version: version)
+        if state.settings.ownership == .enforced { throw WalrusError.aclsDisabled }
         let list = try await list(Access.owner(of: object, in: state), state.record.owner)
         try checkACL(list, in: state)
-        if state.settings.ownership == .enforced { return object }
         return try await backend.change(bucket: bucket, key: key, version: object.versionID) {
             $0.acl = ObjectACL.encode(list)
         }

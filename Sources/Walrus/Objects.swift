@@ -5,6 +5,8 @@ public import ObjectStore
 public struct WriteOptions: Sendable {
     /// The access control list, given the owners of object and bucket; nil for the owner's alone.
     public var acl: (@Sendable (_ owner: String, _ bucketOwner: String) throws -> AccessControlList)?
+    /// Whether `acl` is anything but the bucket owner's full control, which buckets without such lists refuse.
+    public var namesForeignACL = false
     /// Tags.
     public var tags: [ObjectTag]?
     /// Retention; nil for the bucket's default.
@@ -26,6 +28,7 @@ extension Walrus {
         let bucketOwner = state.record.owner
         var owner = caller.principal?.accountID ?? bucketOwner
         if state.settings.ownership == .enforced { owner = bucketOwner }
+        if state.settings.ownership == .enforced, write.namesForeignACL { throw WalrusError.aclsDisabled }
         let list = try write.acl?(owner, bucketOwner)
         if let list {
             try checkACL(list, in: state)
