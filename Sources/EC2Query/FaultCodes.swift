@@ -134,7 +134,7 @@ extension EC2Fault {
         let list = ids.count > 20 ? shown + ", …" : shown
         switch kind {
         case .instance, .reservation, .volume, .snapshot, .vpc, .subnet, .routeTable, .internetGateway, .networkACL,
-            .dhcpOptions, .networkInterface:
+            .dhcpOptions, .networkInterface, .securityGroupRule:
             return ids.count == 1
                 ? "The \(noun(kind)) ID '\(list)' does not exist" : "The \(noun(kind)) IDs '\(list)' do not exist"
         case .image:
@@ -156,7 +156,7 @@ extension EC2Fault {
             }
             return "Could not find the specified version \(ids[0]) for the launch template with ID \(ids[1])."
         case .account: return "Invalid user id: \"\(list)\""
-        case .address, .tag, .user, .node, .keyPair, .securityGroup, .securityGroupRule:
+        case .address, .tag, .user, .node, .keyPair, .securityGroup:
             return ids.count == 1
                 ? "The \(noun(kind)) '\(list)' does not exist" : "The \(noun(kind))s '\(list)' do not exist"
         }

@@ -120,7 +120,7 @@ enum LaunchTemplates {
             throw .missingParameter("DefaultVersion")
         }
         let template = try await call.backend.setDefaultVersion(
-            version, of: try selector(parameters), dryRun: try parameters.dryRun(), as: call.caller)
+            version, of: try selector(parameters, to: "modify"), dryRun: try parameters.dryRun(), as: call.caller)
         answer.launchTemplate("launchTemplate", template)
     }
 
@@ -164,14 +164,17 @@ enum LaunchTemplates {
         answer.close()
     }
 
-    private static func selector(_ parameters: Parameters) throws(CloudError) -> LaunchTemplateSelector {
+    private static func selector(_ parameters: Parameters, to purpose: String = "name") throws(CloudError)
+        -> LaunchTemplateSelector
+    {
         let selector = LaunchTemplateSelector(
             id: parameters.text("LaunchTemplateId"), name: parameters.text("LaunchTemplateName"))
         guard selector.id != nil || selector.name != nil else {
             throw .missingParameter("launch template ID or launch template name")
         }
         guard selector.id == nil || selector.name == nil else {
-            throw .invalidCombination("Either provide launch template ID or launch template name, not both.")
+            throw .invalidCombination(
+                "Either provide launch template ID or launch template name to \(purpose) the template.")
         }
         return selector
     }
