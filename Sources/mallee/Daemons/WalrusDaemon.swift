@@ -33,13 +33,36 @@ struct WalrusDaemon: Sendable {
         let webhooks = Webhooks()
         let background = [
             Task { await LifecycleWorker(walrus).run() }, Task { await accessLog.run() },
-            Task { await webhooks.run() },
+            Task { await webhooks.run() }, Task { await scrub(files) },
         ]
         return WalrusDaemon(
             backend: RunningStore(files: files, background: background),
             s3: S3Responder(
                 walrus: walrus, credentials: credentials, accessLog: accessLog, events: webhooks,
                 channel: { $0.channel }))
+    }
+
+    /// Once a day, reads everything that is stored and says what is damaged.
+    private static func scrub(_ files: FileBackend) async {
+        let logger = Logger(label: "walrus.scrubber")
+        while !Task.isCancelled {
+            // A store that was just opened has other work.
+            do { try await Task.sleep(for: .seconds(86_400)) } catch { return }
+            do {
+                let outcome = try await files.scrub()
+                logger.info(
+                    "The stored files were checked",
+                    metadata: ["files": "\(outcome.contents)", "damaged": "\(outcome.damaged.count)"])
+                for problem in outcome.damaged.prefix(1000) {
+                    logger.error(
+                        "A stored file is damaged; restore it from a backup", metadata: ["cause": "\(problem)"])
+                }
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error("The stored files could not be checked", metadata: ["error": "\(error)"])
+            }
+        }
     }
 
     /// The prefixes under which S3 answers on a listener that it shares.
