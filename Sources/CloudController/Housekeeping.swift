@@ -21,6 +21,7 @@ extension CloudController {
     /// Forgets everything whose time has come.
     func cleanUp() async throws(CloudError) {
         try await settleUncertainty()
+        try await endInstancesOfRemovedZones()
         let now = configuration.now()
         try await endLeases(at: now)
         try await forgetInstances(before: now.adding(seconds: -configuration.terminatedRetention))

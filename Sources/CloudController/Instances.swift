@@ -152,7 +152,7 @@ extension CloudController {
             let instances = try self.owned(ids, as: caller)
             try Self.checkProtection(instances)
             for stored in instances {
-                let next = stored.value.terminating(at: now)
+                let next = self.ending(stored.value, at: now)
                 if next != stored.value { mutation.update(.instance(next), revision: stored.revision) }
                 transitions.append(
                     StateTransition(id: next.id, previous: stored.value.state, current: next.state))
