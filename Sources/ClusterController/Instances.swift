@@ -20,10 +20,10 @@ extension ClusterController: ClusterContract.AsyncService {
     {
         var answers: [Contract.InstanceStateChange] = []
         var transaction = StoreTransaction()
+        var unknown: String?
         for id in request.instanceId {
             guard let report = reports[id], var placement = placements[id] else {
-                // Before every node has reported, "unknown" may mean "not yet known".
-                if !silent.isEmpty { throw unsettled(id) }
+                unknown = unknown ?? id
                 continue
             }
             if report.state == .terminated {
@@ -39,6 +39,8 @@ extension ClusterController: ClusterContract.AsyncService {
             do { _ = try await store.commit(transaction) } catch { throw fault(error) }
         }
         for answer in answers where answer.currentState == .shuttingDown { dispatch(answer.instanceId) }
+        // Before every node has reported, "unknown" may mean "not yet known". The others do not wait for it.
+        if let unknown, !silent.isEmpty { throw unsettled(unknown) }
         return ClusterContract.TerminateInstancesResponse(change: answers)
     }
 

@@ -224,7 +224,8 @@ extension ClusterController {
         gone.detail = nil
         gone.reason = Contract.StateReason(
             code: "Server.InternalError",
-            message: reason ?? "The node \(name) no longer knows the instance; its disks are lost.")
+            message: "Server.InternalError: "
+                + (reason ?? "The node \(name) no longer knows the instance; its disks are lost."))
         gone.generation += 1
         gone.stateChangedAt = now()
         reports[id] = gone

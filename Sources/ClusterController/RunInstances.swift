@@ -188,11 +188,11 @@ extension ClusterController {
         case .unavailable, .internal:
             return  // the sweep tries again, and after a time another node
         case .notFound where placement.phase == .terminating:
-            end(id, reason: Contract.StateReason(code: "User.Shutdown", message: "Ended before it was started."))
+            end(id, because: "Client.UserInitiatedShutdown", "Ended before it was started.")
         case .insufficientResources:
             await place(id, anewBecause: fault, refusedBy: placement.node)
         case .notFound, .invalidRequest, .conflict, .unsupported:
-            end(id, reason: Contract.StateReason(code: "Server.InternalError", message: fault.message))
+            end(id, because: "Server.InternalError", fault.message)
         }
     }
 
@@ -216,16 +216,18 @@ extension ClusterController {
         } catch {
             if error.code == .insufficientResources {
                 end(
-                    id,
-                    reason: Contract.StateReason(
-                        code: "Server.InsufficientInstanceCapacity", message: "\(cause.message) \(error.message)"))
+                    id, because: "Server.InsufficientInstanceCapacity",
+                    "\(cause.message). No other node of the zone \(configuration.zone) has room for it.")
             }
         }
     }
 
     /// The instance will never run, or never again: says so, and remembers it durably.
-    func end(_ id: String, reason: Contract.StateReason) {
+    ///
+    /// - Parameter code: EC2's, which the message repeats.
+    func end(_ id: String, because code: String, _ message: String) {
         guard var placement = placements[id] else { return }
+        let reason = Contract.StateReason(code: code, message: "\(code): \(message)")
         placement.phase = .failed
         placement.reason = reason
         placement.since = now()
