@@ -4,17 +4,19 @@ struct APIVersion: Sendable, Equatable, Comparable {
     /// Such as "2016-11-15".
     let text: String
 
-    /// The current one, for requests that name none or one that is no date.
+    /// The current one, for requests that name none.
     static let current = APIVersion(known: "2016-11-15")
 
     private init(known text: String) { self.text = text }
 
-    /// Reads the parameter `Version`: any date, since an old or a newer version than the known ones is served as well.
-    init(parameter: String?) {
-        guard let parameter, Self.isDate(parameter) else {
+    /// Reads the parameter `Version`: any date, since an old or a newer version than the known ones is served as well;
+    /// nil for what is no date. The original's own tools say "eucalyptus".
+    init?(parameter: String?) {
+        guard let parameter, !parameter.isEmpty, parameter != "eucalyptus" else {
             self = .current
             return
         }
+        guard Self.isDate(parameter) else { return nil }
         text = parameter
     }
 

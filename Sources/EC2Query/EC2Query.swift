@@ -58,7 +58,9 @@ public struct EC2Interface: Sendable {
         observation.action = Parameters.shortened(name)
         let caller = try await authenticator.caller(of: request, requestID: observation.requestID)
         observation.caller = caller
-        let version = APIVersion(parameter: parameters.text("Version"))
+        guard let version = APIVersion(parameter: parameters.text("Version")) else {
+            throw .unknownVersion(parameters.text("Version") ?? "")
+        }
         if let list = EmptyList.named(name) {
             try list.check(parameters)
             return try answer(list, parameters, version, observation.requestID)

@@ -36,6 +36,13 @@ struct EC2Fault: Error, Sendable, Equatable {
         EC2Fault("InvalidAction", "The action \(Parameters.shortened(name)) is not valid for this web service.")
     }
 
+    static func unknownVersion(_ version: String) -> EC2Fault {
+        EC2Fault(
+            "NoSuchVersion",
+            "The requested version (\(Parameters.shortened(version))) of service AmazonEC2 does not exist; a version is a "
+                + "date such as \(APIVersion.current.text).")
+    }
+
     static func unofferedAction(_ name: String) -> EC2Fault {
         EC2Fault(
             "UnsupportedOperation", "The action \(name) is known but not offered by this cloud." + cure(for: name))

@@ -19,11 +19,18 @@ import XML
     @Test(arguments: [
         ("2016-11-15", "2016-11-15"), ("2006-06-26", "2006-06-26"), ("2009-11-30", "2009-11-30"),
         ("2031-01-01", "2031-01-01"), ("2013-10-15", "2013-10-15"), ("eucalyptus", "2016-11-15"),
-        ("2016-13-15", "2016-11-15"), ("20161115", "2016-11-15"), ("\"/><x>", "2016-11-15"), ("", "2016-11-15"),
+        ("", "2016-11-15"),
     ]) func `every version is answered in its own namespace`(asked: String, namespace: String) async {
         let answer = await cloud.send("DescribeInstances", version: asked)
         #expect(answer.root?.namespace == "http://ec2.amazonaws.com/doc/\(namespace)/")
         #expect(answer.root?.localName == "DescribeInstancesResponse")
+    }
+
+    @Test(arguments: ["2016-13-15", "20161115", "\"/><x>", "latest"])
+    func `a version that is no date does not exist`(asked: String) async {
+        let answer = await cloud.send("DescribeInstances", version: asked)
+        #expect(answer.code == "NoSuchVersion")
+        #expect(answer.status == 400)
     }
 
     @Test func `a missing version is no error`() async {

@@ -82,7 +82,7 @@ import Testing
         #expect(await run([("UserData", largest)]).code == nil)
         let request = await cloud.backend.runRequest
         #expect(request?.userData?.count == 16_384)
-        #expect(await run([("UserData", String(repeating: "AAAA", count: 5462))]).code == "InvalidUserData.Malformed")
+        #expect(await run([("UserData", String(repeating: "AAAA", count: 5462))]).code == "InvalidParameterValue")
     }
 
     @Test func `line breaks and unescaped pluses in Base64 are forgiven`() async {

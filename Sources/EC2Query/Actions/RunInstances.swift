@@ -87,8 +87,9 @@ extension Instances {
     private static func userData(_ parameters: Parameters) throws(CloudError) -> [UInt8]? {
         guard let data = try parameters.base64("UserData") else { return nil }
         guard data.count <= 16_384 else {
+            // EC2 has a code of its own for user data that cannot be read, but not for this.
             throw .invalidValue(
-                parameter: "UserData", value: "",
+                parameter: "UserData length", value: "",
                 reason: "User data is limited to 16384 bytes; these are \(data.count).")
         }
         return data
