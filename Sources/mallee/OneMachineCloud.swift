@@ -42,6 +42,11 @@ struct OneMachineCloud: Sendable {
         LoggingSystem.bootstrap(try logHandler(directory))
         let logger = Logger(label: "mallee")
         let nodeBinary = try checkHypervisor(options)
+        // What the options say wrongly is found before anything is open that would have to be closed.
+        guard let firstZone = zones(options).first, ComponentName(role: .cluster, name: firstZone) != nil else {
+            throw CommandFailure("\(options.region) cannot be a region's name.")
+        }
+        _ = try ClusterDaemon.policy(options.placement, program: options.placementProgram, logger: logger)
         let host = "127.0.0.1"
         let ec2URL = "http://\(host):\(options.portBase)/"
         let s3URL = "http://\(host):\(options.portBase + 7)"
@@ -157,7 +162,8 @@ struct OneMachineCloud: Sendable {
         for (index, zone) in zones(options).enumerated() {
             // Simulated nodes share one process; real ones have one each, as on hosts of their own.
             let names =
-                options.hypervisor == .simulated ? ["\(zone)-sim"] : (1...options.nodes).map { "\(zone)-node\($0)" }
+                options.hypervisor == .simulated
+                ? ["\(zone)-sim"].prefix(options.nodes) : (0..<options.nodes).map { "\(zone)-node\($0 + 1)" }[...]
             for name in names {
                 let place = directory.node(name)
                 let identityPlace = place.appendingPathComponent("identity").path

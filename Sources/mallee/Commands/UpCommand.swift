@@ -26,7 +26,7 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "qemu (real guests) or simulated (none).")
     var hypervisor = HypervisorChoice.qemu
 
-    @Option(help: "Nodes in each zone.")
+    @Option(help: "Nodes in each zone; 0 leaves it to nodes that are started by themselves.")
     var nodes = 1
 
     @Option(help: "Availability zones (1 to 6), each with a cluster controller of its own.")
@@ -58,8 +58,8 @@ struct UpCommand: AsyncParsableCommand {
         guard (1...65_000).contains(portBase) else { throw ValidationError("--port-base must be 1 to 65000.") }
         guard (1...6).contains(clusters) else { throw ValidationError("--clusters must be 1 to 6.") }
         let most = hypervisor == .simulated ? 100_000 : 16
-        guard (1...most).contains(nodes) else {
-            throw ValidationError("--nodes must be 1 to \(most) with --hypervisor \(hypervisor.rawValue).")
+        guard (0...most).contains(nodes) else {
+            throw ValidationError("--nodes must be 0 to \(most) with --hypervisor \(hypervisor.rawValue).")
         }
         if let accountId, accountId.utf8.count != 12 || !accountId.utf8.allSatisfy({ (48...57).contains($0) }) {
             throw ValidationError("--account-id must be 12 digits.")

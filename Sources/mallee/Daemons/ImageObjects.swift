@@ -49,7 +49,8 @@ final class ImageObjects: ImageSource {
             let facts = try await client.head(location)
             let sha256: String
             if let known = facts.sha256 { sha256 = known } else { sha256 = try await client.digest(location) }
-            let leading = try await client.prefix(location, bytes: 65_536)
+            // Of nothing no range can be asked for.
+            let leading = facts.size == 0 ? [] : try await client.prefix(location, bytes: 65_536)
             return ImageObject(sizeBytes: facts.size, sha256: sha256, leading: leading)
         } catch let error as CloudError {
             throw error
@@ -64,11 +65,12 @@ final class ImageObjects: ImageSource {
         switch error.status {
         case 404:
             .invalidValue(
-                parameter: "ImageLocation", value: location, reason: "There is no such object; upload it first.")
+                parameter: "ImageLocation", value: location, reason: "There is no object \(location); upload it first.")
         case 403:
-            .invalidValue(parameter: "ImageLocation", value: location, reason: "You may not read this object.")
+            .invalidValue(
+                parameter: "ImageLocation", value: location, reason: "You may not read the object \(location).")
         case 400..<500:
-            .invalidValue(parameter: "ImageLocation", value: location, reason: error.message)
+            .invalidValue(parameter: "ImageLocation", value: location, reason: "\(location): \(error.message)")
         default: .unavailable(component: "Walrus", reason: error.description)
         }
     }
