@@ -75,7 +75,7 @@ i386: setup-test ## Compile the node for i686 as Embedded Swift and try it
 contract-test: setup-test build ## Drive live node and cluster controllers from their WSDL with zeep
 	$(VENV)/bin/python Tests/EndToEnd/contracts.py $(BIN)
 
-cloud-test: setup-test build ## A whole cloud: a real instance by the aws CLI and ssh
+cloud-test: setup-test build ## A whole cloud: a real instance by the aws CLI and ssh, kill -9 of everything, bad input
 	Tests/EndToEnd/run.sh $(BIN) $(VENV)
 
 roll-test: setup-test build ## The roll: its files, kickstart parts, scripts and plug-ins

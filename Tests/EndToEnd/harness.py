@@ -11,6 +11,10 @@ import sys
 import tempfile
 import time
 
+import requests
+import zeep
+import zeep.transports
+
 
 def free_ports(count):
     """A base such that base … base+count-1 can be bound on loopback now."""
@@ -91,9 +95,52 @@ class Daemon:
                 self.kill()
                 raise AssertionError(f"{self.name} does not stop:\n{self.log()}") from None
 
-    def log(self):
+    def log_text(self):
         with open(self.output, errors="replace") as file:
-            return f"-- {self.name}\n{file.read()[-3000:]}"
+            return file.read()
+
+    def log(self):
+        return f"-- {self.name}\n{self.log_text()[-3000:]}"
+
+
+class Contracts:
+    """Calls to components over mutual TLS, with zeep from the contract that each of them answers."""
+
+    def __init__(self, cloud):
+        self.cloud = cloud
+        self.made = {}
+
+    def identity(self, role, name, *hosts):
+        """Directory of a certificate that the cloud's own authority has signed."""
+        output = os.path.join(self.cloud.state, "test-identities", f"{role}-{name}")
+        if not os.path.exists(output):
+            subprocess.run(
+                [self.cloud.mallee, "certificate", "--authority", os.path.join(self.cloud.state, "ca"), "--role", role,
+                 "--name", name, *(f"--host={host}" for host in hosts), "--output", output],
+                check=True, capture_output=True, timeout=30)
+        return output
+
+    def service(self, url, role, name):
+        """The service at a URL, as the component of this role and name sees it."""
+        if (role, name) not in self.made:
+            own = self.identity(role, name)
+            session = requests.Session()
+            session.trust_env = False  # a REQUESTS_CA_BUNDLE would take the place of the cloud's authority
+            session.verify = own + "/ca.crt"
+            session.cert = (own + "/component.crt", own + "/component.key")
+            self.made[role, name] = zeep.Client(
+                url + "?wsdl", transport=zeep.transports.Transport(session=session, timeout=20, operation_timeout=20))
+        client = self.made[role, name]
+        return client.create_service(next(iter(client.wsdl.bindings)), url)
+
+    def cluster(self, index):
+        """A cluster controller, as the cloud controller sees it."""
+        return self.service(
+            f"https://127.0.0.1:{self.cloud.base + 1 + index}/services/ClusterController", "cloud", "cloud")
+
+    def node(self, url, zone):
+        """A node, as the cluster controller of its zone sees it."""
+        return self.service(url, "cluster", zone)
 
 
 class Cloud:
@@ -125,6 +172,15 @@ class Cloud:
     def log(self):
         with open(os.path.join(self.state, "test-up.log"), errors="replace") as file:
             return file.read()[-8000:]
+
+    def logs(self):
+        """What the test may need to explain itself: the end of each log."""
+        text = self.log()
+        directory = os.path.join(self.state, "log")
+        for name in sorted(os.listdir(directory)) if os.path.exists(directory) else []:
+            with open(os.path.join(directory, name), errors="replace") as file:
+                text += f"-- {name}\n{file.read()[-4000:]}"
+        return text
 
     def environment(self):
         environment = {"PATH": os.environ["PATH"], "HOME": self.state, "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1"}
@@ -190,6 +246,22 @@ class Cloud:
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.state, ignore_errors=True)
         return left
+
+
+def room(ec2, needed, instance_type="m1.small"):
+    """Waits until the cloud has so many slots: nodes register a moment after the cloud answers."""
+    def free():
+        lines = ec2.describe_availability_zones(ZoneNames=["verbose"])["AvailabilityZones"]
+        return sum(int(line["State"].split()[0]) for line in lines if line["ZoneName"] == f"|- {instance_type}") >= needed
+    wait_for(f"room for {needed} instances", free, 60, 0.1)
+
+
+def ssh(cloud, address, key, command, port=22):
+    """A command in a guest, as root."""
+    return subprocess.run(
+        ["ssh", "-i", key, "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+         "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", f"root@{address}", command],
+        capture_output=True, text=True, timeout=60, check=False, env=cloud.environment())
 
 
 def main(tests):

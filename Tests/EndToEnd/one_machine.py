@@ -2,16 +2,8 @@
 
 import os
 import signal
-import subprocess
 
-from harness import Cloud, main, wait_for
-
-
-def ssh(cloud, address, key, command, port=22):
-    return subprocess.run(
-        ["ssh", "-i", key, "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-         "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", f"root@{address}", command],
-        capture_output=True, text=True, timeout=60, check=False)
+from harness import Cloud, main, ssh, wait_for
 
 
 def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
