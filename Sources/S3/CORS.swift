@@ -89,7 +89,8 @@ enum CORSHeaders {
 
     /// Adds what the bucket's rules say to the answer of a page's request.
     static func add(_ request: S3Request, _ walrus: Walrus, to headers: inout HTTPFields) async {
-        guard let origin = request.header("origin"), let bucket = request.bucket,
+        // A preflight has said itself what is allowed.
+        guard request.method != "OPTIONS", let origin = request.header("origin"), let bucket = request.bucket,
             headers[text: "access-control-allow-origin"] == nil
         else { return }
         let method = request.header("access-control-request-method") ?? request.method
