@@ -59,6 +59,8 @@ public actor ClusterController {
     var nodes = NodeTable()
     /// Which node each instance was given to, as in the store.
     var placements: [String: Placement] = [:]
+    /// By node, the instances that it acknowledged before this process began, until it registers.
+    var unreported: [String: Set<String>] = [:]
     /// Last report of each instance, or what is said of it until its node reports it.
     var reports: [String: Contract.InstanceReport] = [:]
     var addressesInUse: Set<UInt32> = []
@@ -75,6 +77,8 @@ public actor ClusterController {
     /// Whose certificates count.
     public nonisolated let admission: NodeAdmission
     var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+    /// Set at the end: long polls are answered at once.
+    var isStopping = false
     var nextWaiter = 0
 
     /// Opens the zone on its store: placements and remembered nodes are read back.
@@ -127,8 +131,14 @@ public actor ClusterController {
             if let address = placement.address { addressesInUse.insert(address) }
             reports[id] = placement.report(zone: configuration.zone, generation: 0, at: now())
             changes.noteInstance(id)
+            if placement.phase == .acknowledged || placement.phase == .terminating {
+                unreported[placement.node, default: []].insert(id)
+            }
         }
     }
+
+    /// How long an instance may take from its delivery into its node's reports.
+    static let settlingMilliseconds: Int64 = 15_000
 
     /// Watches over the nodes until the task is cancelled: marks silent ones down, repeats what could not be
     /// delivered, forgets what is long over.
@@ -138,9 +148,12 @@ public actor ClusterController {
             do {
                 try await Task.sleep(for: .milliseconds(min(1000, configuration.heartbeatMilliseconds)))
             } catch {
-                return
+                break
             }
         }
+        // Its listener would wait for every long poll, and so would who stops the process.
+        isStopping = true
+        wake()
     }
 
     /// The fault of a store that failed.

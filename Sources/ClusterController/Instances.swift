@@ -138,7 +138,7 @@ extension ClusterController: ClusterContract.AsyncService {
         let complete = request.epoch != changes.epoch || request.sinceRevision == nil
         let since = request.sinceRevision ?? 0
         let wait = min(max(request.waitMilliseconds ?? 0, 0), 60_000)
-        if !complete && since >= changes.revision && wait > 0 {
+        if !complete && since >= changes.revision && wait > 0 && !isStopping {
             await waitForChange(milliseconds: wait)
         }
         var answer = ClusterContract.DescribeChangesResponse(

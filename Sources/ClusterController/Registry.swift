@@ -72,9 +72,15 @@ extension ClusterController {
         if let refusal = refusal(ofNode: name) { throw refusal }
         var node = Node(description: effective(request.node), client: connect(request.node.endpoint), lastSeen: now())
         node.promised = promises(to: name)
+        // What it had before: a host that was installed anew has lost it. What was delivered in these seconds may be
+        // missing here only because the node wrote this list before; its next complete report tells.
+        let had = (nodes[name]?.instances ?? []).union(unreported.removeValue(forKey: name) ?? [])
+        let recent = had.filter { now() - (placements[$0]?.since ?? 0) < Self.settlingMilliseconds }
+        node.instances = had.subtracting(recent)
         nodes[name] = node
         silent.remove(name)
         take(request.instance, from: name, complete: true)
+        nodes[name]?.instances.formUnion(recent)
         noteNode(name, as: effective(request.node))
         return ClusterContract.RegisterNodeResponse(
             zone: configuration.zone, heartbeatMilliseconds: heartbeat, network: documentToSend(name, has: nil))

@@ -16,7 +16,7 @@ from machines import Machine, Network, call
 import rocks_frontend as rocks
 
 # What the operating system has and the disc need not.
-OS_PACKAGES = {"qemu-kvm", "qemu-img"}
+OS_PACKAGES = {"logrotate", "qemu-kvm", "qemu-kvm-ev", "qemu-system-x86", "qemu-img", "qemu-img-ev"}
 NODES = {"compute-0-0": "10.1.255.254", "compute-0-1": "10.1.255.253"}
 HOSTS = {"frontend": "10.1.1.1", **NODES}
 FRONTEND_ATTRIBUTES = {
@@ -94,11 +94,18 @@ class Cluster:
         packages, posts = self.kickstart(root, attributes)
         missing = [name for name in packages if name not in self.rpms and name not in OS_PACKAGES]
         assert not missing, f"not on the disc: {missing}"
-        call("rpm", "--root", machine.root, "--nosignature", "-i", *(self.rpms[name] for name in packages if name in self.rpms))
-        for number, post in enumerate(posts):
-            machine.write(f"tmp/post-{number}", post, 0o700)
-            # In a root of its own without a running system, as in the installer.
-            call("chroot", machine.root, "/bin/bash", f"/tmp/post-{number}")
+        # In a root of its own without a running system, as in the installer, which mounts this.
+        call("mount", "-t", "proc", "proc", machine.path("proc"))
+        call("mount", "--bind", "/dev", machine.path("dev"))
+        try:
+            call("rpm", "--root", machine.root, "--nosignature", "--nodeps", "-i",
+                 *(self.rpms[name] for name in packages if name in self.rpms))
+            for number, post in enumerate(posts):
+                machine.write(f"tmp/post-{number}", post, 0o700)
+                call("chroot", machine.root, "/bin/bash", f"/tmp/post-{number}")
+        finally:
+            call("umount", machine.path("dev"))
+            call("umount", machine.path("proc"))
 
     def boot(self, machine):
         """Power on, then what rc does."""
@@ -154,7 +161,7 @@ class Cluster:
 
     def aws(self, *arguments):
         environment = {"PATH": os.environ["PATH"], "HOME": self.work, "AWS_PAGER": ""}
-        for line in self.frontend.read("var/lib/mallee/admin/eucarc").splitlines():
+        for line in self.frontend.run("cat", "/var/lib/mallee/admin/eucarc").stdout.splitlines():
             if line.startswith("export "):
                 name, value = line[len("export "):].split("=", 1)
                 environment[name] = value.strip("'")
@@ -287,16 +294,22 @@ def node_instances(cluster, name):
 
 def superseded(cluster, identity):
     """The certificate of the node as it was before it was installed again is good for nothing."""
-    endpoint = "https://10.1.1.1:8774/services/ClusterController"
+    types = "urn:mallee:contract:types:1"
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    resources = "".join(f"<{name}>1</{name}>" for name in (
+        "coresTotal", "coresFree", "memoryMiBTotal", "memoryMiBFree", "diskGiBTotal", "diskGiBFree"))
     envelope = (
         '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
-        '<DescribeResources xmlns="http://mallee.invalid/"/></e:Body></e:Envelope>')
+        f'<c:RegisterNode xmlns:c="urn:mallee:contract:cluster:1" xmlns="{types}"><c:node>'
+        "<nodeName>compute-0-1</nodeName><endpoint>https://10.1.255.253:8775/services/NodeController</endpoint>"
+        "<state>up</state><hypervisor>simulated</hypervisor><architecture>x86_64</architecture>"
+        f"<resources>{resources}</resources><softwareVersion>0</softwareVersion><startedAt>{now}</startedAt>"
+        "</c:node></c:RegisterNode></e:Body></e:Envelope>")
     done = call(
         "ip", "netns", "exec", cluster.frontend.namespace, "curl", "-sS", "--max-time", "10", "--cert",
-        f"{identity}/component.crt", "--key", f"{identity}/component.key", "--cacert", f"{identity}/ca.crt", "-k",
-        "-H", "Content-Type: text/xml", "-d", envelope, endpoint, check=False)
-    said = (done.stdout + done.stderr).lower()
-    assert "superseded" in said or "replaced" in said or "certificate" in said, said
+        f"{identity}/component.crt", "--key", f"{identity}/component.key", "--cacert", f"{identity}/ca.crt",
+        "-H", "Content-Type: text/xml", "-d", envelope, "https://10.1.1.1:8774/services/ClusterController")
+    assert "was superseded" in done.stdout, done.stdout
 
 
 def main():

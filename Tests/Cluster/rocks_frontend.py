@@ -42,8 +42,12 @@ elif matches("set", "appliance", "attr"):
     data["appliance"].setdefault(plain[3], {})[plain[4]] = plain[5]; save()
 elif matches("add", "firewall"):
     data["firewall"].append(" ".join([options["rulename"], options["network"], options["service"], options["action"]])); save()
-elif matches("sync", "host", "firewall"):
+elif matches("sync", "host", "firewall") or matches("sync", "mallee"):
     pass
+elif matches("report", "mallee", "nodes"):
+    for name, host in data["hosts"].items():
+        if host["appliance"] == "compute" and (len(plain) == 3 or name in plain[3:]):
+            print(name, host["attributes"]["hostaddr"] if "address" in options else "")
 else:
     sys.exit("rocks: not in this test: " + " ".join(words))
 '''
@@ -62,28 +66,31 @@ exit 0
 # Hands out what Files.mk lists; owner, mode and time stay, as 411 keeps them.
 MAKEFILE_411 = """include Files.mk
 all:
-\tmkdir -p /var/411/served
-\tfor f in $(FILES) $(FILES_NOCOMMENT); do cp -p --parents $$f /var/411/served/ || exit 1; done
+\tset -e; for f in $(FILES) $(FILES_NOCOMMENT); do \\
+\t\tmkdir -p /var/411/served$$(dirname $$f); cp -p $$f /var/411/served$$f; done
 """
 
 # What insert-ethers does when it has seen a host, and `rocks remove host` when one goes: loads the plug-in, calls it.
 PLUG_IN = '''import importlib.util, sys, types
 site, path, method = sys.argv[1:4]
 sys.path.insert(0, site)
-class Plugin(object):
-    def __init__(self, *rest): pass
-names = ["rocks", "rocks.sql", "rocks.commands"]
-for name in names: sys.modules[name] = types.ModuleType(name)
-sys.modules["rocks.sql"].InsertEthersPlugin = Plugin
-sys.modules["rocks.commands"].Plugin = Plugin
+class Base(object):
+    """What Rocks' own base classes give a plug-in."""
+    caller_args = []
+    def str2bool(self, text): return str(text).lower() in ("true", "yes", "on", "y", "1")
+    def getHostAttr(self, host, name): return "true"
+rocks = types.ModuleType("rocks")
+for name, member in (("sql", "InsertEthersPlugin"), ("commands", "Plugin")):
+    module = types.ModuleType("rocks." + name)
+    setattr(module, member, Base)
+    setattr(rocks, name, module)
+    sys.modules["rocks." + name] = module
+sys.modules["rocks"] = rocks
 specification = importlib.util.spec_from_file_location("plugin", path)
 module = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(module)
-class App(object):
-    """What plug-ins are given as their application."""
-    dbname = "cluster"
-    def getNodename(self): return sys.argv[4]
-plugin = module.Plugin(App())
+plugin = module.Plugin()
+plugin.app = plugin.owner = plugin.db = Base()
 getattr(plugin, method)(*sys.argv[4:])
 '''
 

@@ -83,6 +83,28 @@ import Testing
         #expect(try await zone.run(zone.spec("i-2")).first?.privateAddress == "127.9.0.5", "addresses go on in turn")
     }
 
+    /// - Parameter restarted: whether the cluster controller was restarted between.
+    @Test(arguments: [false, true]) func aNodeThatComesBackEmptyHasLostItsInstances(restarted: Bool) async throws {
+        var zone = try await Zone(["a"])
+        try await zone.registerAll()
+        _ = try await zone.run(zone.spec("i-1"))
+        try await zone.until("delivered") { await zone.nodes[0].runs == ["i-1"] }
+        try await zone.report(0)
+        try await zone.until("the acknowledgement is stored") {
+            try await zone.store.range(prefix: "/placements/").entries.contains {
+                String(decoding: $0.value.bytes, as: UTF8.self).contains("acknowledged")
+            }
+        }
+        if restarted { zone = try await Zone(["a"], store: zone.store, nodes: zone.nodes) }
+        zone.clock.advance(60_000)
+        let node = await zone.nodes[0].description()
+        _ = try await zone.cluster.registerNode(.init(node: node, instance: []))
+        let report = try await zone.cluster.describeInstances(.init(instanceId: ["i-1"])).instance.first
+        #expect(report?.state == .terminated)
+        let message = try #require(report?.reason?.message)
+        #expect(message.hasSuffix("The node a no longer knows the instance; its disks are lost."))
+    }
+
     @Test func aSilentNodeLosesWhatItNeverAcknowledgedAndItsLateCopyIsEnded() async throws {
         let zone = try await Zone(["a", "b"])
         try await zone.registerAll()
