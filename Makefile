@@ -14,7 +14,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test roll-test package-test i386 static dist rpm rpm-i386 roll install format check-format contracts check-contracts ec2-coverage bench clean setup setup-test setup-bench setup-roll
+.PHONY: help cloud down build test unit-test contract-test cloud-test roll-test package-test cluster-test i386 static dist rpm rpm-i386 roll install format check-format contracts check-contracts ec2-coverage bench clean setup setup-test setup-bench setup-roll
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,7 @@ install: ## Install what `make static CONFIGURATION=release` built (DESTDIR, PRE
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' LOCALSTATEDIR='$(LOCALSTATEDIR)' \
 	COMPONENTS='$(COMPONENTS)' DEBUGINFO='$(DEBUGINFO)' PROGRAMS='$(PROGRAMS)' Scripts/install.sh
 
-test: unit-test i386 contract-test cloud-test roll-test package-test ## Set up, build, and run every test
+test: unit-test i386 contract-test cloud-test roll-test package-test cluster-test ## Set up, build, and run every test
 
 unit-test: setup-test ## Unit and integration tests of every module
 	swift build --build-tests
@@ -84,6 +84,10 @@ roll-test: setup-test build ## The roll: its files, kickstart parts, scripts and
 package-test: setup-test rpm-i386 ## Packages: build, lint, install into empty roots, run, upgrade, erase
 	$(MAKE) --no-print-directory roll CONFIGURATION=$(CONFIGURATION)
 	python3 Tests/Packages/packages.py .build/rpm iso/out .build/static/$(CONFIGURATION)
+
+cluster-test: setup-test ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
+	$(MAKE) --no-print-directory roll CONFIGURATION=$(CONFIGURATION)
+	$(VENV)/bin/python Tests/Cluster/cluster.py iso/out/*.disk1.iso $(BIN) $(VENV)
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests

@@ -239,7 +239,8 @@ let package = Package(
         .testTarget(
             name: "EnrolmentTests",
             dependencies: [
-                "BlockingHTTP", "ClusterController", "Contracts", "NodeController", "Posix", "ServiceHost", "Store", "TLS",
+                "BlockingHTTP", "ClusterController", "Contracts", "NodeController", "Posix", "ServiceHost", "Store",
+                "TLS",
                 "XML",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),

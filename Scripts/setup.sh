@@ -12,7 +12,8 @@ run)
     packages="pkg-config libsqlite3-dev libssl-dev libarchive-dev qemu-system-x86 qemu-utils e2fsprogs openssh-client"
     ;;
 test)
-    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 busybox-static cpio rpm"
+    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 util-linux procps libarchive-tools busybox-static
+        cpio rpm"
     ;;
 roll)
     packages="gcc binutils file python3 rpm rpmlint xorriso dnf busybox-static systemd iproute2 libacl1-dev libattr1-dev

@@ -223,17 +223,25 @@ public struct BucketSettings: Sendable {
     public var policyText: String?
     /// The same, read.
     public var policy: Policy?
-    /// See the types.
+    /// Rules for requests from other origins, in the order in which they are tried.
     public var cors: [CORSRule]?
+    /// The bucket's own tags.
     public var tags: [ObjectTag]?
+    /// When objects and uploads expire.
     public var lifecycle: [LifecycleRule]?
+    /// Where server access logs go.
     public var logging: LoggingConfiguration?
+    /// How the bucket answers as a static website.
     public var website: WebsiteConfiguration?
+    /// Who is told of events.
     public var notification: [NotificationRule]?
     /// The default encryption's algorithm: `AES256`.
     public var encryption: String?
+    /// Whether versions can be locked, and for how long they are unless the request says otherwise.
     public var objectLock: ObjectLockConfiguration?
+    /// What of public access is ignored or refused.
     public var publicAccessBlock: PublicAccessBlock?
+    /// Who owns what others put, and whether access control lists count.
     public var ownership: ObjectOwnership?
     /// `BucketOwner` or `Requester`.
     public var requestPayment: String?
