@@ -138,7 +138,8 @@ public final class NodeLog: @unchecked Sendable {
 
     private static func open(_ path: String?) throws(PosixError) -> File? {
         guard let path else { return nil }
-        return try File(path, [.write, .append, .create], permissions: 0o640)
+        // The directory may be shared with services that are not root: they shall lead this file nowhere else.
+        return try File(path, [.write, .append, .create, .noFollow], permissions: 0o640)
     }
 
     private func write(_ level: Level, _ message: String, _ context: Context) {

@@ -235,7 +235,11 @@ def test_init_makes_a_front_end_with_right_owners(binaries, _):
             if any(word in path for word in ("ca.key", "component.key", "secret")):
                 assert before[path][3] & 0o077 == 0, f"{path} is open"
         if host.user is not None:
-            for path in ("", "/authority/ca.key", "/identity/cloud/component.key", "/cluster/enrolment.secret", "/walrus"):
+            for shared in ("/var/lib/mallee", "/var/log/mallee"):
+                status = os.lstat(host.path(shared))
+                # Root's and sticky: the user can add to it, and replace nothing that is root's.
+                assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, host.user, 0o1770), shared
+            for path in ("/authority/ca.key", "/identity/cloud/component.key", "/cluster/enrolment.secret", "/walrus"):
                 assert os.lstat(host.path("/var/lib/mallee" + path)).st_uid == host.user, path
             for path in ("/etc/mallee/enrolment.secret", "/var/lib/mallee/admin", "/var/lib/mallee/admin/component.key"):
                 assert os.lstat(host.path(path)).st_uid == 0, path

@@ -66,8 +66,9 @@ struct FrontEndSetup {
     // MARK: Directories
 
     private func makeDirectories(_ files: FrontEndConfiguration) throws {
-        for (path, mode) in [(InstalledLayout.state, UInt32(0o750)), (InstalledLayout.logs, 0o750)]
-        where try InstalledFile.directory(layout.path(path), mode: mode, owner: user) {
+        // Root's and sticky: the services make what is theirs there, and can neither move nor replace what is root's.
+        for path in [InstalledLayout.state, InstalledLayout.logs]
+        where try InstalledFile.directory(layout.path(path), mode: 0o1770, sharedWith: user) {
             say("made     \(path)")
         }
         let own = files.stateDirectories + [InstalledLayout.identities, files.authority] + files.identities.map(\.path)

@@ -38,8 +38,11 @@ enum InstalledFile {
 
     /// Makes a directory if it is not there, and takes rights away from one that is open wider than `mode`.
     ///
+    /// - Parameter sharedWith: whose group the directory gets, while it stays root's.
     /// - Returns: whether it was made now.
-    static func directory(_ path: String, mode: UInt32, owner: SystemUser? = nil) throws -> Bool {
+    static func directory(
+        _ path: String, mode: UInt32, owner: SystemUser? = nil, sharedWith: SystemUser? = nil
+    ) throws -> Bool {
         var made = false
         if try FileSystem.statusIfPresent(path, followLinks: false) == nil {
             let parent = FileSystem.parent(path)
@@ -56,6 +59,12 @@ enum InstalledFile {
             guard fchown(directory.descriptor, owner.user, owner.group) == 0 else {
                 throw CommandFailure("Cannot set the owner of \(path): \(String(cString: strerror(errno))).")
             }
+        }
+        if let sharedWith, geteuid() == 0, status.user != 0 || status.group != sharedWith.group {
+            guard fchown(directory.descriptor, 0, sharedWith.group) == 0 else {
+                throw CommandFailure("Cannot set the owner of \(path): \(String(cString: strerror(errno))).")
+            }
+            try directory.setPermissions(mode)
         }
         // The umask may have taken rights that are meant to be there from a new one.
         if made { try directory.setPermissions(mode) }
