@@ -47,7 +47,7 @@ static: setup-roll build ## Link the programs statically, into .build/static/CON
 	Scripts/static-link.sh $(CONFIGURATION)
 
 roll: rpm ## Make the roll's disc in iso/out (CONFIGURATION=release for use)
-	Scripts/package.sh roll $(CONFIGURATION)
+	RELEASE=$(RELEASE) Scripts/package.sh roll $(CONFIGURATION)
 
 rpm: static ## Make the packages in .build/rpm
 	RELEASE=$(RELEASE) Scripts/package.sh rpm $(CONFIGURATION)
@@ -87,7 +87,7 @@ package-test: setup-test rpm-i386 ## Packages: build, lint, install into empty r
 
 cluster-test: setup-test ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
 	$(MAKE) --no-print-directory roll CONFIGURATION=$(CONFIGURATION)
-	$(VENV)/bin/python Tests/Cluster/cluster.py iso/out/*.disk1.iso $(BIN) $(VENV)
+	$(VENV)/bin/python Tests/Cluster/cluster.py $$(ls -t iso/out/*.disk1.iso | head -n 1) $(BIN) $(VENV)
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests

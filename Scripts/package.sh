@@ -118,7 +118,10 @@ roll() {
         exit 1
     fi
     mkdir -p iso/out
-    "${PROGRAMS:-.build/static/$1}/mallee-roll" create --roll roll/roll-mallee.xml --rpms "$output/RPMS" --output iso/out
+    # The release is that of the packages.
+    sed "s/\(<info [^>]*release=\)\"[^\"]*\"/\1\"${RELEASE:-1}\"/" roll/roll-mallee.xml > "$output/roll-mallee.xml"
+    "${PROGRAMS:-.build/static/$1}/mallee-roll" create --roll "$output/roll-mallee.xml" --rpms "$output/RPMS" \
+        --output iso/out
 }
 
 case ${1:-} in

@@ -14,7 +14,10 @@ struct QEMUProbe {
     /// mov $21, %al; out %al, $0xf4; cli; hlt; jmp .-1: isa-debug-exit ends QEMU with 21 * 2 + 1.
     private static let program: [UInt8] = [0xb0, 21, 0xe6, 0xf4, 0xfa, 0xf4, 0xeb, 0xfd]
     private static let expected = ExitStatus.exited(43)
-    private static let cure = "install qemu-system-x86 (Debian, Ubuntu: apt-get install qemu-system-x86 qemu-utils)"
+    private static let cure =
+        "install qemu-system-x86_64 4.0 or later (Debian, Ubuntu: apt-get install qemu-system-x86 qemu-utils; Fedora: dnf "
+        + "install qemu-system-x86; CentOS 7's qemu-kvm is 1.5 and lies outside PATH: put a newer one into the cluster's "
+        + "contrib directory)"
 
     /// The program for a guest's architecture.
     static func executable(for architecture: GuestArchitecture) -> String? {

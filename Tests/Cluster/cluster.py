@@ -274,6 +274,7 @@ def scenario(cluster):
 
     step("the frontend reboots, instances run on")
     kept = guests(cluster.machines["compute-0-0"])
+    assert kept, "no guest is left to survive this"
     frontend.power_off()
     cluster.boot(frontend)
     cluster.wait_enabled("compute-0-0")

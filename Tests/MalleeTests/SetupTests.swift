@@ -194,16 +194,32 @@ struct EmptyHost {
         _ = try ComponentIdentity.load(directory: host.layout.path("/var/lib/mallee/identity/cluster"))
     }
 
-    @Test func `two copies of the secret that differ, and a fingerprint of another authority, are told`() throws {
+    @Test func `two copies of the secret that differ stop the run`() throws {
         let host = try EmptyHost()
         defer { host.remove() }
         _ = try host.setUp()
         try FileSystem.write(host.layout.path("/var/lib/mallee/cluster/enrolment.secret"), text: "other\n")
+        let error = #expect(throws: CommandFailure.self) { try host.setUp() }
+        #expect(error?.description.contains("no node can enrol") == true)
+    }
+
+    @Test func `a fingerprint of another authority stops the run`() throws {
+        let host = try EmptyHost()
+        defer { host.remove() }
+        _ = try host.setUp()
         try FileSystem.write(host.layout.path("/etc/mallee/authority.fingerprint"), text: "sha256:00\n")
-        let differences = try host.setUp().differences
-        #expect(differences.count == 2)
-        #expect(differences.contains { $0.contains("no node can enrol") })
-        #expect(differences.contains { $0.contains("authority.fingerprint") })
+        let error = #expect(throws: CommandFailure.self) { try host.setUp() }
+        #expect(error?.description.contains("authority.fingerprint") == true)
+    }
+
+    @Test func `a lost authority is not replaced by a new one`() throws {
+        let host = try EmptyHost()
+        defer { host.remove() }
+        _ = try host.setUp()
+        try FileSystem.removeTree(host.layout.path("/var/lib/mallee"))
+        let error = #expect(throws: CommandFailure.self) { try host.setUp() }
+        #expect(error?.description.contains("Restore") == true)
+        #expect(!FileSystem.exists(host.layout.path("/var/lib/mallee/authority/ca.crt")))
     }
 
     @Test func `an identity of another authority stops the run, with its cure`() throws {

@@ -48,8 +48,8 @@ struct FrontEndSetup {
         try makeDirectories(files)
         let authority = try makeAuthority(files)
         var differences = try makeIdentities(authority, files)
-        differences += try makeSecret(files)
-        differences += try makeFingerprint(authority)
+        try makeSecret(files)
+        try makeFingerprint(authority)
         differences += try files.fill(answers)
         for (path, keys) in try files.write(group: user?.group ?? 0) {
             say("set      \(path): \(keys.joined(separator: ", "))")
@@ -97,6 +97,22 @@ struct FrontEndSetup {
     private func makeAuthority(_ files: FrontEndConfiguration) throws -> CloudAuthority {
         let directory = layout.path(files.authority)
         let wasThere = FileSystem.exists(directory + "/ca.crt")
+        if !wasThere {
+            // A new authority beside what an earlier one has signed is a cloud that nobody trusts.
+            let earlier =
+                [layout.path(InstalledLayout.fingerprint)]
+                + (files.identities.map(\.path) + [InstalledLayout.administrator]).map {
+                    layout.path($0) + "/component.crt"
+                }
+            if let trace = earlier.first(where: { FileSystem.exists($0) }) {
+                throw CommandFailure(
+                    "The authority is not in \(directory), but there was one: \(trace) is of it. Restore "
+                        + "\(directory) from a backup. To begin anew with an authority that no node knows, move the "
+                        + "directories below \(layout.path(InstalledLayout.identities)), "
+                        + "\(layout.path(InstalledLayout.administrator)) and "
+                        + "\(layout.path(InstalledLayout.fingerprint)) away; every node must then enrol again.")
+            }
+        }
         let authority = try asUser { try CloudAuthority.open(directory: directory) }
         say("\(wasThere ? "present" : "made   ")  \(files.authority): the cloud's certificate authority")
         return authority
@@ -161,18 +177,17 @@ struct FrontEndSetup {
     // MARK: Enrolment
 
     /// Two copies: root's, which is handed out to nodes, and the cluster controller's.
-    private func makeSecret(_ files: FrontEndConfiguration) throws -> [String] {
+    private func makeSecret(_ files: FrontEndConfiguration) throws {
         let handedOut = layout.path(InstalledLayout.enrolmentSecret)
         let copy = layout.path(files.enrolmentSecret)
         let present = try InstalledFile.read(handedOut)
         let presentCopy = try asUser { try InstalledFile.read(copy) }
         if let present, let presentCopy {
             say("present  \(InstalledLayout.enrolmentSecret) and \(files.enrolmentSecret): the enrolment secret")
-            if present == presentCopy { return [] }
-            return [
+            if present == presentCopy { return }
+            throw CommandFailure(
                 "\(InstalledLayout.enrolmentSecret) and \(files.enrolmentSecret) differ, so that no node can enrol: "
-                    + "remove the wrong one and run this again."
-            ]
+                    + "remove the wrong one and run this again.")
         }
         let secret = try present ?? presentCopy ?? Hex.encode(try Random.bytes(32)) + "\n"
         if present == nil {
@@ -185,23 +200,20 @@ struct FrontEndSetup {
             }
             say("made     \(files.enrolmentSecret)")
         }
-        return []
     }
 
-    private func makeFingerprint(_ authority: CloudAuthority) throws -> [String] {
+    private func makeFingerprint(_ authority: CloudAuthority) throws {
         let line = try CertificateFingerprint.of(authority.certificatePEM) + "\n"
         let path = layout.path(InstalledLayout.fingerprint)
         if let present = try InstalledFile.read(path) {
             say("present  \(InstalledLayout.fingerprint)")
-            if present.trimmingCharacters(in: .whitespacesAndNewlines) + "\n" == line { return [] }
-            return [
+            if present.trimmingCharacters(in: .whitespacesAndNewlines) + "\n" == line { return }
+            throw CommandFailure(
                 "\(InstalledLayout.fingerprint) is of another authority, so that no node would trust this cloud: remove "
-                    + "it and run this again, and hand the new one out to the nodes."
-            ]
+                    + "it and run this again, and hand the new one out to the nodes.")
         }
         try InstalledFile.write(path, line, .init(user: geteuid(), group: getegid(), mode: 0o644))
         say("made     \(InstalledLayout.fingerprint)")
-        return []
     }
 }
 
