@@ -12,7 +12,7 @@ run)
     packages="pkg-config libsqlite3-dev libssl-dev libarchive-dev qemu-system-x86 qemu-utils e2fsprogs openssh-client"
     ;;
 test)
-    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 util-linux procps libarchive-tools busybox-static
+    packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 util-linux procps rclone libarchive-tools busybox-static
         cpio rpm"
     ;;
 roll)
@@ -44,7 +44,8 @@ if command -v dpkg-query > /dev/null; then
         echo "Installing:$missing"
         root=""
         [ "$(id -u)" = 0 ] || root="sudo"
-        $root apt-get update -qq
+        # A mirror in the middle of its own update is no reason to stop: what is missing then, the next line says.
+        $root apt-get update -qq -o Acquire::Retries=3 || echo "Some package lists are old." >&2
         # $missing is a list of names.
         DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends $missing
     fi

@@ -35,7 +35,7 @@ class Frontend(HostTest):
         for service in ("cloud", "walrus", "cluster"):
             self.assertLess(calls.index("systemctl enable mallee-" + service),
                             calls.index("systemctl start mallee-" + service))
-        self.assertIn("make -C /var/411", calls)
+        self.assertIn("make --no-print-directory -C /var/411", calls)
         self.assertLess(calls.index("systemctl start mallee-cluster"), calls.index("rocks sync mallee"))
         self.assertEqual(root.read("rocks/appliances/compute/mallee"), "true\n")
         self.assertEqual(root.read("rocks/attributes/mallee_authority_fingerprint"), "sha256:abcd\n")
@@ -55,7 +55,7 @@ class Frontend(HostTest):
                 installed = [call for call in calls if call.startswith(first)]
                 for package in ("mallee", "mallee-cloud", "mallee-walrus", "mallee-cluster"):
                     self.assertRegex(" ".join(installed), r"[ /]%s[ -]" % package)
-                self.assertLess(calls.index(installed[-1]), calls.index("make -C /var/411"))
+                self.assertLess(calls.index(installed[-1]), calls.index("make --no-print-directory -C /var/411"))
 
     def test_the_secret_is_in_no_argument_and_no_output(self):
         root = self.host()
