@@ -242,8 +242,10 @@ def scenario(cluster):
     cluster.wait_enabled("compute-0-1")
     assert node.read(identity) != before, "the certificate is the old one"
     superseded(cluster, old)
+    step("what it had is terminated")
     wait_for("the lost instance is terminated", lambda: all(
         i["State"]["Name"] == "terminated" for i in cluster.states(lost).values()), 120, 0.5)
+    step("an instance runs there again")
     again = cluster.aws("ec2", "run-instances", "--image-id", image, "--instance-type", "m1.small")
     instance = again["Instances"][0]["InstanceId"]
     wait_for("an instance runs again", lambda: cluster.states([instance])[instance]["State"]["Name"] == "running", 120, 0.5)
