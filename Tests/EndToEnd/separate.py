@@ -322,7 +322,13 @@ def test_each_service_by_itself(binaries, _):
         address = wait_for(f"{instance} runs", running, 90, 0.3)["PublicIpAddress"]
 
         def console():
-            return ec2.get_console_output(InstanceId=instance).get("Output") or ""
+            try:
+                return ec2.get_console_output(InstanceId=instance).get("Output") or ""
+            except botocore.exceptions.ClientError as problem:
+                # Right after a restart the node has not registered yet; clients try again, as these do not.
+                if problem.response["Error"]["Code"] != "Unavailable":
+                    raise
+                return ""
         wait_for("the guest is ready", lambda: f"ready, instance {instance}" in console(), 90, 0.5)
         pids = host.guests()
         assert len(pids) == 1, pids
