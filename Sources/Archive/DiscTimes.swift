@@ -144,7 +144,7 @@ enum DiscTime {
 
     static func seconds(_ bytes: [UInt8]) -> Int64 {
         guard bytes.count >= 7, bytes[1] >= 1 else { return 0 }
-        let days = daysSince1970(1900 + Int64(bytes[0]), Int64(bytes[1]), Int64(bytes[2]))
+        let days = Timestamp.daysSince1970(1900 + Int64(bytes[0]), Int64(bytes[1]), Int64(bytes[2]))
         let zone = Int64(Int8(bitPattern: bytes[6])) * 900
         return days * 86400 + Int64(bytes[3]) * 3600 + Int64(bytes[4]) * 60 + Int64(bytes[5]) - zone
     }
@@ -155,27 +155,11 @@ enum DiscTime {
             .map { UInt8(clamping: $0) }
     }
 
-    // Days to and from the proleptic Gregorian calendar, counted in eras of 400 years that begin on the first of March.
-    private static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        let era = (year >= 0 ? year : year - 399) / 400
-        let yearOfEra = year - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719468
-    }
-
     static func date(_ time: Int64) -> Date {
         let days = time >= 0 ? time / 86400 : (time - 86399) / 86400
         let second = time - days * 86400
-        let shifted = days + 719468
-        let era = (shifted >= 0 ? shifted : shifted - 146096) / 146097
-        let dayOfEra = shifted - era * 146097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
+        let (year, month, day) = Timestamp.civil(days)
         return Date(
-            year: yearOfEra + era * 400 + (month >= 10 ? 1 : 0), month: month < 10 ? month + 3 : month - 9,
-            day: dayOfYear - (153 * month + 2) / 5 + 1, hour: second / 3600, minute: second % 3600 / 60,
-            second: second % 60)
+            year: year, month: month, day: day, hour: second / 3600, minute: second % 3600 / 60, second: second % 60)
     }
 }

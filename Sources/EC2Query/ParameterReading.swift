@@ -64,6 +64,17 @@ extension Parameters {
         }
     }
 
+    /// The name that `Attribute` gives, one of those that the resource has.
+    func attribute(among known: Set<String>) throws(CloudError) -> String {
+        let name = try required("Attribute")
+        guard known.contains(name) else {
+            throw .invalidValue(
+                parameter: "Attribute", value: Self.shortened(name),
+                reason: "Value (\(Self.shortened(name))) for parameter attribute is invalid. Unknown attribute.")
+        }
+        return name
+    }
+
     /// Base64 of any bytes. White space is skipped (MIME encoders break lines), and a blank counts as the plus that
     /// some old tools forget to percent-encode.
     func base64(_ relative: String) throws(CloudError) -> [UInt8]? {

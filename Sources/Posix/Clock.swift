@@ -112,7 +112,8 @@ public enum Timestamp {
 
     // The proleptic Gregorian calendar in 400-year eras that begin in March, so that leap days come last.
 
-    private static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+    /// Days from 1 January 1970 to a date of the proleptic Gregorian calendar; months and days count from 1.
+    public static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
         let yearOfEra = shifted - era * 400
@@ -121,7 +122,8 @@ public enum Timestamp {
         return era * 146_097 + dayOfEra - 719_468
     }
 
-    private static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
+    /// Year, month and day of a day counted from 1 January 1970.
+    public static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097

@@ -63,6 +63,9 @@ public struct CloudAuthority: Sendable {
         return try CloudAuthority(keyPEM: keyPEM, certificatePEM: certificatePEM, directory: directory)
     }
 
+    /// How nodes know this authority: see `ComponentIdentity.fingerprint(of:)`.
+    public func fingerprint() throws -> String { try ComponentIdentity.fingerprint(of: certificate) }
+
     /// A new identity for a component: fresh key, certificate signed by this authority.
     ///
     /// - Parameter hosts: host names and IP addresses at which it will be reached (subject alternative names).

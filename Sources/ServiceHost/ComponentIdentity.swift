@@ -142,8 +142,11 @@ public struct ComponentIdentity: Sendable {
 
     /// SHA-256 of the authority's certificate (DER) as the configuration of nodes has it: "sha256:" and 64
     /// hexadecimal digits.
-    public func authorityFingerprint() throws -> String {
-        "sha256:" + (try Self.digest(authority)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    public func authorityFingerprint() throws -> String { try Self.fingerprint(of: authority) }
+
+    /// SHA-256 of an authority's certificate (DER) as the configuration of nodes has it.
+    static func fingerprint(of authority: Certificate) throws -> String {
+        "sha256:" + (try digest(authority)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     private static func digest(_ certificate: Certificate) throws -> [UInt8] {

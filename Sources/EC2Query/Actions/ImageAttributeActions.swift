@@ -8,20 +8,10 @@ extension Images {
         "deregistrationProtection",
     ]
 
-    private static func attribute(_ parameters: Parameters) throws(CloudError) -> String {
-        let name = try parameters.required("Attribute")
-        guard attributes.contains(name) else {
-            throw .invalidValue(
-                parameter: "Attribute", value: Parameters.shortened(name),
-                reason: "Value (\(Parameters.shortened(name))) for parameter attribute is invalid. Unknown attribute.")
-        }
-        return name
-    }
-
     /// DescribeImageAttribute.
     static func describeAttribute(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let id = try call.parameters.required("ImageId")
-        let name = try attribute(call.parameters)
+        let name = try call.parameters.attribute(among: attributes)
         let image = try await call.backend.ownImage(
             id: id, operation: "DescribeImageAttribute", dryRun: try call.parameters.dryRun(), as: call.caller)
         answer.element("imageId", image.id.value)
@@ -68,7 +58,7 @@ extension Images {
         var added = try permitted(parameters.structures("LaunchPermission.Add"))
         var removed = try permitted(parameters.structures("LaunchPermission.Remove"))
         let description = parameters.raw("Description.Value")
-        let old = parameters.text("Attribute") == nil ? nil : try attribute(parameters)
+        let old = parameters.text("Attribute") == nil ? nil : try parameters.attribute(among: attributes)
         if let old, old == "description" { return .description(parameters.raw("Value") ?? description ?? "") }
         if let old, old != "launchPermission" {
             throw .unsupported("The attribute '\(old)' of an image cannot be changed.")
@@ -122,7 +112,7 @@ extension Images {
     /// ResetImageAttribute.
     static func resetAttribute(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let id = try call.parameters.required("ImageId")
-        let name = try attribute(call.parameters)
+        let name = try call.parameters.attribute(among: attributes)
         guard name == "launchPermission" else {
             throw .invalidValue(
                 parameter: "Attribute", value: name,

@@ -10,20 +10,10 @@ extension Instances {
         "groupSet", "ebsOptimized", "sriovNetSupport", "enaSupport", "enclaveOptions",
     ]
 
-    private static func attribute(_ parameters: Parameters) throws(CloudError) -> String {
-        let name = try parameters.required("Attribute")
-        guard attributes.contains(name) else {
-            throw .invalidValue(
-                parameter: "Attribute", value: Parameters.shortened(name),
-                reason: "Value (\(Parameters.shortened(name))) for parameter attribute is invalid. Unknown attribute.")
-        }
-        return name
-    }
-
     /// DescribeInstanceAttribute.
     static func describeAttribute(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let id = try call.parameters.required("InstanceId")
-        let name = try attribute(call.parameters)
+        let name = try call.parameters.attribute(among: attributes)
         let (instance, userData) = try await call.backend.instanceWithUserData(
             id: id, dryRun: try call.parameters.dryRun(), as: call.caller)
         answer.element("instanceId", instance.id.value)
@@ -62,7 +52,7 @@ extension Instances {
             }
         }
         if parameters.text("Attribute") != nil {
-            let name = try attribute(parameters)
+            let name = try parameters.attribute(among: attributes)
             if name != "groupSet" || parameters.text("Value") != nil {
                 named.append((name, try parameters.required("Value")))
             }
@@ -139,7 +129,7 @@ extension Instances {
     /// ResetInstanceAttribute.
     static func resetAttribute(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let id = try call.parameters.required("InstanceId")
-        let name = try attribute(call.parameters)
+        let name = try call.parameters.attribute(among: attributes)
         let changes: [InstanceChange]
         switch name {
         case "kernel", "ramdisk": changes = [.whileStopped(name)]

@@ -98,7 +98,7 @@ extension FrontEndDoctor {
         guard let authority else { return }
         do {
             let line = try FileSystem.readText(layout.path(InstalledLayout.fingerprint), limit: 4096)
-            let known = try CertificateFingerprint.of(authority.certificatePEM)
+            let known = try authority.fingerprint()
             if line.trimmingCharacters(in: .whitespacesAndNewlines) != known {
                 report.fail(
                     "enrolment", "\(InstalledLayout.fingerprint) is of another authority: no node trusts this cloud.",

@@ -4,7 +4,6 @@
 //
 // Each file appears whole or not at all; what is there is kept. The configuration comes last, since services that find
 // it start.
-import Crypto
 import Foundation
 import Posix
 import ServiceHost
@@ -203,7 +202,7 @@ struct FrontEndSetup {
     }
 
     private func makeFingerprint(_ authority: CloudAuthority) throws {
-        let line = try CertificateFingerprint.of(authority.certificatePEM) + "\n"
+        let line = try authority.fingerprint() + "\n"
         let path = layout.path(InstalledLayout.fingerprint)
         if let present = try InstalledFile.read(path) {
             say("present  \(InstalledLayout.fingerprint)")
@@ -214,18 +213,6 @@ struct FrontEndSetup {
         }
         try InstalledFile.write(path, line, .init(user: geteuid(), group: getegid(), mode: 0o644))
         say("made     \(InstalledLayout.fingerprint)")
-    }
-}
-
-/// How nodes know the cloud's authority.
-enum CertificateFingerprint {
-    /// `sha256:` and 64 hexadecimal digits, over the DER form of a certificate in PEM.
-    static func of(_ pem: String) throws -> String {
-        let body = pem.split(separator: "\n").filter { !$0.hasPrefix("-----") }.joined()
-        guard let der = Data(base64Encoded: body), !der.isEmpty else {
-            throw CommandFailure("The authority's certificate is not in PEM; restore it from a backup.")
-        }
-        return "sha256:" + Hex.encode(Array(SHA256.hash(data: der)))
     }
 }
 
