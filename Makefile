@@ -81,12 +81,10 @@ cloud-test: setup-test build ## A whole cloud: a real instance by the aws CLI an
 roll-test: setup-test build ## The roll: its files, kickstart parts, scripts and plug-ins
 	Tests/Rocks/run.sh $(BIN) $(VENV)
 
-package-test: setup-test rpm-i386 ## Packages: build, lint, install into empty roots, run, upgrade, erase
-	$(MAKE) --no-print-directory roll CONFIGURATION=$(CONFIGURATION)
+package-test: setup-test rpm-i386 roll ## Packages: build, lint, install into empty roots, run, upgrade, erase
 	python3 Tests/Packages/packages.py .build/rpm iso/out .build/static/$(CONFIGURATION)
 
-cluster-test: setup-test ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
-	$(MAKE) --no-print-directory roll CONFIGURATION=$(CONFIGURATION)
+cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
 	$(VENV)/bin/python Tests/Cluster/cluster.py $$(ls -t iso/out/*.disk1.iso | head -n 1) $(BIN) $(VENV)
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface

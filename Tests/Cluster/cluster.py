@@ -15,6 +15,9 @@ import time
 from machines import Machine, Network, call
 import rocks_frontend as rocks
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "EndToEnd"))
+from harness import exported, wait_for
+
 # What the operating system has and the disc need not.
 OS_PACKAGES = {"logrotate", "qemu-kvm", "qemu-kvm-ev", "qemu-system-x86", "qemu-img", "qemu-img-ev"}
 NODES = {"compute-0-0": "10.1.255.254", "compute-0-1": "10.1.255.253"}
@@ -27,17 +30,6 @@ FRONTEND_ATTRIBUTES = {
     "Kickstart_PublicAddress": "10.1.1.1", "Kickstart_PublicHostname": "frontend.local",
     "Info_ClusterName": "Test Cluster",
 }
-
-
-def wait_for(what, condition, seconds=60, pause=0.1):
-    end = time.monotonic() + seconds
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(pause)
 
 
 class Cluster:
@@ -147,7 +139,7 @@ class Cluster:
             node = self.nodes().get(name)
             return node if node and node["state"] == "enabled" else None
         try:
-            return wait_for(f"{name} is enabled", enabled, seconds)
+            return wait_for(f"{name} is enabled", enabled, seconds, 0.1)
         except AssertionError:
             print(json.dumps(self.nodes(), indent=1))
             self.show_logs(self.machines[name])
@@ -161,10 +153,7 @@ class Cluster:
 
     def aws(self, *arguments):
         environment = {"PATH": os.environ["PATH"], "HOME": self.work, "AWS_PAGER": ""}
-        for line in self.frontend.run("cat", "/var/lib/mallee/admin/eucarc").stdout.splitlines():
-            if line.startswith("export "):
-                name, value = line[len("export "):].split("=", 1)
-                environment[name] = value.strip("'")
+        environment.update(exported(self.frontend.run("cat", "/var/lib/mallee/admin/eucarc").stdout))
         done = call("ip", "netns", "exec", self.frontend.namespace, os.path.join(self.venv, "bin", "aws"), *arguments,
                     "--output", "json", env=environment)
         return json.loads(done.stdout) if done.stdout.strip() else None

@@ -11,7 +11,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-from harness import Cloud, Contracts, Daemon, main, room, ssh, wait_for
+from harness import Cloud, Contracts, Daemon, main, processes, room, ssh, wait_for
 
 REGION = "us-east-1"
 
@@ -88,18 +88,13 @@ def nodes_are_back(cloud, old):
 def guests(cloud):
     """Pids of the QEMU processes of this cloud, by instance; an instance with two of them fails the test."""
     found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                command = file.read().decode(errors="replace").split("\0")
-        except OSError:
-            continue
+    for pid, command in processes():
         # The probes of a starting node are guests of nobody.
         if "qemu-system" not in command[0] or "-name" not in command or not any(cloud.state in p for p in command):
             continue
         name = command[command.index("-name") + 1].split(",")[0].removeprefix("guest=")
         assert name not in found, f"{name} has two processes: {found[name]} and {pid}"
-        found[name] = int(pid)
+        found[name] = pid
     return found
 
 

@@ -47,6 +47,22 @@ def wait_for(what, condition, seconds=60, pause=0.25):
         time.sleep(pause)
 
 
+def exported(text):
+    """The variables that a eucarc file exports."""
+    pairs = (line[len("export "):].strip().split("=", 1) for line in text.splitlines() if line.startswith("export "))
+    return {name: value.strip("'") for name, value in pairs}
+
+
+def processes():
+    """Every process whose command line can be read: its pid, and its arguments."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                yield int(pid), file.read().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+
+
 class Daemon:
     """One component as a process of its own, from a configuration file."""
 
@@ -185,10 +201,7 @@ class Cloud:
     def environment(self):
         environment = {"PATH": os.environ["PATH"], "HOME": self.state, "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1"}
         with open(os.path.join(self.state, "eucarc")) as file:
-            for line in file:
-                if line.startswith("export "):
-                    name, value = line[len("export "):].strip().split("=", 1)
-                    environment[name] = value.strip("'")
+            environment.update(exported(file.read()))
         return environment
 
     def aws(self, *arguments, fails_with=None):
@@ -228,16 +241,8 @@ class Cloud:
 
     def children(self):
         """Pids of the cloud's processes that still run: those that name its state directory."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    command = file.read().split(b"\0")
-            except OSError:
-                continue
-            if int(pid) != os.getpid() and any(self.state.encode() in part for part in command):
-                found.append((int(pid), b" ".join(command[:4]).decode(errors="replace")))
-        return found
+        return [(pid, " ".join(command[:4])) for pid, command in processes()
+                if pid != os.getpid() and any(self.state in part for part in command)]
 
     def remove(self):
         self.stop()

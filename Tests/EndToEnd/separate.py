@@ -15,7 +15,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-from harness import free_ports, main, wait_for
+from harness import exported, free_ports, main, processes, wait_for
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "rpmspec", "conf")
 # A user id that no distribution gives away.
@@ -167,12 +167,8 @@ class FrontEnd:
         return Service(self, "node", [self.node_binary, "--config", self.path("/node.conf")])
 
     def ec2(self):
-        environment = {}
         with open(self.path("/var/lib/mallee/cloud/eucarc")) as file:
-            for line in file:
-                if line.startswith("export "):
-                    name, value = line[len("export "):].strip().split("=", 1)
-                    environment[name] = value.strip("'")
+            environment = exported(file.read())
         return boto3.client(
             "ec2", endpoint_url=environment["AWS_ENDPOINT_URL_EC2"], region_name=environment["AWS_DEFAULT_REGION"],
             aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
@@ -181,16 +177,8 @@ class FrontEnd:
 
     def guests(self):
         """Pids of the QEMU processes below this root."""
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    command = file.read().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            if "qemu-system" in command[0] and any(self.root in part for part in command):
-                found.append(int(pid))
-        return found
+        return [pid for pid, command in processes()
+                if "qemu-system" in command[0] and any(self.root in part for part in command)]
 
     def remove(self, services):
         for service in services:
