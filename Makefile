@@ -67,7 +67,7 @@ test: unit-test i386 contract-test cloud-test roll-test package-test cluster-tes
 
 unit-test: setup-test ## Unit and integration tests of every module
 	swift build --build-tests
-	swift test --skip-build
+	Scripts/unit-test.sh
 
 i386: setup-test ## Compile the node for i686 as Embedded Swift and try it
 	Scripts/embedded-node.sh

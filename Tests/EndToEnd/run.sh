@@ -4,9 +4,11 @@ set -uo pipefail
 cd "$(dirname "$0")"
 binaries=$(cd ../.. && realpath "$1")
 venv=$(cd ../.. && realpath "$2")
-failed=0
+failed=""
 for script in one_machine.py s3_clients.py separate.py enrolment.py crash.py bad_input.py; do
     echo "-- $script"
-    "$venv/bin/python" "$script" "$binaries" "$venv" || failed=1
+    "$venv/bin/python" "$script" "$binaries" "$venv" || failed="$failed $script"
 done
-exit $failed
+[ -z "$failed" ] && exit 0
+echo "Failed:$failed" >&2
+exit 1
