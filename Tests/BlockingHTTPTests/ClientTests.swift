@@ -12,11 +12,11 @@ final class RawServer: @unchecked Sendable {
         listener = try Listener.tcp(address: "127.0.0.1", port: 0)
         try Thread.start(name: "raw") { [listener, requests] in
             for answer in answers {
-                guard let socket = try? listener.accept(timeout: 10_000) else { return }
-                let request = (try? socket.read(65536, timeout: 5000)) ?? []
+                guard let socket = try? listener.accept(timeout: 120_000) else { return }
+                let request = (try? socket.read(65536, timeout: 120_000)) ?? []
                 requests.update { $0.append(String(decoding: request, as: UTF8.self)) }
                 // A client that has seen enough may be gone.
-                try? socket.write(answer, timeout: 5000)
+                try? socket.write(answer, timeout: 120_000)
                 socket.shutdown()
             }
         }
@@ -110,7 +110,7 @@ final class RawServer: @unchecked Sendable {
     @Test func `a call has a total time limit, however slowly bytes drip`() throws {
         let listener = try Listener.tcp(address: "127.0.0.1", port: 0)
         try Thread.start(name: "drip") {
-            guard let socket = try? listener.accept(timeout: 10_000) else { return }
+            guard let socket = try? listener.accept(timeout: 120_000) else { return }
             // Until the client hangs up.
             while (try? socket.write([0x48], timeout: 1000)) != nil { Thread.sleep(5) }
         }

@@ -34,7 +34,7 @@ final class Shared<Value: Sendable>: @unchecked Sendable {
 
     /// Waits until the value is so; false after ten seconds.
     func wait(_ condition: (Value) -> Bool) -> Bool {
-        let deadline = Deadline(after: 10_000)
+        let deadline = Deadline(after: 120_000)
         lock.lock()
         defer { lock.unlock() }
         while !condition(value) {

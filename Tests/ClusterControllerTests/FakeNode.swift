@@ -152,7 +152,7 @@ final class Zone: Sendable {
 
     /// Waits until `condition` holds; the cluster delivers in the background.
     func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-        for _ in 0..<2000 {
+        for _ in 0..<12_000 {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(5))
         }

@@ -45,7 +45,7 @@ import Testing
         return path
     }
 
-    private func ask(_ text: String, limit: Duration = .seconds(8)) async throws -> PlacementDecision {
+    private func ask(_ text: String, limit: Duration = .seconds(100)) async throws -> PlacementDecision {
         let path = try script(text)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let policy = ExternalPlacement(

@@ -51,7 +51,7 @@ func require(_ condition: Bool, _ what: String) {
         let saved = ProcessIdentity(try sleeper.identity().description)
         require(try saved?.isAlive() == true, "the identity of a process")
         require(try saved?.signal(Signals.kill) == true, "killing a process by identity")
-        require(try sleeper.wait(timeout: 10_000) == .signaled(Signals.kill), "waiting for a process")
+        require(try sleeper.wait(timeout: 120_000) == .signaled(Signals.kill), "waiting for a process")
         let missing: PosixError?
         do throws(PosixError) {
             _ = try Process.start("/no/such/program", [])

@@ -7,7 +7,7 @@ import Store
 import TLS
 import Testing
 
-@Suite("What the administrator wants of nodes", .timeLimit(.minutes(3)))
+@Suite("What the administrator wants of nodes", .timeLimit(.minutes(10)))
 struct AdministrationTests {
     private func conflict(_ text: String, _ body: () async throws -> Void) async {
         await #expect {

@@ -9,7 +9,7 @@ import Store
 import TLS
 import Testing
 
-@Suite("A node enrols", .timeLimit(.minutes(3)))
+@Suite("A node enrols", .timeLimit(.minutes(10)))
 struct EnrolmentTests {
     @Test("with the right secret it gets a certificate, registers and is listed")
     func rightSecret() async throws {
@@ -294,7 +294,7 @@ func settings(_ zone: EnrolmentZone, _ name: String, secretFile: String) throws 
 }
 
 func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-    for _ in 0..<2000 {
+    for _ in 0..<12_000 {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(10))
     }

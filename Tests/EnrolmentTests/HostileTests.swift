@@ -8,7 +8,7 @@ import Testing
 import XML
 
 /// The enrolment listener answers anybody: whatever comes, it must answer, stay well, and let nobody in.
-@Suite("Whoever reaches the enrolment port", .timeLimit(.minutes(2)))
+@Suite("Whoever reaches the enrolment port", .timeLimit(.minutes(10)))
 struct HostileTests {
     private func envelope<Message: ContractMessage>(_ message: Message) -> [UInt8] {
         var writer = XMLWriter()

@@ -55,10 +55,10 @@ struct QEMULinuxTests {
 
     /// What the guest's port 7 says; empty while nobody listens there.
     private func answer(_ port: Int) throws -> String {
-        let socket = try Socket.connect(host: "127.0.0.1", port: UInt16(port), timeout: 5_000)
+        let socket = try Socket.connect(host: "127.0.0.1", port: UInt16(port), timeout: 120_000)
         socket.shutdownWriting()
         do throws(PosixError) {
-            return String(decoding: try socket.read(64, timeout: 5_000), as: UTF8.self)
+            return String(decoding: try socket.read(64, timeout: 120_000), as: UTF8.self)
         } catch {
             return ""  // the guest was between two listeners
         }

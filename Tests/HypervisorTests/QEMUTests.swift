@@ -114,7 +114,7 @@ private let installed = Comment("QEMU is not installed: apt-get install qemu-sys
     }
 
     private func eventuallyConnect(_ path: String) throws -> Socket {
-        try Socket.connect(path: path, timeout: 5_000)
+        try Socket.connect(path: path, timeout: 120_000)
     }
 
     @Test("QEMU does not see signals of the node's terminal and leaves no process behind")
@@ -227,7 +227,7 @@ private let installed = Comment("QEMU is not installed: apt-get install qemu-sys
             #expect(eventually(10_000) { connection.receive() == nil })
             connection.close()
             #expect(waiter.take(timeout: 1_000) == true)
-            #expect(writer.join(timeout: 10_000))
+            #expect(writer.join(timeout: 120_000))
         }
     }
 }

@@ -56,7 +56,7 @@ enum Fixture {
     /// Waits for a condition; records an issue and returns false after the time limit.
     @discardableResult
     static func wait(
-        _ what: String, seconds: Int64 = 20, sourceLocation: SourceLocation = #_sourceLocation,
+        _ what: String, seconds: Int64 = 120, sourceLocation: SourceLocation = #_sourceLocation,
         until isTrue: () throws -> Bool
     ) rethrows -> Bool {
         let deadline = Deadline(after: seconds * 1000)
@@ -161,7 +161,7 @@ final class StubStore: Sendable {
         do throws(PosixError) {
             var text = ""
             while !text.hasSuffix("\r\n\r\n") {
-                let bytes = try socket.read(4096, timeout: 5_000)
+                let bytes = try socket.read(4096, timeout: 120_000)
                 if bytes.isEmpty { return }
                 text += String(decoding: bytes, as: UTF8.self)
             }
@@ -186,7 +186,7 @@ final class StubStore: Sendable {
             if status == 206 {
                 head += "Content-Range: bytes \(from)-\(from + body.count - 1)/\(from + body.count)\r\n"
             }
-            try socket.write(Array((head + "\r\n").utf8), timeout: 5_000)
+            try socket.write(Array((head + "\r\n").utf8), timeout: 120_000)
             try socket.write(cut.map { Array(body.prefix($0)) } ?? body, timeout: 30_000)
             socket.shutdown()
         } catch {

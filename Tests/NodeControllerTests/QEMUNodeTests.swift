@@ -84,7 +84,7 @@ import Testing
             do {
                 try kill()
                 for (guest, _) in try guests() { try guest.signal(Signals.kill) }
-                for (guest, _) in try guests() { _ = try guest.waitForEnd(timeout: 10_000) }
+                for (guest, _) in try guests() { _ = try guest.waitForEnd(timeout: 120_000) }
             } catch {
                 Issue.record("\(error)")
             }
@@ -100,7 +100,7 @@ import Testing
 
         func kill() throws {
             try process?.signal(Signals.kill)
-            _ = try process?.wait(timeout: 10_000)
+            _ = try process?.wait(timeout: 120_000)
             process = nil
         }
 
@@ -120,7 +120,7 @@ import Testing
 
         func spec(_ number: Int) -> Contract.InstanceSpec {
             let type = Contract.InstanceTypeSpec(
-                name: "tiny", cores: 1, memoryMiB: 16, diskGiB: 1, ephemeralGiB: 1, swapMiB: 16)
+                name: "tiny", cores: 1, memoryMiB: 16, diskGiB: 1, ephemeralGiB: 0, swapMiB: 0)
             return Fixture.spec(Fixture.id(number), type: type, image: image, address: "127.33.\(number).7")
         }
 

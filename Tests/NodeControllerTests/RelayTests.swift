@@ -20,7 +20,7 @@ struct RelayTests {
     private func readAll(_ socket: Socket) throws -> String {
         var all: [UInt8] = []
         while true {
-            let bytes = try socket.read(65_536, timeout: 20_000)
+            let bytes = try socket.read(65_536, timeout: 120_000)
             if bytes.isEmpty { return String(decoding: all, as: UTF8.self) }
             all += bytes
         }

@@ -94,7 +94,7 @@ struct ReporterTests {
         deinit {
             reporter.stop()
             node.stop()
-            workers.stop(timeout: 5_000)
+            workers.stop(timeout: 120_000)
         }
 
         func agrees() -> Bool {
@@ -205,8 +205,8 @@ struct ReporterTests {
         Fixture.wait("all run") { cluster.state.current.states.values.filter { $0 == .running }.count == 2000 }
         for reporter in reporters { reporter.stop() }
         for node in nodes { node.stop() }
-        workers.stop(timeout: 5_000)
-        reporting.stop(timeout: 5_000)
+        workers.stop(timeout: 120_000)
+        reporting.stop(timeout: 120_000)
     }
 
     private func resident() throws -> Int64 {

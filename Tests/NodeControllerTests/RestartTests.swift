@@ -202,9 +202,9 @@ struct FailureTests {
         func ask() throws -> String {
             let socket = try Socket.connect(path: socket)
             try socket.write(
-                Array("GET /latest/meta-data/instance-id HTTP/1.0\r\n\r\n".utf8), timeout: 5_000)
+                Array("GET /latest/meta-data/instance-id HTTP/1.0\r\n\r\n".utf8), timeout: 120_000)
             var text: [UInt8] = []
-            while case let bytes = try socket.read(4096, timeout: 5_000), !bytes.isEmpty { text += bytes }
+            while case let bytes = try socket.read(4096, timeout: 120_000), !bytes.isEmpty { text += bytes }
             return String(decoding: text, as: UTF8.self)
         }
         #expect(try ask().hasSuffix(Fixture.id(1)))

@@ -68,7 +68,7 @@ final class TestNode {
         server.stop(grace: 1000)
         if withGuests { node.parkGuests() }
         node.stop()
-        workers.stop(timeout: 5_000)
+        workers.stop(timeout: 120_000)
         records.close()
     }
 

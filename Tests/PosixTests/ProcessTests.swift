@@ -45,7 +45,7 @@ import Testing
         var text = try FileSystem.readText(scratch("pid"))
         text.removeLast()
         let grandchild = try #require(Int32(text))
-        let deadline = Deadline(after: 10_000)
+        let deadline = Deadline(after: 120_000)
         while try ProcessIdentity.of(grandchild) != nil, !deadline.isPast { Thread.sleep(5) }
         #expect(try ProcessIdentity.of(grandchild) == nil)
     }
@@ -58,7 +58,7 @@ import Testing
         let grandchild = try #require(Int32(result.outputText.split(separator: "\n")[0]))
         let identity = try #require(try ProcessIdentity.of(grandchild))
         #expect(try identity.signal(Signals.kill))
-        #expect(try identity.waitForEnd(timeout: 10_000))
+        #expect(try identity.waitForEnd(timeout: 120_000))
     }
 
     @Test func `a program that is not there or cannot run is an error, not an exit code`() throws {
@@ -165,7 +165,7 @@ import Testing
         #expect(child.isRunning)
         #expect(try saved.signal(Signals.kill))
         // A zombie is no longer alive, although its number is still taken.
-        #expect(try saved.waitForEnd(timeout: 10_000))
+        #expect(try saved.waitForEnd(timeout: 120_000))
         #expect(try child.wait() == .signaled(Signals.kill))
         #expect(try saved.signal(Signals.kill) == false)
     }
@@ -180,7 +180,7 @@ import Testing
         options.newSession = true
         options.output = .emptied(scratch("out"))
         let child = try Process.start("sh", ["-c", "cut -d' ' -f5,6 /proc/$$/stat; sleep 65"], options)
-        let deadline = Deadline(after: 10_000)
+        let deadline = Deadline(after: 120_000)
         while try FileSystem.readText(scratch("out")).isEmpty, !deadline.isPast { Thread.sleep(2) }
         #expect(try FileSystem.readText(scratch("out")) == "\(child.pid) \(child.pid)\n")
         #expect(try child.signalGroup(Signals.kill))

@@ -7,7 +7,7 @@ import ServiceHost
 import Testing
 import X509
 
-@Suite("The cloud's authority and mutual TLS", .timeLimit(.minutes(1)))
+@Suite("The cloud's authority and mutual TLS", .timeLimit(.minutes(10)))
 struct CloudAuthorityTests {
     private let node: ComponentName
     private let cloud: ComponentName

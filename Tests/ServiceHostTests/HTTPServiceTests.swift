@@ -7,7 +7,7 @@ import ServiceHost
 import Synchronization
 import Testing
 
-@Suite("The HTTP listener", .timeLimit(.minutes(1)))
+@Suite("The HTTP listener", .timeLimit(.minutes(10)))
 struct HTTPServiceTests {
     @Test("Port 0 gives a free port, the raw target arrives untouched, and TCP_NODELAY is on")
     func serves() async throws {

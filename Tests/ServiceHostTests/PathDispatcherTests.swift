@@ -3,7 +3,7 @@ import NIOCore
 import ServiceHost
 import Testing
 
-@Suite("Dispatch by path", .timeLimit(.minutes(1)))
+@Suite("Dispatch by path", .timeLimit(.minutes(10)))
 struct PathDispatcherTests {
     @Test("The longest path wins, below it nothing is normalised, and the rest goes to the fallback")
     func dispatch() async throws {

@@ -125,7 +125,7 @@ final class TestCloud: Sendable {
         _ what: String, sourceLocation: SourceLocation = #_sourceLocation,
         _ condition: () async throws -> Bool
     ) async throws {
-        for _ in 0..<4000 {
+        for _ in 0..<24_000 {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(5))
         }

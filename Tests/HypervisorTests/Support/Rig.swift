@@ -161,7 +161,7 @@ final class EventLog: @unchecked Sendable {
 }
 
 /// Waits until a condition holds; false after the time limit, which is generous because the machine may be busy.
-func eventually(_ limit: Milliseconds = 30_000, _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(_ limit: Milliseconds = 120_000, _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = Deadline(after: limit)
     while try !condition() {
         if deadline.isPast { return false }
