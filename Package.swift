@@ -70,6 +70,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Secrets",
+            dependencies: ["Posix", "Store", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .target(
             name: "ObjectStore",
             dependencies: [
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -172,7 +176,7 @@ let package = Package(
             name: "mallee",
             dependencies: [
                 "Archive", "CloudClient", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
-                "ImageImport", "ObjectStore", "Posix", "S3",
+                "ImageImport", "ObjectStore", "Posix", "S3", "Secrets",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -218,6 +222,7 @@ let package = Package(
         .testTarget(name: "CloudClientTests", dependencies: ["CloudClient"], swiftSettings: strict),
         .testTarget(name: "ImageImportTests", dependencies: ["Archive", "ImageImport"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
+        .testTarget(name: "SecretsTests", dependencies: ["Posix", "Secrets", "Store"], swiftSettings: strict),
         .testTarget(
             name: "ObjectStoreTests",
             dependencies: [

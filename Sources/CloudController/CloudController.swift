@@ -63,6 +63,9 @@ public actor CloudController: CloudBackend {
             zones.map { ($0.name, ZoneState(name: $0.name)) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// The prefixes of the store's keys whose values hold secrets, which must not lie in the store as they are.
+    public static var secretPrefixes: [String] { Key.secretPrefixes }
+
     /// Reads the store, or makes a new cloud in an empty one: an administrator's account with a random access key, its
     /// default security group, and the table of types.
     ///

@@ -184,7 +184,7 @@ extension CloudController {
         switch error {
         case .unavailable, .closed, .cancelled:
             .unavailable(component: "store", reason: "The cloud's store does not answer; try again.")
-        case .invalid, .compacted, .locked, .corrupted, .newerSchema:
+        case .invalid, .compacted, .locked, .corrupted, .newerSchema, .unreadable:
             .internalError(message: "The cloud's store failed.", detail: error.description)
         }
     }

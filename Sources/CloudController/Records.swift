@@ -197,6 +197,8 @@ enum Key {
     /// See `placementGroup`.
     static func launchTemplate(account: String, name: String) -> String { "/launchtemplates/\(account)/\(name)" }
     static func networkTags(account: String) -> String { "/networktags/\(account)" }
+    /// Documents with secrets in them: the composition wraps them (`Secrets`).
+    static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/"]
     /// What is read at start; user data is not.
     static let loadedPrefixes = [
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",

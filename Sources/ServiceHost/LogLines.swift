@@ -75,7 +75,7 @@ public struct LineLogHandler: LogHandler {
         return plain && !value.isEmpty ? escaped(value, quote: false) : quoted(value)
     }
 
-    private static func quoted(_ value: String) -> String { "\"" + escaped(value, quote: true) + "\"" }
+    static func quoted(_ value: String) -> String { "\"" + escaped(value, quote: true) + "\"" }
 
     /// JSON's escapes; with `quote` also of the quotation mark and the backslash.
     private static func escaped(_ value: String, quote: Bool) -> String {

@@ -48,13 +48,30 @@ public final class RotatingFileSink: LogSink {
     }
 
     /// Appends the line, rotating before if it would exceed the limit.
-    public func write(_ line: String) {
+    public func write(_ line: String) { _ = append(line) }
+
+    /// Appends the line whole or not at all, rotating before if it would exceed the limit. A file that was removed is
+    /// made again.
+    ///
+    /// - Returns: why it could not be written; nil if it was.
+    public func append(_ line: String) -> String? {
         var line = line
-        line.withUTF8 { bytes in
+        return line.withUTF8 { bytes in
             state.withLock { state in
+                var status = stat()
+                if fstat(state.descriptor, &status) == 0, status.st_nlink == 0 {
+                    do throws(ServiceHostError) { try replace(&state) } catch { return "\(error)" }
+                }
                 if state.size > 0, state.size + bytes.count > maximumBytes { rotate(&state) }
                 let count = Foundation.write(state.descriptor, bytes.baseAddress, bytes.count)
-                if count > 0 { state.size += count }
+                if count == bytes.count {
+                    state.size += count
+                    return nil
+                }
+                let cause = count < 0 ? String(cString: strerror(errno)) : "the disk is full"
+                // Half a line would spoil the next one too. If this fails as well, the next line shows it.
+                if count > 0, ftruncate(state.descriptor, off_t(state.size)) != 0 { state.size += count }
+                return cause
             }
         }
     }
@@ -64,13 +81,17 @@ public final class RotatingFileSink: LogSink {
     public func reopen() {
         state.withLock { state in
             do throws(ServiceHostError) {
-                let next = try Self.open(path)
-                _ = close(state.descriptor)
-                state = next
+                try replace(&state)
             } catch {
                 StandardErrorSink().write("The log goes on in the old file: \(error)\n")
             }
         }
+    }
+
+    private func replace(_ state: inout State) throws(ServiceHostError) {
+        let next = try Self.open(path)
+        _ = close(state.descriptor)
+        state = next
     }
 
     /// If a new file cannot be opened, writing goes on in the old one: too long a log is better than none.

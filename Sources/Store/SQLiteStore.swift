@@ -128,6 +128,19 @@ public final class SQLiteStore: Store {
         try await writer.compact(before: revision)
     }
 
+    /// Compacts, then copies the file without its free pages (VACUUM) and empties the WAL.
+    public func purge() async throws(StoreError) {
+        try await compact(before: try await currentRevision)
+        do {
+            try await database.vacuum()
+            if let pool = database as? DatabasePool {
+                _ = try await pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+            }
+        } catch {
+            throw SQLiteSchema.storeError(error, path: path)
+        }
+    }
+
     /// Folds the WAL into the file and releases the lock.
     public func close() async {
         let first = closed.withLock { closed in

@@ -44,6 +44,10 @@ public protocol Store: Sendable {
     /// Forgets the history before `revision`; current values stay. Watches from an earlier revision fail afterwards.
     func compact(before revision: Int64) async throws(StoreError)
 
+    /// Forgets the whole history and leaves nothing of replaced and deleted values behind on the medium either, as far as
+    /// the engine has it in hand. Slow: for when a secret was stored that must not have been.
+    func purge() async throws(StoreError)
+
     /// Finishes the commits under way, ends the watches and releases the engine. Every later call throws `.closed`.
     func close() async
 }
@@ -53,6 +57,9 @@ extension Store {
     public func range(prefix: String) async throws(StoreError) -> StoreRange {
         try await range(prefix: prefix, after: nil, limit: nil)
     }
+
+    /// Forgets the history: all that an engine can do that does not know better.
+    public func purge() async throws(StoreError) { try await compact(before: try await currentRevision) }
 }
 
 /// Sizes that every engine enforces (below etcd's own limit of 1.5 MiB for one request with one value).
@@ -217,6 +224,8 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     case locked(path: String, pid: Int32?)
     /// The file is damaged or no store at all.
     case corrupted(path: String, detail: String)
+    /// A value is there and cannot be read, for a reason that the text tells with its cure.
+    case unreadable(String)
     /// The file was written by a later release.
     case newerSchema(path: String, found: Int, known: Int)
     /// The engine failed (disk full, I/O error, no connection); it may work again later.
@@ -239,6 +248,8 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case .corrupted(let path, let detail):
             "The store \(path) is damaged or not a Mallee store (\(detail)). Restore it from a backup; "
                 + "to start empty, move the file and its -wal and -shm files away."
+        case .unreadable(let problem):
+            problem
         case .newerSchema(let path, let found, let known):
             "The store \(path) has schema \(found), this release knows up to \(known). "
                 + "Start the release that wrote it, or restore a backup made before the upgrade."

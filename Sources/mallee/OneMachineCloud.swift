@@ -80,7 +80,8 @@ struct OneMachineCloud: Sendable {
             zones(options).enumerated().map { ($0.element, "127.\($0.offset + 1).0.0/16") },
             uniquingKeysWith: { first, _ in first })
         let cloud = try await CloudDaemon.open(
-            storePath: directory.cloud.appendingPathComponent("cloud.db").path, configuration: settings,
+            storePath: directory.cloud.appendingPathComponent("cloud.db").path,
+            secretsPath: directory.cloud.appendingPathComponent(CloudDaemon.secretsFile).path, configuration: settings,
             zones: zip(zones(options), clusters).enumerated().map { index, zone in
                 ZoneConnection(
                     name: zone.0, endpoint: "https://\(host):\(options.portBase + 1 + index)\(ClusterDaemon.path)",

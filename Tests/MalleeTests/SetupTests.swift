@@ -115,6 +115,7 @@ struct EmptyHost {
         }
         for path in [
             "authority/ca.key", "identity/cloud/component.key", "cluster/enrolment.secret", "admin/component.key",
+            "cloud/secrets.key",
         ] {
             #expect(try host.mode("/var/lib/mallee/\(path)") == 0o600, "\(path)")
         }

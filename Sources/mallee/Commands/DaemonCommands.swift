@@ -106,7 +106,8 @@ struct CloudCommand: AsyncParsableCommand {
             ZONES ("us-east-1a=https://host:8774/services/ClusterController …"), WALRUS_URL, PUBLIC_WALRUS_URL (for \
             credentials, default WALRUS_URL), PUBLIC_ENDPOINT, IDENTITY_DIR, AUTHORITY_DIR \
             (/var/lib/mallee/authority; signs the keys of nodes that enrol), EUCARC (written with the administrator's \
-            credentials), SUBNETS (the zones' blocks, as users see them: "us-east-1a=10.1.0.0/16 …"), SLA (a file in \
+            credentials), SECRETS_KEY_FILE (the key that wraps the secrets in the store, made by the first start; default \
+            secrets.key in STATE_DIR), SUBNETS (the zones' blocks, as users see them: "us-east-1a=10.1.0.0/16 …"), SLA (a file in \
             JSON with quotas and leases, such as {"quota": {"instances": 10}, "leases": [{"seconds": 86400}]}), \
             READY_FILE, LOG_FILE, LOGLEVEL.
             """)
@@ -118,7 +119,8 @@ struct CloudCommand: AsyncParsableCommand {
             options, label: "cloud",
             keys: [
                 "CLOUD_PORT", "CONTROL_PORT", "ACCOUNT_ID", "ZONES", "WALRUS_URL", "PUBLIC_WALRUS_URL",
-                "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR", "SLA", "SUBNETS",
+                "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR", "SECRETS_KEY_FILE", "SLA",
+                "SUBNETS",
             ])
         let file = daemon.file
         let state = try daemon.stateDirectory()
@@ -163,7 +165,9 @@ struct CloudCommand: AsyncParsableCommand {
         settings.pollWait = 20_000
         let walrusURL = try file.required("WALRUS_URL")
         let cloud = try await CloudDaemon.open(
-            storePath: state.appendingPathComponent("cloud.db").path, configuration: settings, zones: zones,
+            storePath: state.appendingPathComponent("cloud.db").path,
+            secretsPath: file.optional("SECRETS_KEY_FILE")
+                ?? state.appendingPathComponent(CloudDaemon.secretsFile).path, configuration: settings, zones: zones,
             walrusURL: walrusURL, http: http, logger: daemon.logger)
         if let eucarc = file.optional("EUCARC") {
             try Credentials(

@@ -4,6 +4,7 @@ import CloudModel
 import EC2Query
 import Hummingbird
 import Logging
+import Secrets
 import ServiceHost
 import Store
 import Walrus
@@ -17,15 +18,27 @@ struct CloudDaemon: Sendable {
     let account: Account
     let key: AccessKey
 
+    /// The name of the file with the keys of the store's secrets, beside the store unless it is told otherwise.
+    static let secretsFile = "secrets.key"
+
     /// The user name of the key by which the cloud itself reaches Walrus.
     private static let systemUser = "mallee-system"
 
-    /// Opens the store at `storePath` and everything on it.
+    /// Opens the store at `storePath`, with the keys of its secrets at `secretsPath`, and everything on it.
     static func open(
-        storePath: String, configuration: CloudConfiguration, zones: [ZoneConnection], walrusURL: String,
+        storePath: String, secretsPath: String, configuration: CloudConfiguration, zones: [ZoneConnection],
+        walrusURL: String,
         http: HTTPClient, logger: Logger
     ) async throws -> CloudDaemon {
-        let store = try SQLiteStore(path: storePath)
+        let files = try SQLiteStore(path: storePath)
+        let store: SealedStore
+        do {
+            store = try await SealedStore.open(
+                files, keyFile: SecretKeyFile(path: secretsPath), prefixes: CloudController.secretPrefixes)
+        } catch {
+            await files.close()
+            throw error
+        }
         let images = ImageObjects(http: http, walrusURL: walrusURL, region: configuration.region)
         let controller = try await CloudController.open(
             store: store, configuration: configuration, zones: zones, images: images, logger: logger)

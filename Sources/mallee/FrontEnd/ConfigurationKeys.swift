@@ -6,7 +6,7 @@ enum ConfigurationKeys {
     ]
     static let cloud = common.union([
         "REGION", "CLOUD_PORT", "CONTROL_PORT", "ACCOUNT_ID", "ZONES", "WALRUS_URL", "PUBLIC_WALRUS_URL",
-        "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR",
+        "PUBLIC_ENDPOINT", "EUCARC", "AUTHORITY_DIR", "SECRETS_KEY_FILE",
     ])
     static let walrus = common.union(["REGION", "WALRUS_PORT", "CLOUD_ENDPOINT"])
     static let cluster = common.union([

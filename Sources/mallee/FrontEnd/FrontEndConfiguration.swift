@@ -28,6 +28,10 @@ struct FrontEndConfiguration {
     var enrolmentSecret: String {
         cluster.value("ENROLMENT_SECRET_FILE") ?? state(cluster, "cluster") + "/enrolment.secret"
     }
+    /// The file with the keys that wrap the secrets in the cloud controller's store.
+    var secretsKey: String { cloud.value("SECRETS_KEY_FILE") ?? "\(state(cloud, "cloud"))/\(CloudDaemon.secretsFile)" }
+    /// The cloud controller's store.
+    var cloudStore: String { state(cloud, "cloud") + "/cloud.db" }
     /// The zone that is configured already.
     var zone: String? { cluster.value("ZONE") }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Posix
+import Secrets
 import ServiceHost
 
 // Certificates, keys, the enrolment secret: present, belonging together, closed to others, valid.
@@ -14,6 +15,7 @@ extension FrontEndDoctor {
             component.file.optional("IDENTITY_DIR").map { (component.service, $0) }
         }
         if cloud != nil { places.append(("`mallee node`", InstalledLayout.administrator)) }
+        if let cloud { checkSecretsKey(cloud) }
         for (user, place) in places { checkIdentity(place, of: user, authority) }
         if let cluster = components.first(where: { $0.name == "cluster" })?.file {
             checkSecret(cluster, authority)
@@ -38,6 +40,26 @@ extension FrontEndDoctor {
         } catch {
             report.fail("certificates", "\(error)", cure: "Restore \(directory) from a backup.")
             return nil
+        }
+    }
+
+    /// Whether it is the store's, the cloud controller says when it starts.
+    private mutating func checkSecretsKey(_ cloud: ConfigurationFile) {
+        guard let state = cloud.optional("STATE_DIR") else { return }
+        let path = cloud.optional("SECRETS_KEY_FILE") ?? FileSystem.join(state, CloudDaemon.secretsFile)
+        do throws(SecretsError) {
+            if let key = try SecretKeyFile(path: layout.path(path)).read()?.first {
+                report.ok("secrets", "\(path) has the key \(key.id), which wraps the secrets in the store.")
+            } else if FileSystem.exists(layout.path(FileSystem.join(state, "cloud.db"))) {
+                report.fail(
+                    "secrets", "the key file \(path) is missing, or you may not look.",
+                    cure: geteuid() == 0
+                        ? "If the cloud controller has run with this release before, restore it from a backup; otherwise "
+                            + "start mallee-cloud, which makes it." : "Run this as root.")
+            }
+        } catch {
+            report.fail(
+                "secrets", error.description, cure: geteuid() == 0 ? "See the message." : "Run this as root.")
         }
     }
 

@@ -1,11 +1,12 @@
 // What `mallee init` does, in an order that an interrupted run can be repeated from anywhere:
 //
-//   directories → authority → identities → enrolment secret → fingerprint → configuration
+//   directories → authority → identities → enrolment secret → key of the secrets → fingerprint → configuration
 //
 // Each file appears whole or not at all; what is there is kept. The configuration comes last, since services that find
 // it start.
 import Foundation
 import Posix
+import Secrets
 import ServiceHost
 
 /// Makes a front end out of a host on which the packages are installed.
@@ -48,6 +49,7 @@ struct FrontEndSetup {
         let authority = try makeAuthority(files)
         var differences = try makeIdentities(authority, files)
         try makeSecret(files)
+        try makeSecretsKey(files)
         try makeFingerprint(authority)
         differences += try files.fill(answers)
         for (path, keys) in try files.write(group: user?.group ?? 0) {
@@ -198,6 +200,18 @@ struct FrontEndSetup {
                 try InstalledFile.write(copy, secret, .init(user: geteuid(), group: getegid(), mode: 0o600))
             }
             say("made     \(files.enrolmentSecret)")
+        }
+    }
+
+    /// The key that wraps the secrets in the cloud controller's store. Where there is a store already, the cloud
+    /// controller itself knows whether one may be made.
+    private func makeSecretsKey(_ files: FrontEndConfiguration) throws {
+        let file = SecretKeyFile(path: layout.path(files.secretsKey))
+        if FileSystem.exists(file.path) {
+            say("present  \(files.secretsKey)")
+        } else if !FileSystem.exists(layout.path(files.cloudStore)) {
+            try asUser { _ = try file.createIfAbsent() }
+            say("made     \(files.secretsKey): the key of the secrets in the store; back it up")
         }
     }
 
