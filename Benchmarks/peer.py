@@ -1,5 +1,6 @@
 """moto_server, the EC2 peer that starts within a minute: one process, everything in memory, nothing durable."""
 
+import contextlib
 import os
 import re
 import signal
@@ -13,8 +14,9 @@ from harness import free_ports, wait_for
 INSTANCES = 1000
 
 
-def measure(venv):
-    """Its figures with 1,000 instances."""
+@contextlib.contextmanager
+def server(venv):
+    """A client of one that runs meanwhile."""
     port = free_ports(1)
     with tempfile.TemporaryFile() as log:
         environment = {**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "true"}
@@ -34,17 +36,27 @@ def measure(venv):
                     return False
 
             wait_for("moto_server", answers, 60, 0.1)
-            image = re.search(r"<imageId>(ami-[^<]+)", client.get(unsigned("DescribeImages"))[1].decode())[1]
-            run = unsigned("RunInstances", ImageId=image, MinCount=1, MaxCount=1, InstanceType="m1.small")
-            figures = {"one": client.load([run], 1, 60, 100), "many": client.load([run], 32, 120, INSTANCES - 100)}
-            path = unsigned("DescribeInstances", MaxResults=INSTANCES)  # it pages at 100 otherwise
-            figures["all"], figures["bytes"] = client.whole(path, 3)
-            instance = re.search(r"<instanceId>(i-[^<]+)", client.get(path)[1].decode())[1]
-            figures["id"] = client.load([unsigned("DescribeInstances", InstanceId_1=instance)], 32, 5)
-            return figures
+            yield client
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+
+def image(client):
+    """An image that it knows from the beginning."""
+    return re.search(r"<imageId>(ami-[^<]+)", client.get(unsigned("DescribeImages"))[1].decode())[1]
+
+
+def measure(venv):
+    """Its figures with 1,000 instances."""
+    with server(venv) as client:
+        run = unsigned("RunInstances", ImageId=image(client), MinCount=1, MaxCount=1, InstanceType="m1.small")
+        figures = {"one": client.load([run], 1, 60, 100), "many": client.load([run], 32, 120, INSTANCES - 100)}
+        path = unsigned("DescribeInstances", MaxResults=INSTANCES)  # it pages at 100 otherwise
+        figures["all"], figures["bytes"] = client.whole(path, 3)
+        instance = re.search(r"<instanceId>(i-[^<]+)", client.get(path)[1].decode())[1]
+        figures["id"] = client.load([unsigned("DescribeInstances", InstanceId_1=instance)], 32, 5)
+        return figures
 
 
 def unsigned(action, **parameters):

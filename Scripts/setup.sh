@@ -61,3 +61,7 @@ fi
 if [ "$1" = test ] && [ ! -x .build/venv/bin/ksvalidator ]; then
     .build/venv/bin/pip install --quiet --disable-pip-version-check pykickstart vermin
 fi
+# Clients of other times, for the EC2 tests.
+if [ "$1" = test ] && ! .build/venv/bin/python -c "import boto, libcloud" 2> /dev/null; then
+    .build/venv/bin/pip install --quiet --disable-pip-version-check boto==2.49.0 apache-libcloud
+fi

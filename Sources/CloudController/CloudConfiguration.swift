@@ -23,6 +23,8 @@ public struct CloudConfiguration: Sendable {
     public var terminatedRetention: Int64 = 3600
     /// How long a client token is remembered, in seconds (EC2: at least 24 hours).
     public var tokenRetention: Int64 = 86_400
+    /// How long an import of an image is listed after its end, in seconds.
+    public var importRetention: Int64 = 7 * 86_400
     /// How long a forgotten instance is remembered as forgotten, in seconds, so that a node's late report does not
     /// bring it back.
     public var tombstoneRetention: Int64 = 7 * 86_400
@@ -118,10 +120,81 @@ public struct ImageObject: Sendable {
     }
 }
 
+/// What the manifest of a bundle says of the image in it.
+public struct ImageBundle: Hashable, Sendable {
+    /// The image's name in the bundle, such as "disk.img".
+    public var name: String
+    /// i386 or x86_64; nil if the manifest says neither.
+    public var architecture: String?
+    /// What the image is.
+    public var kind: Image.Kind
+    /// Default kernel, as the manifest names it.
+    public var kernelID: String?
+    /// Default ramdisk, as the manifest names it.
+    public var ramdiskID: String?
+    /// Size of the image that was bundled, in bytes.
+    public var sizeBytes: Int64
+    /// Makes it.
+    public init(
+        name: String, architecture: String? = nil, kind: Image.Kind = .machine, kernelID: String? = nil,
+        ramdiskID: String? = nil, sizeBytes: Int64
+    ) {
+        self.name = name
+        self.architecture = architecture
+        self.kind = kind
+        self.kernelID = kernelID
+        self.ramdiskID = ramdiskID
+        self.sizeBytes = sizeBytes
+    }
+}
+
+/// The image that was in a bundle.
+public struct UnbundledImage: Sendable {
+    /// Where it lies now, plain: "bucket/key" of an object that only the cloud itself reads and writes.
+    public var location: String
+    /// See `ImageObject`.
+    public var object: ImageObject
+    /// Makes it.
+    public init(location: String, object: ImageObject) {
+        self.location = location
+        self.object = object
+    }
+}
+
 /// Where images' bytes are; the composition connects it to Walrus.
 public protocol ImageSource: Sendable {
+    /// Reads the manifest of a bundle at `location` ("bucket/name.manifest.xml") with the caller's permissions, and
+    /// checks what can be checked quickly: its form, its signature, that it was made for this cloud and that the parts
+    /// are there.
+    ///
+    /// - Throws: `invalidValue` of ImageLocation for what is no such manifest; `unsupported` where there are no bundles.
+    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle
+    /// Puts the image of a bundle together: fetches, checks, decrypts and decompresses its parts, and keeps it as an
+    /// object of the cloud's own. May take minutes; called again after a crash or `unavailable`, with the same result.
+    ///
+    /// - Parameter account: who registered the bundle, and whose `bundle(manifest:as:)` succeeded.
+    func unbundle(manifest location: String, of account: String) async throws(CloudError) -> UnbundledImage
+    /// Deletes an object that `unbundle` made, when no image needs it any more; one that is gone is fine.
+    func discard(location: String) async throws(CloudError)
     /// Looks at the object at `location` ("bucket/key") with the caller's permissions.
     func inspect(location: String, as caller: Caller) async throws(CloudError) -> ImageObject
     /// A URL with which a node can fetch the object for so many seconds. It grants access: it is never logged.
     func temporaryURL(location: String, validFor seconds: Int) async throws(CloudError) -> String
+}
+
+extension ImageSource {
+    /// There are none.
+    public func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle {
+        throw .unsupported(
+            "\(location.prefix(128)) is the manifest of a bundle, and this cloud cannot open bundles; upload the disk "
+                + "itself (raw or qcow2) and register that.")
+    }
+
+    /// See `bundle(manifest:as:)`.
+    public func unbundle(manifest location: String, of account: String) async throws(CloudError) -> UnbundledImage {
+        throw .unsupported("This cloud cannot open bundles.")
+    }
+
+    /// Nothing was made.
+    public func discard(location: String) async throws(CloudError) {}
 }

@@ -40,6 +40,8 @@ public actor CloudController: CloudBackend {
     var signals: [String: AsyncStream<Void>.Continuation] = [:]
     /// Orders placements and polls, see `ZoneState.isStale`.
     var sequence: Int64 = 0
+    /// Wakes the preparation of images; set while `run()` works.
+    var imageWork: AsyncStream<Void>.Continuation?
     /// Presigned URLs of images, good for a while.
     var imageURLs: [ImageID: ImageURL] = [:]
 
@@ -100,15 +102,20 @@ public actor CloudController: CloudBackend {
             continuation.yield()
             streams.append((link, stream))
         }
+        let (imageWakes, imageWork) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.imageWork = imageWork
+        imageWork.yield()
         await withDiscardingTaskGroup { group in
             for (link, wakes) in streams {
                 group.addTask { await self.watch(link) }
                 group.addTask { await self.reconcile(link, wakes: wakes) }
             }
+            group.addTask { await self.prepareImages(imageWakes) }
             group.addTask { await self.tick() }
             group.addTask { await self.keepHouse() }
         }
         signals = [:]
+        self.imageWork = nil
     }
 
     /// Wakes every reconciler now and then, in case that a signal was missed or a zone has to be asked again, and those
@@ -123,7 +130,10 @@ public actor CloudController: CloudBackend {
                 let isDue = zoneStates[zone]?.retries.values.contains { $0.due <= now } ?? false
                 if isDue || waited >= configuration.reconcileInterval { signal.yield() }
             }
-            if waited >= configuration.reconcileInterval { waited = 0 }
+            if waited >= configuration.reconcileInterval {
+                waited = 0
+                wakeImages()
+            }
         }
     }
 

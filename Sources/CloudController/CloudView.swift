@@ -21,6 +21,7 @@ struct CloudView {
     private(set) var launchTemplates = OwnedTable<LaunchTemplateID, LaunchTemplate>()
     private(set) var launchTemplateIDs: [GroupName: LaunchTemplateID] = [:]
     private(set) var networkTags: [String: Stored<NetworkTagsRecord>] = [:]
+    private(set) var imageImports = OwnedTable<ImageImportID, ImageImport>()
     var instances = InstanceTable()
 
     /// A key pair's name in its account.
@@ -57,6 +58,8 @@ struct CloudView {
             launchTemplates.set(template, id: template.id, account: template.accountID, revision: revision)
             launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = template.id
         case .networkTags(let tags): Self.set(&networkTags, tags.accountID, tags, revision)
+        case .imageImport(let task):
+            imageImports.set(task, id: task.id, account: task.accountID, revision: revision)
         case .userData: break
         }
     }
@@ -85,6 +88,7 @@ struct CloudView {
             launchTemplates.remove(template.id, account: template.accountID)
             launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = nil
         case .networkTags(let tags): networkTags[tags.accountID] = nil
+        case .imageImport(let task): imageImports.remove(task.id, account: task.accountID)
         case .userData: break
         }
     }

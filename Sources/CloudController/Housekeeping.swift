@@ -27,6 +27,7 @@ extension CloudController {
         try await forgetInstances(before: now.adding(seconds: -configuration.terminatedRetention))
         try await forgetTokens(before: now.adding(seconds: -configuration.tokenRetention))
         try await forgetTombstones(before: now.adding(seconds: -configuration.tombstoneRetention))
+        try await forgetImports(before: now.adding(seconds: -configuration.importRetention))
         try await forgetImages()
         imageURLs = imageURLs.filter { $0.value.until > now }
     }
@@ -87,6 +88,14 @@ extension CloudController {
             used.insert(stored.value.imageID)
             if let kernel = stored.value.kernelID { used.insert(kernel) }
             if let ramdisk = stored.value.ramdiskID { used.insert(ramdisk) }
+        }
+        // What bundles held goes before the record that knows of it; a copy of the image may still need it.
+        for candidate in candidates where !used.contains(candidate.value.id) {
+            guard let object = candidate.value.object else { continue }
+            let isShared = view.images.byID.values.contains {
+                $0.value.object == object && $0.value.id != candidate.value.id
+            }
+            if !isShared { try await images.discard(location: object) }
         }
         try await mutate { view in
             var mutation = Mutation()

@@ -71,7 +71,7 @@ extension CloudController {
         text.utf8.count == 12 && text.utf8.allSatisfy { (48...57).contains($0) }
     }
 
-    private static func check(description: String) throws(CloudError) {
+    static func check(description: String) throws(CloudError) {
         guard description.utf8.count <= 1024 else {
             throw .invalidValue(
                 parameter: "Description", value: String(description.prefix(64)),
@@ -83,12 +83,6 @@ extension CloudController {
     /// source is deregistered. EC2: CopyImage.
     public func copyImage(_ request: CopyImageRequest, as caller: Caller) async throws(CloudError) -> Image {
         try authorise(caller, "CopyImage")
-        guard request.sourceRegion == configuration.region else {
-            throw .invalidValue(
-                parameter: "SourceRegion", value: request.sourceRegion,
-                reason: "Invalid source region: \(request.sourceRegion). This cloud is one region, "
-                    + "\(configuration.region).")
-        }
         try NamingRules.checkImageName(request.name)
         try NamingRules.checkTags(request.tags)
         if let description = request.description { try Self.check(description: description) }
@@ -99,6 +93,16 @@ extension CloudController {
                 + request.tags.flatMap { [$0.key, $0.value] },
             as: caller, at: now)
         guard let sourceID = ImageID(request.sourceID) else { throw .malformedID(.image, request.sourceID) }
+        // An image that is nowhere is nowhere in any region, which is the more helpful answer.
+        guard let known = view.images[sourceID]?.value, known.state != .deregistered, canLaunch(known, caller) else {
+            throw .notFound(.image, [request.sourceID])
+        }
+        guard request.sourceRegion == configuration.region else {
+            throw .invalidValue(
+                parameter: "SourceRegion", value: request.sourceRegion,
+                reason: "Invalid source region: \(request.sourceRegion). This cloud is one region, "
+                    + "\(configuration.region).")
+        }
         let copyID = ImageID.random(sourceID.kind)
         return try await mutate { (view) throws(CloudError) in
             if let known = try claim?.answer(in: view), let id = ImageID(known), let image = view.images[id]?.value {

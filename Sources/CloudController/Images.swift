@@ -14,22 +14,17 @@ extension CloudController {
     /// Registers an object of Walrus as an image. EC2: RegisterImage.
     public func registerImage(_ request: RegisterImageRequest, as caller: Caller) async throws(CloudError) -> Image {
         try authorise(caller, "RegisterImage")
-        let kind = request.kind ?? .machine
-        let architecture = request.architecture ?? "x86_64"
-        guard architecture == "x86_64" || architecture == "i386" else {
-            throw .invalidValue(
-                parameter: "Architecture", value: architecture,
-                reason: "Invalid value '\(architecture)' for architecture. It can be i386 or x86_64.")
-        }
+        let architecture = try Self.checkedArchitecture(request.architecture)
         try Self.check(location: request.location)
         let name = request.name ?? request.location
         try NamingRules.checkImageName(name)
         try NamingRules.checkTags(request.tags)
-        if let description = request.description, description.utf8.count > 1024 {
-            throw .invalidValue(
-                parameter: "Description", value: String(description.prefix(64)),
-                reason: "An image's description has at most 1024 bytes.")
+        try Self.check(description: request.description ?? "")
+        var bundle: ImageBundle?
+        if Image.isManifest(request.location) {
+            bundle = try await images.bundle(manifest: request.location, as: caller)
         }
+        let kind = request.kind ?? bundle?.kind ?? .machine
         if let arguments = request.kernelArguments {
             guard kind == .machine, arguments.utf8.count <= 2048, !arguments.utf8.contains(where: { $0 < 32 }) else {
                 throw .invalidValue(
@@ -38,8 +33,10 @@ extension CloudController {
             }
         }
         let id = try newImageID(request, kind: kind, as: caller)
-        let kernel = try companionImage(request.kernelID, kind: .kernel, of: kind, as: caller)
-        let ramdisk = try companionImage(request.ramdiskID, kind: .ramdisk, of: kind, as: caller)
+        let kernel = try companionImage(
+            request.kernelID ?? bundle?.kernelID, kind: .kernel, of: kind, as: caller)
+        let ramdisk = try companionImage(
+            request.ramdiskID ?? bundle?.ramdiskID, kind: .ramdisk, of: kind, as: caller)
         guard ramdisk == nil || kernel != nil else {
             throw .invalidCombination("A ramdisk needs a kernel: RamdiskId was given without KernelId")
         }
@@ -50,34 +47,53 @@ extension CloudController {
         let reserved = ImageName(accountID: caller.accountID, name: name)
         imageNamesInFlight.insert(reserved)
         defer { imageNamesInFlight.remove(reserved) }
-        let object = try await images.inspect(location: request.location, as: caller)
-        let found = try ImageInspection.inspect(
-            leading: object.leading, sizeBytes: object.sizeBytes, as: kind, location: request.location)
-        let image = Image(
+        var image = Image(
             id: id, accountID: caller.accountID, name: name, description: request.description,
-            architecture: architecture, location: request.location, format: found.format,
-            sizeBytes: object.sizeBytes, virtualSizeBytes: found.virtualSizeBytes, sha256: object.sha256,
-            kernelID: kernel, ramdiskID: ramdisk, kernelArguments: request.kernelArguments,
-            isPublic: request.isPublic, rootDeviceName: request.rootDeviceName ?? "/dev/sda1",
-            createdAt: configuration.now(), tags: request.tags)
+            architecture: request.architecture ?? bundle?.architecture ?? architecture, location: request.location,
+            state: .pending, format: kind == .machine ? .raw : .plain, sizeBytes: bundle?.sizeBytes ?? 0,
+            virtualSizeBytes: 0, sha256: "", kernelID: kernel, ramdiskID: ramdisk,
+            kernelArguments: request.kernelArguments, isPublic: request.isPublic,
+            rootDeviceName: request.rootDeviceName ?? "/dev/sda1", createdAt: configuration.now(), tags: request.tags)
+        if bundle == nil {
+            let object = try await images.inspect(location: request.location, as: caller)
+            let found = try ImageInspection.inspect(
+                leading: object.leading, sizeBytes: object.sizeBytes, as: kind, location: request.location)
+            image.state = .available
+            image.format = found.format
+            image.sizeBytes = object.sizeBytes
+            image.virtualSizeBytes = found.virtualSizeBytes
+            image.sha256 = object.sha256
+        }
+        let recorded = image
         try await mutate { (view) throws(CloudError) in
             var mutation = Mutation()
             if let known = view.images[id] {
                 guard known.value.state == .deregistered else { throw .duplicate(.image, id.value) }
-                mutation.update(.image(image), revision: known.revision)
+                mutation.update(.image(recorded), revision: known.revision)
             } else {
-                mutation.create(.image(image))
+                mutation.create(.image(recorded))
             }
             return (mutation, ())
         }
         imageURLs[id] = nil
+        if bundle != nil { wakeImages() }
         logger.info(
             "image registered",
             metadata: [
-                "request": "\(caller.requestID)", "image": "\(id)", "format": "\(found.format.rawValue)",
-                "bytes": "\(object.sizeBytes)",
+                "request": "\(caller.requestID)", "image": "\(id)", "state": "\(recorded.state.rawValue)",
+                "bytes": "\(recorded.sizeBytes)",
             ])
-        return image
+        return recorded
+    }
+
+    static func checkedArchitecture(_ name: String?) throws(CloudError) -> String {
+        let architecture = name ?? "x86_64"
+        guard architecture == "x86_64" || architecture == "i386" else {
+            throw .invalidValue(
+                parameter: "Architecture", value: architecture,
+                reason: "Invalid value '\(architecture)' for architecture. It can be i386 or x86_64.")
+        }
+        return architecture
     }
 
     private func newImageID(_ request: RegisterImageRequest, kind: Image.Kind, as caller: Caller)
@@ -125,7 +141,7 @@ extension CloudController {
         if isTaken { throw .duplicate(.image, name) }
     }
 
-    private static func check(location: String) throws(CloudError) {
+    static func check(location: String) throws(CloudError) {
         let parts = location.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty, location.utf8.count <= 1100,
             !location.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 })
@@ -174,7 +190,7 @@ extension CloudController {
                 && (executableBy.isEmpty || executableBy.contains { Self.isExecutable($0, image, caller) })
                 && filters.matches(image)
         }
-        return pagination.page(matching.sorted { $0.id < $1.id }, position: \.id.value)
+        return pagination.page(oldestFirst: matching, made: \.createdAt, id: \.id.value)
     }
 
     private func visibleImages(_ request: DescribeRequest, as caller: Caller) throws(CloudError) -> [Image] {

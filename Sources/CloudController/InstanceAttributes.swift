@@ -94,6 +94,25 @@ extension CloudController {
         }
     }
 
+    /// Notes what a user says of the health of his instances in the log. EC2: ReportInstanceStatus.
+    public func reportInstanceStatus(_ report: InstanceStatusReport, dryRun: Bool, as caller: Caller)
+        async throws(CloudError)
+    {
+        try authorise(caller, "ReportInstanceStatus")
+        try Self.check(count: report.ids.count)
+        let instances = try owned(report.ids, as: caller).map(\.value)
+        if dryRun { throw .dryRunSucceeded }
+        for instance in instances {
+            logger.notice(
+                "a user reports the status of an instance",
+                metadata: [
+                    "request": "\(caller.requestID)", "account": "\(caller.accountID)", "instance": "\(instance.id)",
+                    "node": "\(instance.nodeName ?? "")", "status": report.isImpaired ? "impaired" : "ok",
+                    "reasons": "\(report.reasons.joined(separator: " "))", "says": "\(report.description ?? "")",
+                ])
+        }
+    }
+
     /// Refused for every instance, since their roots are on instance storage. EC2: StartInstances and StopInstances.
     public func stopOrStartInstances(ids: [String], start: Bool, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> [StateTransition]

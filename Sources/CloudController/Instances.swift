@@ -55,7 +55,10 @@ extension CloudController {
     private nonisolated static func reading(_ request: DescribeRequest, scope: String, as caller: Caller)
         throws(CloudError) -> (Pagination, FilterMatcher<Instance>)
     {
-        (try Pagination(request, scope: scope + " " + caller.accountID), try FilterMatcher(request.filters))
+        (
+            try Pagination(request, identifiers: "instancesSet", scope: scope + " " + caller.accountID),
+            try FilterMatcher(request.filters)
+        )
     }
 
     private func snapshot(_ request: DescribeRequest, _ operation: String, as caller: Caller) throws(CloudError)

@@ -30,7 +30,7 @@ extension CloudController {
         try await checkNewKeyPair(name: name, tags: tags, dryRun: dryRun, "ImportKeyPair", as: caller)
         return try await record(
             name: name, type: key.type, fingerprint: key.importFingerprint, publicKey: key.line(comment: name),
-            tags: tags, as: caller)
+            importedText: String(validating: material, as: UTF8.self), tags: tags, as: caller)
     }
 
     private func checkNewKeyPair(name: String, tags: [Tag], dryRun: Bool, _ operation: String, as caller: Caller)
@@ -48,11 +48,14 @@ extension CloudController {
     }
 
     private func record(
-        name: String, type: String, fingerprint: String, publicKey: String, tags: [Tag], as caller: Caller
+        name: String, type: String, fingerprint: String, publicKey: String, importedText: String? = nil, tags: [Tag],
+        as caller: Caller
     ) async throws(CloudError) -> KeyPair {
-        let pair = KeyPair(
+        var made = KeyPair(
             id: .random(), accountID: caller.accountID, name: name, type: type, fingerprint: fingerprint,
             publicKey: publicKey, createdAt: configuration.now(), tags: tags)
+        made.importedText = importedText
+        let pair = made
         return try await mutate { (view) throws(CloudError) in
             guard view.keyPair(name, of: caller.accountID) == nil else { throw .duplicate(.keyPair, name) }
             var mutation = Mutation()
@@ -69,8 +72,7 @@ extension CloudController {
         let filters = try FilterMatcher<KeyPair>(request.filters)
         let pairs = try await ownKeyPairs(request, as: caller)
         if request.dryRun { throw .dryRunSucceeded }
-        let matching = pairs.filter(filters.matches).sorted { ($0.accountID, $0.name) < ($1.accountID, $1.name) }
-        return pagination.page(matching, position: { $0.accountID + "/" + $0.name })
+        return pagination.page(oldestFirst: pairs.filter(filters.matches), made: \.createdAt, id: \.id.value)
     }
 
     private func ownKeyPairs(_ request: DescribeRequest, as caller: Caller) throws(CloudError) -> [KeyPair] {

@@ -90,7 +90,7 @@ enum PublicKey: Equatable {
             guard name == "ssh-rsa" || name == "ssh-ed25519" else {
                 throw refusal("Keys of the kind \(name.prefix(40)) are not supported; use rsa or ed25519.")
             }
-            guard let blob = Data(base64Encoded: String(words[1])) else { throw refusal("Its base64 is damaged.") }
+            guard let blob = decode(String(words[1])) else { throw refusal("Its base64 is damaged.") }
             let key = try fromBlob([UInt8](blob))
             guard name == "ssh-" + key.type else { throw refusal("It is not of the kind that it says.") }
             return key
@@ -98,6 +98,12 @@ enum PublicKey: Equatable {
         // EC2's own tools also send the DER in base64 without any armour.
         if let bytes = Data(base64Encoded: lines.joined()), bytes.first == 0x30 { return try fromDER([UInt8](bytes)) }
         throw refusal("It is neither an OpenSSH line nor PEM nor DER.")
+    }
+
+    /// Decoders of MIME's Base64 skip what is not of its alphabet (RFC 2045, section 6.8), and tools rely on it; whether
+    /// something is missing, the key's own structure tells.
+    private static func decode(_ text: String) -> Data? {
+        Data(base64Encoded: text, options: .ignoreUnknownCharacters)
     }
 
     private static func fromArmour(_ lines: [String]) throws(CloudError) -> PublicKey {
@@ -117,10 +123,10 @@ enum PublicKey: Equatable {
                     }
                     return true
                 }[...]
-            guard let blob = Data(base64Encoded: body.joined()) else { throw refusal("Its base64 is damaged.") }
+            guard let blob = decode(body.joined()) else { throw refusal("Its base64 is damaged.") }
             return try fromBlob([UInt8](blob))
         }
-        guard let bytes = Data(base64Encoded: body.joined()) else { throw refusal("Its base64 is damaged.") }
+        guard let bytes = decode(body.joined()) else { throw refusal("Its base64 is damaged.") }
         if first.contains("RSA PUBLIC KEY") {
             var reader = DERReader([UInt8](bytes))
             return try rsa(&reader)

@@ -291,7 +291,8 @@ extension CloudController {
         guard let image = view.images[id]?.value else { throw .notFound(.image, [id.value]) }
         let now = configuration.now()
         if let known = imageURLs[id], known.until > now { return image.artifact(url: known.url) }
-        let url = try await images.temporaryURL(location: image.location, validFor: configuration.imageURLValidity)
+        let url = try await images.temporaryURL(
+            location: image.object ?? image.location, validFor: configuration.imageURLValidity)
         // Half of the time is the node's, which may have to wait for its turn.
         imageURLs[id] = ImageURL(url: url, until: now.adding(seconds: Int64(configuration.imageURLValidity / 2)))
         return image.artifact(url: url)

@@ -61,6 +61,7 @@ enum StoredRecord: Sendable {
     case placementGroup(PlacementGroup)
     case launchTemplate(LaunchTemplate)
     case networkTags(NetworkTagsRecord)
+    case imageImport(ImageImport)
     /// An instance's user data: bytes, not a document. It is read when the instance is placed and not kept in memory.
     case userData(InstanceID, [UInt8])
 
@@ -81,6 +82,7 @@ enum StoredRecord: Sendable {
         case .placementGroup(let group): Key.placementGroup(account: group.accountID, name: group.name)
         case .launchTemplate(let template): Key.launchTemplate(account: template.accountID, name: template.name)
         case .networkTags(let tags): Key.networkTags(account: tags.accountID)
+        case .imageImport(let task): Key.imageImport(task.id)
         case .userData(let id, _): Key.userData(id)
         }
     }
@@ -102,6 +104,7 @@ enum StoredRecord: Sendable {
         case .placementGroup(let record): try Self.encode(record)
         case .launchTemplate(let record): try Self.encode(record)
         case .networkTags(let record): try Self.encode(record)
+        case .imageImport(let record): try Self.encode(record)
         case .userData(_, let bytes): bytes
         }
     }
@@ -124,6 +127,7 @@ enum StoredRecord: Sendable {
         case "placementgroups": return .placementGroup(try decode(key, bytes))
         case "launchtemplates": return .launchTemplate(try decode(key, bytes))
         case "networktags": return .networkTags(try decode(key, bytes))
+        case "imageimports": return .imageImport(try decode(key, bytes))
         default: return nil
         }
     }
@@ -197,12 +201,13 @@ enum Key {
     /// See `placementGroup`.
     static func launchTemplate(account: String, name: String) -> String { "/launchtemplates/\(account)/\(name)" }
     static func networkTags(account: String) -> String { "/networktags/\(account)" }
+    static func imageImport(_ id: ImageImportID) -> String { "/imageimports/\(id.value)" }
     /// Documents with secrets in them: the composition wraps them (`Secrets`).
     static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/"]
     /// What is read at start; user data is not.
     static let loadedPrefixes = [
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
-        "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/",
+        "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/", "/imageimports/",
     ]
 }
 

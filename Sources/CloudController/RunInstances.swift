@@ -83,8 +83,8 @@ extension CloudController {
     {
         for _ in 0..<100 {
             let plan = try plan(request, as: caller)
-            if request.dryRun { throw .dryRunSucceeded }
             let shares = try divide(plan, request, as: caller)
+            if request.dryRun { throw .dryRunSucceeded }
             let reservation = makeReservation(plan, shares: shares, request, as: caller)
             var mutation = Mutation()
             for group in plan.groups {

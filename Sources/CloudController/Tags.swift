@@ -75,6 +75,10 @@ extension CloudController {
                     var value = stored.value
                     value.tags = try change(value.tags)
                     if value != stored.value { mutation.update(.launchTemplate(value), revision: stored.revision) }
+                case .imageImport(let stored):
+                    var value = stored.value
+                    value.tags = try change(value.tags)
+                    if value != stored.value { mutation.update(.imageImport(value), revision: stored.revision) }
                 case .networkPart: network[id] = try change(network[id] ?? [])
                 }
             }
@@ -102,6 +106,7 @@ extension CloudController {
         case rule(SecurityGroupRuleID, of: Stored<SecurityGroup>)
         case placementGroup(Stored<PlacementGroup>)
         case launchTemplate(Stored<LaunchTemplate>)
+        case imageImport(Stored<ImageImport>)
         case networkPart
     }
 
@@ -146,6 +151,12 @@ extension CloudController {
             }
             return .launchTemplate(stored)
         }
+        if let id = ImageImportID(text) {
+            guard let stored = view.imageImports[id], mine(stored.value.accountID) else {
+                throw .notFound(.imageImport, [text])
+            }
+            return .imageImport(stored)
+        }
         if try networkPart(text, as: caller) != nil { return .networkPart }
         throw .malformedID(.tag, text)
     }
@@ -189,6 +200,9 @@ extension CloudController {
         }
         for stored in view.launchTemplates.records(of: account) {
             add(stored.value.id.value, .launchTemplate, stored.value.tags)
+        }
+        for stored in view.imageImports.records(of: account) {
+            add(stored.value.id.value, .imageImport, stored.value.tags)
         }
         for (id, these) in view.networkTags[account]?.value.tags ?? [:] {
             if let part = NetworkPart.part(of: id) { add(id, part.resource, these) }

@@ -22,30 +22,40 @@ extension CloudController {
             (names.isEmpty || names.contains(link.name))
                 && (request.ids.isEmpty || request.ids.contains(AvailabilityZone.zoneID(name: link.name)))
         }
-        .map { availabilityZone($0, forAdministrator: caller.isAdministrator) }
+        .map { link in
+            request.withDetails
+                ? availabilityZone(link, forAdministrator: caller.isAdministrator)
+                : plainZone(link, forAdministrator: caller.isAdministrator)
+        }
         .filter(filters.matches)
     }
 
     /// All zones with their slots and nodes, for the administrator's tools.
     public func capacity() -> [AvailabilityZone] { zones.map { availabilityZone($0, forAdministrator: true) } }
 
-    private func availabilityZone(_ link: ZoneLink, forAdministrator: Bool) -> AvailabilityZone {
+    private func plainZone(_ link: ZoneLink, forAdministrator: Bool) -> AvailabilityZone {
         let state = zoneStates[link.name]
+        let isAvailable = state?.isAvailable ?? false
+        return AvailabilityZone(
+            name: link.name, region: configuration.region, isAvailable: isAvailable,
+            message: isAvailable ? nil : state?.message, endpoint: forAdministrator ? link.endpoint : "")
+    }
+
+    private func availabilityZone(_ link: ZoneLink, forAdministrator: Bool) -> AvailabilityZone {
+        var zone = plainZone(link, forAdministrator: forAdministrator)
         let capacity = view.instances.capacities[link.name] ?? ZoneCapacity()
         let free = capacity.freeRoom()
         let total = capacity.totalRoom()
-        let isAvailable = state?.isAvailable ?? false
-        let slots = sortedTypes().map { type in
+        zone.slots = sortedTypes().map { type in
             // Some node of either architecture: what fits is a matter of size here.
             let demand = InstanceDemand(amount: type.demand, architecture: [])
             return AvailabilityZone.Slots(
-                type: type, free: isAvailable ? free.slots(for: demand) : 0, maximum: total.slots(for: demand))
+                type: type, free: zone.isAvailable ? free.slots(for: demand) : 0, maximum: total.slots(for: demand))
         }
-        let nodes = forAdministrator ? (state?.nodes.values.sorted { $0.name < $1.name } ?? []) : []
-        return AvailabilityZone(
-            name: link.name, region: configuration.region, isAvailable: isAvailable,
-            message: isAvailable ? nil : state?.message, endpoint: forAdministrator ? link.endpoint : "",
-            slots: slots, nodes: nodes)
+        if forAdministrator, let nodes = zoneStates[link.name]?.nodes {
+            zone.nodes = nodes.values.sorted { $0.name < $1.name }
+        }
+        return zone
     }
 
     /// EC2: DescribeRegions.

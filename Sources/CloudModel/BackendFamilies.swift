@@ -15,9 +15,30 @@ public protocol InstanceAttributeBackend: Sendable {
     /// Puts the end of an instance's lease off. EC2: ModifyInstanceEventStartTime.
     func extendLease(of id: String, event: String, to moment: Timestamp, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> Instance
+    /// Notes what a user says of the health of his instances, for the administrator. EC2: ReportInstanceStatus.
+    func reportInstanceStatus(_ report: InstanceStatusReport, dryRun: Bool, as caller: Caller) async throws(CloudError)
     /// Refused for every instance, since their roots are on instance storage. EC2: StartInstances and StopInstances.
     func stopOrStartInstances(ids: [String], start: Bool, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> [StateTransition]
+}
+
+/// What a user says of the health of his instances.
+public struct InstanceStatusReport: Hashable, Sendable {
+    /// Identifiers as the user wrote them.
+    public var ids: [String]
+    /// Whether something is wrong with them.
+    public var isImpaired: Bool
+    /// EC2's codes of what is wrong, such as "unresponsive".
+    public var reasons: [String]
+    /// The user's own words.
+    public var description: String?
+    /// Makes a report.
+    public init(ids: [String], isImpaired: Bool, reasons: [String], description: String? = nil) {
+        self.ids = ids
+        self.isImpaired = isImpaired
+        self.reasons = reasons
+        self.description = description
+    }
 }
 
 /// Attributes and copies of images.

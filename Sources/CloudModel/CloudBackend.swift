@@ -67,6 +67,8 @@ public struct DescribeRequest: Hashable, Sendable {
     public var nextToken: String?
     /// Only check whether it is allowed.
     public var dryRun: Bool
+    /// Whether the parts of the answer that take counting are wanted: slots and nodes of zones.
+    public var withDetails = true
     /// Makes a request.
     public init(
         ids: [String] = [], names: [String] = [], filters: [Filter] = [], maxResults: Int? = nil,
@@ -428,8 +430,8 @@ public struct TagDescription: Hashable, Sendable {
 /// Every call authorises the caller, throws `CloudError`, and returns when what it acknowledges is durable. Describe
 /// calls show a caller his own resources and the public ones; an administrator's too, unless he names ids. Identifiers
 /// in requests are as the user wrote them.
-public protocol CloudBackend: AccountBackend, ImageAttributeBackend, InstanceAttributeBackend, LaunchTemplateBackend,
-    PlacementGroupBackend, SecurityGroupRuleBackend, Sendable
+public protocol CloudBackend: AccountBackend, ImageAttributeBackend, ImageImportBackend, InstanceAttributeBackend,
+    LaunchTemplateBackend, PlacementGroupBackend, SecurityGroupRuleBackend, Sendable
 {
     // MARK: Authentication
     /// The active access key with this id; nil if there is none.

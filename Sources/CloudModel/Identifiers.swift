@@ -35,6 +35,7 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     /// A launch template by its name, for which EC2 has codes of its own.
     case launchTemplateName = "launch-template-name"
     case launchTemplateVersion = "launch-template-version"
+    case imageImport = "import-image-task"
 }
 
 /// A resource's identifier: prefix, dash, and 17 (or, from older tools, 8) lower-case hexadecimal digits.
@@ -45,7 +46,7 @@ public struct Identifier<Kind: IdentifierKind>: Hashable, Sendable, Comparable, 
 
     /// Reads an identifier as a user wrote it; nil if it is malformed.
     public init?(_ text: String) {
-        guard let dash = text.utf8.firstIndex(of: UInt8(ascii: "-")) else { return nil }
+        guard let dash = text.utf8.lastIndex(of: UInt8(ascii: "-")) else { return nil }
         let prefix = text[..<dash].lowercased()
         guard prefix == Kind.prefix || Kind.alternatePrefixes.contains(prefix) else { return nil }
         let digits = text[text.index(after: dash)...].lowercased()

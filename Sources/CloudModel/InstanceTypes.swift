@@ -29,6 +29,16 @@ extension InstanceType {
     /// The type of a request that names none (EC2: m1.small).
     public static let defaultName = "m1.small"
 
+    /// Whether EC2 would call it a type of today: what is named like one of its previous generations is not (EC2 User
+    /// Guide, "Previous generation instances").
+    public var isCurrentGeneration: Bool {
+        let family = name.split(separator: ".").first.map(String.init) ?? name
+        return ![
+            "a1", "c1", "c3", "c4", "cc1", "cc2", "cg1", "cr1", "g2", "g3", "g3s", "hi1", "hs1", "i2", "m1", "m2", "m3",
+            "m4", "p2", "r3", "r4", "t1",
+        ].contains(family)
+    }
+
     /// Refuses what no node could run.
     public func check() throws(CloudError) {
         let nameIsGood =

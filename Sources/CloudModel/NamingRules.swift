@@ -2,8 +2,8 @@
 public enum NamingRules {
     /// Most tags on one resource.
     public static let tagLimit = 50
-    /// Most security groups of one account.
-    public static let groupLimit = 500
+    /// Most security groups of one account (EC2's quota for a region).
+    public static let groupLimit = 2500
     /// Most key pairs of one account.
     public static let keyPairLimit = 5000
     /// Most groups of one instance.

@@ -15,8 +15,12 @@ public struct Pagination: Sendable {
     ///
     /// - Parameters:
     ///   - bounds: what MaxResults may be. EC2 takes 5 to 1000 for most actions and refuses others.
+    ///   - identifiers: what EC2's message calls the list of identifiers.
     ///   - scope: the action and what else distinguishes requests (owner, flags).
-    public init(_ request: DescribeRequest, bounds: ClosedRange<Int> = 5...1000, scope: String)
+    public init(
+        _ request: DescribeRequest, bounds: ClosedRange<Int> = 5...1000, identifiers: String = "idSet",
+        scope: String
+    )
         throws(CloudError)
     {
         if let maxResults = request.maxResults {
@@ -28,7 +32,7 @@ public struct Pagination: Sendable {
             }
             guard request.ids.isEmpty else {
                 throw .invalidCombination(
-                    "The parameter maxResults cannot be used together with resource identifiers in one request")
+                    "The parameter \(identifiers) cannot be used with the parameter maxResults")
             }
         }
         var hash = FNV1a()
@@ -80,6 +84,20 @@ public struct Pagination: Sendable {
         }
         let slice = items[start..<(start + maxResults)]
         return Page(items: Array(slice), nextToken: slice.last.map { token(after: position($0)) })
+    }
+
+    /// Cuts the page out of `items`, which it puts in the order in which they were made.
+    public func page<Element: Sendable>(
+        oldestFirst items: [Element], made: (Element) -> Timestamp, id: (Element) -> String
+    ) -> Page<Element> {
+        let placed = items.map { item in
+            let digits = String(max(0, made(item).milliseconds))
+            return (
+                position: String(repeating: "0", count: max(0, 16 - digits.utf8.count)) + digits + id(item), item: item
+            )
+        }.sorted { $0.position < $1.position }
+        let page = page(placed, position: { $0.position })
+        return Page(items: page.items.map(\.item), nextToken: page.nextToken)
     }
 
     private static func position(in token: String, fingerprint: String) -> String? {

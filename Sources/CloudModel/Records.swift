@@ -149,6 +149,10 @@ public struct Image: Hashable, Sendable, Codable {
     public var createdAt: Timestamp
     /// Tags.
     public var tags: [Tag]
+    /// Where the bytes are if not at `location`, which then is the manifest of the bundle that they came in.
+    public var object: String?
+    /// Why it is in the state failed.
+    public var failure: String?
 
     /// Makes an image record.
     public init(
@@ -179,6 +183,15 @@ public struct Image: Hashable, Sendable, Codable {
         self.tags = tags
     }
 
+    /// EC2's code of the reason for the state failed.
+    public static let failureCode = "Client.InvalidImage"
+
+    /// Whether it came in a bundle: `location` is a manifest.
+    public var isBundle: Bool { Image.isManifest(location) }
+
+    /// Whether a location is that of a bundle's manifest, by its name (ec2-register, `NAME.manifest.xml`).
+    public static func isManifest(_ location: String) -> Bool { location.hasSuffix(".manifest.xml") }
+
     /// Its kind, which the identifier's prefix tells.
     public var kind: Kind { id.kind }
 }
@@ -198,6 +211,8 @@ public struct KeyPair: Hashable, Sendable, Codable {
     public var fingerprint: String
     /// OpenSSH one-line form.
     public var publicKey: String
+    /// The text that was imported, as its owner sees it again.
+    public var importedText: String?
     /// When it was created.
     public var createdAt: Timestamp
     /// Tags.

@@ -29,8 +29,10 @@ extension Image: FilterableResource {
             "block-device-mapping.snapshot-id", "block-device-mapping.volume-size",
             "block-device-mapping.volume-type", "block-device-mapping.encrypted", "owner-alias", "platform",
             "product-code", "product-code.type", "source-image-id", "source-image-region", "source-instance-id",
-            "state-reason-code", "state-reason-message", "sriov-net-support":
+            "sriov-net-support":
             return { _ in [] }
+        case "state-reason-code": return { $0.failure == nil ? [] : [Image.failureCode] }
+        case "state-reason-message": return { $0.failure.map { [$0] } ?? [] }
         default: return nil
         }
     }
@@ -159,7 +161,7 @@ extension InstanceType: FilterableResource {
         case "instance-storage-supported": return { _ in ["true"] }
         case "instance-storage-info.total-size-in-gb", "instance-storage-info.disk.size-in-gb":
             return { [String($0.diskGiB + $0.ephemeralGiB)] }
-        case "current-generation": return { _ in ["true"] }
+        case "current-generation": return { [$0.isCurrentGeneration ? "true" : "false"] }
         case "supported-root-device-type": return { _ in ["instance-store"] }
         case "supported-usage-class": return { _ in ["on-demand"] }
         case "supported-virtualization-type": return { _ in ["hvm"] }

@@ -104,10 +104,16 @@ public struct EC2Action: Sendable {
         EC2Action(
             "DescribeInstanceCreditSpecifications", since: "2016-11-15", Instances.creditSpecifications,
             "Empty: no type has CPU credits."),
+        EC2Action(
+            "ReportInstanceStatus", since: "2012-08-15", Instances.reportStatus,
+            "Notes what the user says in the cloud's log, for the administrator."),
+        EC2Action(
+            "ConfirmProductInstance", since: "2007-03-01", Instances.confirmProduct,
+            "Always no: instances have no product codes."),
         // Images
         EC2Action(
             "RegisterImage", since: "2006-06-26", Images.register,
-            "Makes an image of an object in Walrus. Extensions: ImageType, KernelArguments, ImageId, "
+            "Makes an image of an object in Walrus, or of a bundle's manifest. Extensions: ImageType, KernelArguments, ImageId, "
                 + "LaunchPermission.1.Group."),
         EC2Action("DeregisterImage", since: "2006-06-26", Images.deregister, "Removes an image from the list."),
         EC2Action(
@@ -122,6 +128,15 @@ public struct EC2Action: Sendable {
         EC2Action(
             "CopyImage", since: "2013-02-01", Images.copy,
             "Another image of the same object, idempotent by ClientToken. Within the one region."),
+        EC2Action(
+            "ImportImage", since: "2014-10-01", ImageImports.start,
+            "Makes an image of a disk in Walrus, raw or (extension) qcow2, idempotent by ClientToken. No other formats, "
+                + "no snapshots."),
+        EC2Action(
+            "DescribeImportImageTasks", since: "2014-10-01", ImageImports.describe,
+            "Lists imports; ended ones for a week."),
+        EC2Action(
+            "CancelImportTask", since: "2014-10-01", ImageImports.cancel, "Cancels an import that is not over."),
         // Key pairs
         EC2Action(
             "CreateKeyPair", since: "2006-06-26", KeyPairs.create, "Makes an RSA or Ed25519 key pair, as PEM."),
@@ -159,6 +174,9 @@ public struct EC2Action: Sendable {
         EC2Action(
             "UpdateSecurityGroupRuleDescriptionsEgress", since: "2016-11-15", SecurityGroups.describeEgress,
             "Sets descriptions of rules, by what they permit or by id."),
+        EC2Action(
+            "GetSecurityGroupsForVpc", since: "2016-11-15", SecurityGroups.listForVPC,
+            "Lists the groups of the default VPC, with filters and pages."),
         // Placement groups and launch templates
         EC2Action(
             "CreatePlacementGroup", since: "2011-01-01", PlacementGroups.create,
@@ -218,6 +236,14 @@ public struct EC2Action: Sendable {
             "ModifyInstanceTypeAttribute", since: "2013-10-15", for: .administrator, InstanceTypes.modify,
             "The original's extension: changes or adds a type. Extensions: EphemeralDisk, Swap."),
         // Tags and account
+        EC2Action(
+            "DescribeIdFormat", since: "2015-10-01", IDFormats.describe, "All identifiers are long ones (17 digits)."),
+        EC2Action(
+            "DescribeIdentityIdFormat", since: "2016-04-01", IDFormats.describeIdentity,
+            "The same for every user and role."),
+        EC2Action(
+            "DescribeAggregateIdFormat", since: "2016-11-15", IDFormats.describeAggregate, "The same in the one region."
+        ),
         EC2Action("CreateTags", since: "2010-08-31", Tags.create, "Puts tags on resources."),
         EC2Action("DeleteTags", since: "2010-08-31", Tags.delete, "Takes tags off resources."),
         EC2Action("DescribeTags", since: "2010-08-31", Tags.describe, "Lists tags with their resources."),

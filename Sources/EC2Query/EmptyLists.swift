@@ -68,9 +68,6 @@ public struct EmptyList: Sendable {
             "DescribeExportImageTasks", since: "2016-11-15", "exportImageTaskSet",
             ids: ["ExportImageTaskId": "InvalidExportTaskID.NotFound"]),
         EmptyList(
-            "DescribeImportImageTasks", since: "2014-10-01", "importImageTaskSet",
-            ids: ["ImportTaskId": "InvalidConversionTaskId"]),
-        EmptyList(
             "DescribeImportSnapshotTasks", since: "2014-10-01", "importSnapshotTaskSet",
             ids: ["ImportTaskId": "InvalidConversionTaskId"]),
         EmptyList(
@@ -180,6 +177,9 @@ public struct EmptyList: Sendable {
             ids: ["ReplaceRootVolumeTaskId": "InvalidReplaceRootVolumeTaskId.NotFound"]),
         EmptyList("DescribeStoreImageTasks", since: "2016-11-15", "storeImageTaskResultSet"),
         EmptyList("DescribeFastSnapshotRestores", since: "2016-11-15", "fastSnapshotRestoreSet"),
+        // Only a peering connection, of which there are none, could refer to a group of another VPC.
+        EmptyList("DescribeSecurityGroupReferences", since: "2016-04-01", "securityGroupReferenceSet"),
+        EmptyList("DescribeStaleSecurityGroups", since: "2016-04-01", "staleSecurityGroupSet"),
         EmptyList("DescribeSecurityGroupVpcAssociations", since: "2016-11-15", "securityGroupVpcAssociationSet"),
         EmptyList(
             "DescribeTrafficMirrorFilters", since: "2016-11-15", "trafficMirrorFilterSet",

@@ -57,8 +57,9 @@ struct EC2Fault: Error, Sendable, Equatable {
             ),
             (["BundleInstance", "BundleTask"], "Register an image from an object in Walrus (RegisterImage)."),
             (
-                ["ImportImage", "ImportInstance", "ConversionTask", "ImportTask"],
-                "Convert the disk to raw or qcow2, upload it to Walrus and register it (RegisterImage)."
+                ["ImportInstance", "ImportVolume", "ConversionTask"],
+                "Upload the disk (raw or qcow2) to Walrus, import it (ImportImage) or register it (RegisterImage), and "
+                    + "launch instances of the image."
             ),
             (["Spot", "Reserved", "Capacity", "Scheduled", "Fleet"], "There are only on-demand instances."),
             (["Host"], "Hosts are shared."),
@@ -103,7 +104,7 @@ struct EC2Fault: Error, Sendable, Equatable {
         case .malformedID(let kind, let id):
             self.init(
                 Self.codes(kind).malformed,
-                "Invalid id: \"\(Parameters.shortened(id))\"\(Self.expectedForm(kind))")
+                "Invalid id: \"\(Parameters.shortened(id))\"\(Self.expectedForm(kind, of: id))")
         case .invalidValue(let parameter, let value, let reason):
             let message =
                 reason.isEmpty

@@ -91,6 +91,8 @@ extension EC2Fault {
             ResourceFaultCodes(
                 notFound: "InvalidLaunchTemplateId.VersionNotFound", malformed: "InvalidLaunchTemplateId.Malformed",
                 limitExceeded: "VersionLimitExceeded")
+        case .imageImport:
+            ResourceFaultCodes(notFound: "InvalidConversionTaskId", malformed: "InvalidConversionTaskId.Malformed")
         case .node, .region: ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
         }
     }
@@ -120,6 +122,7 @@ extension EC2Fault {
         case .placementGroup: "placement group"
         case .launchTemplate, .launchTemplateName: "launch template"
         case .launchTemplateVersion: "launch template version"
+        case .imageImport: "import task"
         case .keyPair: "key pair"
         case .securityGroup: "security group"
         case .permission: "permission"
@@ -134,7 +137,7 @@ extension EC2Fault {
         let list = ids.count > 20 ? shown + ", …" : shown
         switch kind {
         case .instance, .reservation, .volume, .snapshot, .vpc, .subnet, .routeTable, .internetGateway, .networkACL,
-            .dhcpOptions, .networkInterface, .securityGroupRule:
+            .dhcpOptions, .networkInterface, .securityGroupRule, .imageImport:
             return ids.count == 1
                 ? "The \(noun(kind)) ID '\(list)' does not exist" : "The \(noun(kind)) IDs '\(list)' do not exist"
         case .image:
@@ -170,8 +173,8 @@ extension EC2Fault {
         }
     }
 
-    /// ` (expecting "i-...")`, for kinds whose identifiers have a prefix.
-    static func expectedForm(_ kind: ResourceKind) -> String {
+    /// ` (expecting "i-...")`, as EC2 says it, for kinds whose identifiers have a prefix; what `id` lacks if it has that.
+    static func expectedForm(_ kind: ResourceKind, of id: String) -> String {
         let prefix: String
         switch kind {
         case .instance: prefix = InstanceKind.prefix
@@ -189,11 +192,13 @@ extension EC2Fault {
         case .placementGroup: prefix = PlacementGroupKind.prefix
         case .launchTemplate: prefix = LaunchTemplateKind.prefix
         case .volume: prefix = "vol"
+        case .imageImport: prefix = ImageImportKind.prefix
         case .snapshot: prefix = "snap"
         case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
             .launchTemplateName, .launchTemplateVersion:
             return ""
         }
-        return " (expecting \"\(prefix)-\" and 17 or 8 hexadecimal digits)"
+        return id.lowercased().hasPrefix(prefix + "-")
+            ? " (expecting \"\(prefix)-\" and 17 or 8 hexadecimal digits)" : " (expecting \"\(prefix)-...\")"
     }
 }

@@ -118,9 +118,9 @@ extension Parameters {
     }
 
     /// `Filter.N.Name` and `Filter.N.Value.M`.
-    func filters() throws(CloudError) -> [Filter] {
+    func filters(_ list: String = "Filter") throws(CloudError) -> [Filter] {
         var filters: [Filter] = []
-        for entry in structures("Filter") {
+        for entry in structures(list) {
             let values = entry.list("Value", keepingEmpty: true)
             guard !values.isEmpty else { throw .missingParameter(entry.name("Value")) }
             filters.append(Filter(name: try entry.required("Name"), values: values))

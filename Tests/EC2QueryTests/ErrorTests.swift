@@ -64,6 +64,11 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
     private static let noVersion = CloudError.notFound(.launchTemplateVersion, ["lt-0123abcd version 9"])
     private static let stopped = CloudError.incorrectState(.instance, i, state: "pending", operation: "it")
     private static let run = RunInstancesTests.minimal
+    private static let noImport = CloudError.notFound(.imageImport, ["x"])
+    private static let disk = [
+        ("DiskContainer.1.Format", "RAW"), ("DiskContainer.1.UserBucket.S3Bucket", "b"),
+        ("DiskContainer.1.UserBucket.S3Key", "k"),
+    ]
     private static let filter = [("Filter.1.Name", "no-such"), ("Filter.1.Value.1", "x")]
     private static let rule = [
         ("GroupId", "sg-0123abcd"), ("IpPermissions.1.IpProtocol", "tcp"), ("IpPermissions.1.FromPort", "22"),
@@ -85,6 +90,11 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("RunInstances", run, .idempotentParameterMismatch(token: "t"), "IdempotentParameterMismatch"),
         ErrorCase("RunInstances", run + [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("RunInstances", run + [("UserData", "%")], "InvalidUserData.Malformed"),
+        ErrorCase("RunInstances", run + [("BlockDeviceMapping.1.DeviceName", "/dev/sdb")], "MissingParameter"),
+        ErrorCase(
+            "RunInstances",
+            run + [("BlockDeviceMapping.1.DeviceName", "/dev/sdb"), ("BlockDeviceMapping.1.Ebs.VolumeType", "gp2")],
+            "MissingParameter"),
         ErrorCase("DescribeInstances", [], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("DescribeInstances", [], badInstance, "InvalidInstanceID.Malformed"),
         ErrorCase("DescribeInstances", [], .invalidNextToken("t"), "InvalidNextToken"),
@@ -96,6 +106,18 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("TerminateInstances", [("InstanceId.1", i)], .notPermitted("protected"), "OperationNotPermitted"),
         ErrorCase("RebootInstances", "InvalidParameterCombination"),
         ErrorCase("RebootInstances", [("InstanceId.1", i)], stopped, "IncorrectInstanceState"),
+        ErrorCase("ReportInstanceStatus", [("InstanceId.1", i), ("Status", "ok")], "MissingParameter"),
+        ErrorCase("ReportInstanceStatus", [("InstanceId.1", i), ("Status", "well")], "InvalidParameterValue"),
+        ErrorCase(
+            "ReportInstanceStatus", [("InstanceId.1", i), ("Status", "ok"), ("ReasonCode.1", "x")],
+            "InvalidParameterValue"),
+        ErrorCase(
+            "ReportInstanceStatus", [("InstanceId.1", i), ("Status", "ok"), ("ReasonCode.1", "other")], noInstance,
+            "InvalidInstanceID.NotFound"),
+        ErrorCase("ConfirmProductInstance", [("InstanceId", i)], "MissingParameter"),
+        ErrorCase(
+            "ConfirmProductInstance", [("InstanceId", i), ("ProductCode", "p")], noInstance,
+            "InvalidInstanceID.NotFound"),
         ErrorCase("GetConsoleOutput", [("InstanceId", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("GetConsoleOutput", [("InstanceId.1", i), ("InstanceId.2", i)], "InvalidParameterCombination"),
         ErrorCase("StopInstances", [("InstanceId.1", i)], .unsupported("no EBS"), "UnsupportedOperation"),
@@ -138,7 +160,31 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
     private static let imageCases: [ErrorCase] = [
         ErrorCase("RegisterImage", "MissingParameter"),
         ErrorCase("RegisterImage", [("ImageLocation", "b/k")], .duplicate(.image, "n"), "InvalidAMIName.Duplicate"),
-        ErrorCase("RegisterImage", [("ImageLocation", "b/image.manifest.xml")], "UnsupportedOperation"),
+        ErrorCase(
+            "RegisterImage", [("ImageLocation", "b/image.manifest.xml")], .unsupported("no bundles"),
+            "UnsupportedOperation"),
+        ErrorCase("ImportImage", "MissingParameter"),
+        ErrorCase("ImportImage", disk + [("DiskContainer.2.Format", "RAW")], "UnsupportedOperation"),
+        ErrorCase("ImportImage", disk + [("Encrypted", "true")], "UnsupportedOperation"),
+        ErrorCase("ImportImage", disk + [("DiskContainer.1.Url", "http://x/y")], "InvalidParameterValue"),
+        ErrorCase("ImportImage", disk, .idempotentParameterMismatch(token: "t"), "IdempotentParameterMismatch"),
+        ErrorCase(
+            "ImportImage", disk, .limitExceeded(.imageImport, limit: 20, inUse: 20, requested: 1),
+            "ResourceLimitExceeded"),
+        ErrorCase("ImportImage", disk + [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("DescribeImportImageTasks", [], noImport, "InvalidConversionTaskId"),
+        ErrorCase(
+            "DescribeImportImageTasks", [], .malformedID(.imageImport, "x"), "InvalidConversionTaskId.Malformed"),
+        ErrorCase("DescribeImportImageTasks", [("Filters.1.Name", "x")], "MissingParameter"),
+        ErrorCase("CancelImportTask", "MissingParameter"),
+        ErrorCase("CancelImportTask", [("ImportTaskId", "x")], noImport, "InvalidConversionTaskId"),
+        ErrorCase(
+            "CancelImportTask", [("ImportTaskId", "x")],
+            .incorrectState(.imageImport, "x", state: "completed", operation: "it"), "IncorrectState"),
+        ErrorCase("DescribeIdFormat", [("Resource", "moon")], "InvalidParameterValue"),
+        ErrorCase("DescribeIdentityIdFormat", "MissingParameter"),
+        ErrorCase("DescribeIdentityIdFormat", [("PrincipalArn", "me")], "InvalidParameterValue"),
+        ErrorCase("DescribeAggregateIdFormat", [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("DeregisterImage", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DescribeImages", [("ImageId.1", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DescribeImageAttribute", [("ImageId", "ami-1"), ("Attribute", "x")], "InvalidParameterValue"),
@@ -176,6 +222,11 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase(
             "CreateTags", [("ResourceId.1", i), ("Tag.1.Key", "k")],
             .limitExceeded(.tag, limit: 50, inUse: 50, requested: 1), "TagLimitExceeded"),
+        ErrorCase("GetSecurityGroupsForVpc", "MissingParameter"),
+        ErrorCase("GetSecurityGroupsForVpc", [("VpcId", "vpc-0123abcd")], "InvalidVpcID.NotFound"),
+        ErrorCase(
+            "GetSecurityGroupsForVpc",
+            [("VpcId", ActionTests.vpc), ("Filter.1.Name", "x"), ("Filter.1.Value.1", "y")], "InvalidParameterValue"),
         ErrorCase("DeleteTags", [("ResourceId.1", i)], noInstance, "InvalidInstanceID.NotFound"),
         ErrorCase("DescribeTags", [("MaxResults", "x")], "InvalidParameterValue"),
         ErrorCase("DescribeAccountAttributes", [("AttributeName.1", "x")], "InvalidParameterValue"),

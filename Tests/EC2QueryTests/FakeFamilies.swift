@@ -73,6 +73,13 @@ extension FakeCloud {
         return instance
     }
 
+    func reportInstanceStatus(_ report: InstanceStatusReport, dryRun: Bool, as caller: Caller)
+        async throws(CloudError)
+    {
+        try ask("status of \(report.ids) \(report.isImpaired) \(report.reasons)", caller)
+        try check(dryRun)
+    }
+
     func stopOrStartInstances(ids: [String], start: Bool, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> [StateTransition]
     {
@@ -98,6 +105,37 @@ extension FakeCloud {
     func copyImage(_ request: CopyImageRequest, as caller: Caller) async throws(CloudError) -> Image {
         try ask("copy \(request.sourceID) \(request.name)", caller)
         return Self.image
+    }
+
+    static let imageImport = ImageImport(
+        id: id("import-ami-0123456789abcdef0"),
+        of: Caller(
+            accountID: accountID, userName: "u", isAdministrator: false, accessKeyID: "k", requestID: "r",
+            sourceAddress: ""),
+        description: "mine", architecture: "x86_64", location: "b/dir/disk", format: "RAW", createdAt: time,
+        tags: [Tag(key: "k", value: "v")])
+
+    func importImage(_ request: ImportImageRequest, as caller: Caller) async throws(CloudError) -> ImageImport {
+        try ask("import \(request.location) \(request.format)", caller)
+        try check(request.dryRun)
+        return Self.imageImport
+    }
+
+    func describeImageImports(_ request: DescribeRequest, as caller: Caller)
+        async throws(CloudError) -> Page<ImageImport>
+    {
+        try ask("imports", request, caller)
+        return Page(items: [Self.imageImport])
+    }
+
+    func cancelImageImport(id: String, reason: String?, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> (previous: ImageImport, current: ImageImport)
+    {
+        try ask("cancel " + id, caller)
+        try check(dryRun)
+        var current = Self.imageImport
+        current.state = .cancelled
+        return (Self.imageImport, current)
     }
 
     func replaceRules(_ rules: [RuleReplacement], group: String, dryRun: Bool, as caller: Caller)

@@ -61,7 +61,10 @@ import Testing
         #expect(EC2Fault(.notFound(.instance, ["i-1", "i-2"])).message == "The instance IDs 'i-1, i-2' do not exist")
         #expect(
             EC2Fault(.malformedID(.instance, "x")).message
-                == "Invalid id: \"x\" (expecting \"i-\" and 17 or 8 hexadecimal digits)")
+                == "Invalid id: \"x\" (expecting \"i-...\")")
+        #expect(
+            EC2Fault(.malformedID(.instance, "i-1")).message
+                == "Invalid id: \"i-1\" (expecting \"i-\" and 17 or 8 hexadecimal digits)")
         #expect(
             EC2Fault(
                 .insufficientCapacity(

@@ -65,6 +65,46 @@ extension ActionTests {
             "ResetImageAttribute", [("ImageId", "ami-1"), ("Attribute", "launchPermission")],
             asks: "change ami-1 resetLaunchPermissions", answers: [("return", "true")]),
         ActionCase(
+            "ImportImage",
+            [
+                ("DiskContainer.1.Format", "RAW"), ("DiskContainer.1.UserBucket.S3Bucket", "b"),
+                ("DiskContainer.1.UserBucket.S3Key", "dir/disk"), ("Description", "mine"),
+            ],
+            asks: "import b/dir/disk RAW",
+            answers: [
+                ("importTaskId", "import-ami-0123456789abcdef0"), ("status", "active"), ("progress", "0"),
+                ("snapshotDetailSet/item/userBucket/s3Bucket", "b"),
+                ("snapshotDetailSet/item/userBucket/s3Key", "dir/disk"), ("architecture", "x86_64"),
+            ]),
+        ActionCase(
+            "DescribeImportImageTasks", [("Filters.1.Name", "task-state"), ("Filters.1.Value.1", "active")],
+            asks: "imports", answers: [("importImageTaskSet/item/importTaskId", "import-ami-0123456789abcdef0")]),
+        ActionCase(
+            "CancelImportTask", [("ImportTaskId", "import-ami-1")], asks: "cancel import-ami-1",
+            answers: [
+                ("importTaskId", "import-ami-0123456789abcdef0"), ("previousState", "active"), ("state", "deleted"),
+            ]),
+        ActionCase(
+            "ReportInstanceStatus",
+            [("InstanceId.1", "i-1"), ("Status", "impaired"), ("ReasonCode.1", "unresponsive")],
+            asks: "status of [\"i-1\"] true [\"unresponsive\"]", answers: [("return", "true")]),
+        ActionCase(
+            "ConfirmProductInstance", [("InstanceId", instance), ("ProductCode", "p")], asks: "instances",
+            answers: [("return", "false")]),
+        ActionCase(
+            "DescribeIdFormat", [("Resource", "instance")], asks: "",
+            answers: [("statusSet/item/resource", "instance"), ("statusSet/item/useLongIds", "true")]),
+        ActionCase(
+            "DescribeIdentityIdFormat", [("PrincipalArn", "all")], asks: "",
+            answers: [("statusSet/item/useLongIds", "true")]),
+        ActionCase(
+            "DescribeAggregateIdFormat", asks: "", answers: [("useLongIdsAggregated", "true")]),
+        ActionCase(
+            "GetSecurityGroupsForVpc", [("VpcId", vpc)], asks: "groups",
+            answers: [
+                ("securityGroupForVpcSet/item/groupId", group), ("securityGroupForVpcSet/item/primaryVpcId", vpc),
+            ]),
+        ActionCase(
             "CopyImage", [("SourceImageId", "ami-1"), ("SourceRegion", "us-east-1"), ("Name", "copy")],
             asks: "copy ami-1 copy", answers: [("imageId", "ami-0123456789abcdef0")]),
         ActionCase(

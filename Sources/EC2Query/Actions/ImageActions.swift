@@ -3,18 +3,13 @@ import XML
 
 /// The actions on images.
 enum Images {
-    /// RegisterImage.
+    /// RegisterImage, of an object or of a bundle's manifest.
     ///
     /// Beyond EC2: `ImageType` (machine, kernel, ramdisk), `KernelArguments`, `ImageId` (an administrator may keep an
     /// id that public suites name), and `LaunchPermission.1.Group=all`.
     static func register(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let parameters = call.parameters
         try parameters.refuse(unofferedOfRegister)
-        if let location = parameters.text("ImageLocation"), location.hasSuffix(".manifest.xml") {
-            throw .unsupported(
-                "\(Parameters.shortened(location)) is the manifest of a bundle, whose parts are encrypted for the cloud "
-                    + "that it was made for; upload the disk itself (raw or qcow2) and register that.")
-        }
         let image = try await call.backend.registerImage(
             RegisterImageRequest(
                 location: try parameters.required("ImageLocation"), name: parameters.text("Name"),
@@ -90,6 +85,12 @@ extension XMLWriter {
         element("imageOwnerId", image.accountID)
         element("creationDate", image.createdAt.iso8601)
         element("isPublic", image.isPublic)
+        if let failure = image.failure {
+            open("stateReason")
+            element("code", Image.failureCode)
+            element("message", failure)
+            close()
+        }
         element("productCodes")
         element("architecture", image.architecture)
         element("imageType", image.kind.rawValue)

@@ -30,7 +30,9 @@ extension Instances {
         case "sourceDestCheck": answer.value(name, "true")
         case "ebsOptimized", "enaSupport": answer.value(name, "false")
         case "sriovNetSupport": answer.value(name, nil)
-        case "groupSet": answer.groupSet(instance.groups, version: call.version)
+        case "groupSet":
+            // EC2 tells the identifiers only.
+            answer.list(name, instance.groups) { writer, group in writer.element("groupId", group.id.value) }
         case "enclaveOptions":
             answer.open(name)
             answer.element("enabled", false)
@@ -242,6 +244,50 @@ extension Instances {
         answer.open("event")
         if let lease = instance.options?.lease { answer.retirement(lease, of: instance.id) }
         answer.close()
+    }
+
+    private static let statusReasons: Set<String> = [
+        "instance-stuck-in-state", "unresponsive", "not-accepting-credentials", "password-not-available",
+        "performance-network", "performance-instance-store", "performance-ebs-volume", "performance-other", "other",
+    ]
+
+    /// ReportInstanceStatus. The times change nothing: the log has its own.
+    static func reportStatus(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let parameters = call.parameters
+        let ids = try parameters.requiredList("InstanceId")
+        let status = try parameters.required("Status")
+        guard status == "ok" || status == "impaired" else {
+            throw .invalidValue(
+                parameter: "Status", value: Parameters.shortened(status),
+                reason: "Value (\(Parameters.shortened(status))) for parameter status is invalid. It can be ok or "
+                    + "impaired.")
+        }
+        let reasons = try parameters.requiredList("ReasonCode")
+        for reason in reasons where !statusReasons.contains(reason) {
+            throw .invalidValue(
+                parameter: "ReasonCode", value: Parameters.shortened(reason),
+                reason: "Value (\(Parameters.shortened(reason))) for parameter reasonCode is invalid. It can be "
+                    + statusReasons.sorted().joined(separator: ", ") + ".")
+        }
+        let description = parameters.text("Description")
+        guard description?.utf8.count ?? 0 <= 1024 else {
+            throw .invalidValue(
+                parameter: "Description", value: "", reason: "The description has at most 1024 bytes.")
+        }
+        try await call.backend.reportInstanceStatus(
+            InstanceStatusReport(
+                ids: ids, isImpaired: status == "impaired", reasons: reasons, description: description),
+            dryRun: try parameters.dryRun(), as: call.caller)
+        answer.success()
+    }
+
+    /// ConfirmProductInstance: whether an instance has a product code, and none does.
+    static func confirmProduct(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let id = try call.parameters.required("InstanceId")
+        _ = try call.parameters.required("ProductCode")
+        _ = try await call.backend.describeInstances(
+            DescribeRequest(ids: [id], dryRun: try call.parameters.dryRun()), as: call.caller)
+        answer.element("return", false)
     }
 
     /// DescribeInstanceCreditSpecifications: no type of this cloud has CPU credits, so that no instance has a

@@ -94,7 +94,9 @@ enum InstanceTypes {
     }
 
     private static func zones(_ call: Call) async throws(CloudError) -> [AvailabilityZone] {
-        try await call.backend.describeAvailabilityZones(DescribeRequest(), as: call.caller)
+        var request = DescribeRequest()
+        request.withDetails = false
+        return try await call.backend.describeAvailabilityZones(request, as: call.caller)
     }
 
     private static func existingType(_ name: String, _ call: Call) async throws(CloudError) -> InstanceType? {

@@ -45,7 +45,7 @@ enum KeyPairs {
             writer.element("keyFingerprint", keyPair.fingerprint)
             writer.element("keyType", keyPair.type)
             writer.element("createTime", keyPair.createdAt.iso8601)
-            if withKey { writer.element("publicKey", keyPair.publicKey) }
+            if withKey { writer.element("publicKey", keyPair.importedText ?? keyPair.publicKey) }
             writer.tagSet(keyPair.tags)
         }
     }

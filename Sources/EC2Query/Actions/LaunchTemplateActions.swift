@@ -59,8 +59,12 @@ enum LaunchTemplates {
             guard wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
                 throw .invalidValue(
                     parameter: "LaunchTemplateVersion", value: Parameters.shortened(wanted[0]),
-                    reason: "Without LaunchTemplateId or LaunchTemplateName only the versions $Latest and $Default "
-                        + "can be described; name the template.")
+                    reason:
+                        "To describe the launch template data for all your launch templates, for ‘--versions’ specify "
+                        + "‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, ‘--launch-template-name’, and "
+                        + "version numbers. To describe the launch template data for a specific launch template, specify "
+                        + "‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of "
+                        + "the following values: ‘$Latest’, ‘$Default’, or one or more version numbers.")
             }
             let all = try await call.backend.describeLaunchTemplates(DescribeRequest(), as: call.caller)
             for template in all.items { found += try versions(of: template, wanted, parameters) }
@@ -281,6 +285,6 @@ enum LaunchTemplates {
             data["TagSpecification.1.Tag.\(index + 1).Key"] = tag.key
             data["TagSpecification.1.Tag.\(index + 1).Value"] = tag.value
         }
-        answer.launchTemplateData(data)
+        answer.launchTemplateData(data, emptyLists: tags.isEmpty ? ["tagSpecificationSet"] : [])
     }
 }

@@ -33,7 +33,9 @@ extension Instances {
     }
 
     private static func zoneName(of id: String, _ call: Call) async throws(CloudError) -> String {
-        let zones = try await call.backend.describeAvailabilityZones(DescribeRequest(ids: [id]), as: call.caller)
+        var request = DescribeRequest(ids: [id])
+        request.withDetails = false
+        let zones = try await call.backend.describeAvailabilityZones(request, as: call.caller)
         guard let zone = zones.first else { throw .notFound(.availabilityZone, [id]) }
         return zone.name
     }
@@ -118,7 +120,12 @@ extension Instances {
 
     private static func checkBlockDevices(_ parameters: Parameters) throws(CloudError) {
         for device in parameters.structures("BlockDeviceMapping") {
-            if device.node(at: "Ebs") != nil {
+            if let ebs = device.node(at: "Ebs") {
+                // A root device has its size from the image.
+                let isRoot = ["/dev/sda1", "/dev/sda", "/dev/xvda", "/dev/vda"].contains(device.text("DeviceName"))
+                guard isRoot || ebs.children["VolumeSize"] != nil || ebs.children["SnapshotId"] != nil else {
+                    throw .missingParameter("size or snapshotId")
+                }
                 throw .unsupported(
                     "\(device.name("Ebs")): EBS volumes are not offered yet; the instance type decides the sizes of the "
                         + "instance's disks. Leave the mapping out.")
@@ -128,7 +135,7 @@ extension Instances {
                 throw .unsupported(
                     "\(device.name("NoDevice")) is not offered: the instance type decides which disks there are.")
             }
-            guard let name = device.text("VirtualName") else { continue }
+            guard let name = device.text("VirtualName") else { throw .missingParameter("ebs") }
             guard name.hasPrefix("ephemeral"), !name.dropFirst(9).isEmpty,
                 name.dropFirst(9).utf8.allSatisfy({ (48...57).contains($0) })
             else {

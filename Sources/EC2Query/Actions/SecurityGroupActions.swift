@@ -107,3 +107,31 @@ enum SecurityGroups {
         return (group.id ?? "", call.caller.accountID)
     }
 }
+
+extension SecurityGroups {
+    /// GetSecurityGroupsForVpc.
+    static func listForVPC(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let vpc = try call.parameters.required("VpcId")
+        var request = try call.parameters.describeRequest()
+        for filter in request.filters
+        where !["group-id", "group-name", "description", "owner-id", "primary-vpc-id"].contains(filter.name) {
+            throw .invalidValue(
+                parameter: "Filter", value: Parameters.shortened(filter.name),
+                reason: "The filter '\(Parameters.shortened(filter.name))' is invalid")
+        }
+        try await Networks.check(vpc: vpc, call)
+        request.filters = request.filters.map {
+            Filter(name: $0.name == "primary-vpc-id" ? "vpc-id" : $0.name, values: $0.values)
+        }
+        let page = try await call.backend.describeSecurityGroups(request, as: call.caller)
+        answer.list("securityGroupForVpcSet", page.items) { writer, group in
+            writer.element("description", group.description)
+            writer.element("groupName", group.name)
+            writer.element("ownerId", group.accountID)
+            writer.element("groupId", group.id.value)
+            writer.tagSet(group.tags)
+            writer.element("primaryVpcId", vpc)
+        }
+        answer.nextToken(page.nextToken)
+    }
+}

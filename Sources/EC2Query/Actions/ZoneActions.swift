@@ -11,6 +11,7 @@ enum Zones {
         var request = try call.parameters.describeRequest(ids: "ZoneId", names: "ZoneName")
         let verbose = request.names.contains("verbose")
         request.names.removeAll { $0 == "verbose" }
+        request.withDetails = verbose
         let zones = try await call.backend.describeAvailabilityZones(request, as: call.caller)
         answer.open("availabilityZoneInfo")
         for zone in zones {

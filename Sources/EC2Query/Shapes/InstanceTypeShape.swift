@@ -6,7 +6,7 @@ extension XMLWriter {
     /// EC2's form. What a private cloud has no notion of is left out.
     mutating func instanceType(_ type: InstanceType) {
         element("instanceType", type.name)
-        element("currentGeneration", true)
+        element("currentGeneration", type.isCurrentGeneration)
         element("freeTierEligible", false)
         items("supportedUsageClasses", ["on-demand"])
         items("supportedRootDeviceTypes", ["instance-store"])
@@ -35,7 +35,7 @@ extension XMLWriter {
         close()
         network()
         open("placementGroupInfo")
-        element("supportedStrategies")
+        items("supportedStrategies", [PlacementGroup.strategy])
         close()
         element("hibernationSupported", false)
         element("burstablePerformanceSupported", false)

@@ -66,11 +66,14 @@ extension XMLWriter {
     }
 
     /// The parameters of a version.
-    mutating func launchTemplateData(_ data: [String: String]) {
+    ///
+    /// - Parameter emptyLists: names of lists that are to be there though nothing is in them.
+    mutating func launchTemplateData(_ data: [String: String], emptyLists: [String] = []) {
         var root = ParameterNode()
         for (path, value) in data { root.insert(value, at: path.split(separator: ".")[...]) }
         open("launchTemplateData")
         for (name, child) in root.children.sorted(by: { $0.key < $1.key }) { templateData(name, child, in: "") }
+        for name in emptyLists { element(name) }
         close()
     }
 

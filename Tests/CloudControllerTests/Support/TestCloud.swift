@@ -158,6 +158,34 @@ final class FakeImages: ImageSource {
             leading: Array(bytes.prefix(65_536)))
     }
 
+    // MARK: Bundles
+
+    private let bundles = Mutex<[String: Result<UnbundledImage, CloudError>]>([:])
+    private let dropped = Mutex<[String]>([])
+    /// Locations that were discarded.
+    var discarded: [String] { dropped.withLock { $0 } }
+
+    /// What the bundle with this manifest holds, or why it cannot be put together.
+    func put(bundle result: Result<UnbundledImage, CloudError>, at manifest: String) {
+        bundles.withLock { $0[manifest] = result }
+    }
+
+    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle {
+        guard bundles.withLock({ $0[location] != nil }) else {
+            throw .invalidValue(parameter: "ImageLocation", value: location, reason: "There is no such object.")
+        }
+        return ImageBundle(name: "disk.img", architecture: "i386", sizeBytes: 1 << 20)
+    }
+
+    func unbundle(manifest location: String, of account: String) async throws(CloudError) -> UnbundledImage {
+        guard let result = bundles.withLock({ $0[location] }) else {
+            throw .invalidValue(parameter: "ImageLocation", value: location, reason: "There is no such object.")
+        }
+        return try result.get()
+    }
+
+    func discard(location: String) async throws(CloudError) { dropped.withLock { $0.append(location) } }
+
     func temporaryURL(location: String, validFor seconds: Int) async throws(CloudError) -> String {
         if missing.withLock({ $0.contains(location) }) { throw .notFound(.image, [location]) }
         return "http://walrus/\(location)?Signature=secret"
