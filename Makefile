@@ -14,7 +14,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test roll-test package-test cluster-test i386 static dist rpm rpm-i386 roll install format check-format contracts check-contracts ec2-coverage bench clean setup setup-test setup-bench setup-roll
+.PHONY: help cloud down build test unit-test contract-test cloud-test roll-test package-test cluster-test i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage bench clean setup setup-test setup-bench setup-roll
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ rpm: static ## Make the packages in .build/rpm
 rpm-i386: setup-test setup-roll ## Make the i386 package of the node in .build/rpm-i386
 	Scripts/embedded-node.sh
 	RELEASE=$(RELEASE) Scripts/package.sh rpm-i386
+
+qemu-sources: setup-roll ## Download the sources that belong to the package mallee-qemu, into iso/sources
+	Scripts/package.sh qemu-sources iso/sources
 
 dist: ## Make the source tarball in .build/dist
 	Scripts/package.sh dist

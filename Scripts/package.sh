@@ -4,14 +4,15 @@
 #   package.sh rpm debug|release      .build/rpm/RPMS, .build/rpm/SRPMS, .build/rpm/debuginfo (release only)
 #   package.sh rpm-i386               .build/rpm-i386/RPMS: mallee-node, from Scripts/embedded-node.sh
 #   package.sh roll debug|release     the disc in iso/out, from .build/rpm/RPMS
+#   package.sh qemu-sources DIRECTORY the sources of what mallee-qemu is made of
 #
 # RELEASE (1) is the packages' release; PACKAGES another directory than .build/rpm; PROGRAMS another one than
-# .build/static/CONFIGURATION. The same source and compiler give the same bytes: times are SOURCE_DATE_EPOCH, by default
-# the time of the last commit.
+# .build/static/CONFIGURATION; MALLEE_QEMU a tree that qemu-bundle.sh has made, instead of .build/qemu. The same source and
+# compiler give the same bytes: times are SOURCE_DATE_EPOCH, by default the time of the last commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-version=$(sed -n 's/^ *static let version = "\(.*\)"$/\1/p' Sources/mallee/Mallee.swift)
-: "${version:?Sources/mallee/Mallee.swift does not say the version}"
+version=$(sed -n 's/^ *public static let version = "\(.*\)"$/\1/p' Sources/Posix/MalleeRelease.swift)
+: "${version:?Sources/Posix/MalleeRelease.swift does not say the version}"
 release=${RELEASE:-1}
 if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
     # An unpacked tarball has the time in its files.
@@ -37,7 +38,7 @@ dist() {
         # Versions of the packages that were built with.
         files+=(Package.resolved)
     else
-        mapfile -d '' -t files < <(find . -type f -not -path './.build*' -not -path './iso/out/*' -not -path './state/*' \
+        mapfile -d '' -t files < <(find . -type f -not -path './.build*' -not -path './iso/out/*' -not -path './iso/sources/*' -not -path './state/*' \
             -not -name __pycache__ -printf '%P\0')
     fi
     for file in "${files[@]}"; do [[ ! -e $file ]] || printf '%s\0' "$file"; done \
@@ -87,6 +88,10 @@ rpms() {
     options=()
     [[ $configuration = release ]] || options=(--without debuginfo --define "mallee_payload w1.gzdio")
     MALLEE_PROGRAMS=$programs build "$output" rpmspec/mallee.spec.in -ba --target x86_64 "${options[@]}"
+    # Debian's, whatever the configuration; one tree for all runs.
+    local qemu=$PWD/.build/qemu
+    [[ -n ${MALLEE_QEMU:-} ]] && qemu=$(realpath "$MALLEE_QEMU") || Scripts/qemu-bundle.sh tree "$qemu"
+    MALLEE_QEMU=$qemu build "$output" rpmspec/mallee-qemu.spec.in -bb --target x86_64 "${options[@]}"
     build "$output" rpmspec/roll-mallee-kickstart.spec.in -bb --target noarch
     build "$output" rpmspec/roll-mallee-usersguide.spec.in -bb --target noarch
     if [[ $configuration = release ]]; then
@@ -129,5 +134,6 @@ dist) dist ;;
 rpm) rpms "${2:?debug or release}" ;;
 rpm-i386) rpms_i386 ;;
 roll) roll "${2:?debug or release}" ;;
-*) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+qemu-sources) Scripts/qemu-bundle.sh sources "${2:?directory}" ;;
+*) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

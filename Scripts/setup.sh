@@ -16,7 +16,7 @@ test)
         cpio rpm"
     ;;
 roll)
-    packages="gcc binutils file python3 rpm rpmlint xorriso dnf busybox-static systemd iproute2 libacl1-dev libattr1-dev
+    packages="gcc binutils file patchelf python3 rpm rpmlint xorriso dnf busybox-static systemd iproute2 libacl1-dev libattr1-dev
         libbz2-dev libicu-dev liblz4-dev liblzma-dev libsqlite3-dev libssl-dev libxml2-dev libzstd-dev nettle-dev
         zlib1g-dev"
     ;;

@@ -228,6 +228,7 @@ int32_t cposix_readdir(struct cposix_directory *directory, char *name, size_t ca
 void cposix_closedir(struct cposix_directory *directory) { closedir((DIR *)directory); }
 
 int32_t cposix_flock(int32_t fd, bool block) { return CHECK(flock(fd, LOCK_EX | (block ? 0 : LOCK_NB))); }
+int32_t cposix_unlock(int32_t fd) { return CHECK(flock(fd, LOCK_UN)); }
 
 int32_t cposix_statvfs(const char *path, int64_t *total, int64_t *free_, int64_t *available) {
     struct statvfs v;

@@ -114,16 +114,19 @@ public struct HypervisorFacts: Sendable, Equatable {
     public var acceleratorReason: String
     /// Guests that can run, best first.
     public var guestArchitectures: [GuestArchitecture]
+    /// The program that runs guests, where the driver has one; else empty.
+    public var program: String
 
     /// Creates the facts.
     public init(
         hypervisor: String, version: String, accelerator: String, acceleratorReason: String,
-        guestArchitectures: [GuestArchitecture]
+        guestArchitectures: [GuestArchitecture], program: String = ""
     ) {
         self.hypervisor = hypervisor
         self.version = version
         self.accelerator = accelerator
         self.acceleratorReason = acceleratorReason
         self.guestArchitectures = guestArchitectures
+        self.program = program
     }
 }

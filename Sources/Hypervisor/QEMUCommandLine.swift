@@ -5,6 +5,8 @@ struct QEMUCommandLine {
     let definition: GuestDefinition
     let facts: HypervisorFacts
     let files: QEMUFiles
+    /// Whether QEMU can lay itself in a sandbox on this host.
+    var hasSandbox = true
 
     /// Kept by QEMU itself until it is read, so that nothing is lost while no node controller runs.
     static let consoleRingBytes = 256 << 10
@@ -20,7 +22,8 @@ struct QEMUCommandLine {
         list += ["-machine", "pc,graphics=off,usb=off,vmport=off,dump-guest-core=off"]
         list += accelerator
         list += ["-smp", "\(definition.cores)", "-m", "\(definition.memoryMiB)", "-rtc", "base=utc"]
-        list += ["-boot", "menu=off,strict=on", "-pidfile", files.pid, "-sandbox", sandbox]
+        list += ["-boot", "menu=off,strict=on", "-pidfile", files.pid]
+        if hasSandbox { list += ["-sandbox", sandbox] }
         // A guest that powers off stays as a paused process until its console is read.
         list += ["-no-shutdown"]
         if majorVersion >= 6 { list += ["-device", "pvpanic", "-action", "panic=none"] }

@@ -25,6 +25,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     private var facts: HypervisorFacts?
     private var isDetached = false
     private let stateDirectory: String
+    private let programs: QEMUPrograms
     private let loop: QMPEventLoop
 
     /// How long QEMU may take until it answers after its start.
@@ -36,10 +37,13 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
 
     /// Creates a driver; guests of earlier ones are taken over with `adopt`.
     ///
-    /// - Parameter stateDirectory: where the answer of the KVM probe is kept; made if it is not there.
-    public init(stateDirectory: String) throws(HypervisorError) {
+    /// - Parameters:
+    ///   - stateDirectory: where the answer of the KVM probe is kept; made if it is not there.
+    ///   - programs: where QEMU is.
+    public init(stateDirectory: String, programs: QEMUPrograms = QEMUPrograms()) throws(HypervisorError) {
         self.stateDirectory = stateDirectory
-        diskImages = QEMUImages()
+        self.programs = programs
+        diskImages = QEMUImages(programs: programs)
         do throws(PosixError) {
             loop = try QMPEventLoop()
         } catch {
@@ -60,7 +64,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         probeLock.lock()
         defer { probeLock.unlock() }
         if let facts { return facts }
-        let found = try QEMUProbe(stateDirectory: stateDirectory).run()
+        let found = try QEMUProbe(stateDirectory: stateDirectory, programs: programs).run()
         facts = found
         return found
     }
@@ -80,17 +84,16 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
                 "\(files.qmp) is too long for a Unix socket (107 bytes); use a shorter state directory")
         }
         let facts = try probe()
-        guard let executable = QEMUProbe.executable(for: definition.architecture) else {
-            throw HypervisorError(
-                .unsupported, "\(definition.id): no QEMU for \(definition.architecture.rawValue) guests on this host")
-        }
+        let emulator = try programs.emulator(for: definition.architecture)
         try reserve(definition.id)
         defer { lock.withLock { _ = starting.remove(definition.id) } }
         if let running = try find(id: definition.id, directory: definition.directory) {
             throw HypervisorError(
                 .alreadyRunning, "\(definition.id) runs already (\(running.detail)); adopt it instead of starting it")
         }
-        let guest = try launch(executable, QEMUCommandLine(definition: definition, facts: facts, files: files))
+        let guest = try launch(
+            emulator.path,
+            QEMUCommandLine(definition: definition, facts: facts, files: files, hasSandbox: emulator.hasSandbox))
         do throws(HypervisorError) {
             try connect(guest, until: Deadline(after: Self.startTimeout))
             if case .user(let user) = definition.network, !user.forwards.isEmpty {

@@ -12,8 +12,10 @@ public final class QEMUImages: DiskImages {
     /// Address space in bytes and processor seconds, as OpenStack limits qemu-img since CVE-2015-5162.
     private static let limits = ["--as=1073741824", "--cpu=30"]
 
+    private let programs: QEMUPrograms
+
     /// Creates the tools; a missing qemu-img is reported when it is needed.
-    public init() {}
+    public init(programs: QEMUPrograms = QEMUPrograms()) { self.programs = programs }
 
     /// See `DiskImages.inspect`.
     public func inspect(path: String, format: DiskFormat?) throws(HypervisorError) -> DiskImageFacts {
@@ -21,7 +23,7 @@ public final class QEMUImages: DiskImages {
         guard FileSystem.exists(path) else { throw HypervisorError(.notFound, "there is no image \(path)") }
         var arguments = ["info", "--output=json", "--force-share"]
         if let format { arguments += ["-f", format.rawValue] }
-        let result = try Self.run(arguments + [path], timeout: Self.inspectTimeout, limited: true)
+        let result = try run(arguments + [path], timeout: Self.inspectTimeout, limited: true)
         guard result.isSuccess else {
             throw HypervisorError(
                 .invalidImage, "\(path) is not a sound \(format?.rawValue ?? "disk") image: \(result.explanation)")
@@ -78,7 +80,7 @@ public final class QEMUImages: DiskImages {
         } else {
             guard FileSystem.exists(base) else { throw HypervisorError(.notFound, "there is no base image \(base)") }
         }
-        try Self.create(arguments, path)
+        try create(arguments, path)
     }
 
     /// See `DiskImages.createEmpty`.
@@ -96,7 +98,7 @@ public final class QEMUImages: DiskImages {
                 throw HypervisorError(error, "making a disk")
             }
         }
-        try Self.create(["create", "-q", "-f", format.rawValue, path, String(sizeBytes)], path)
+        try create(["create", "-q", "-f", format.rawValue, path, String(sizeBytes)], path)
     }
 
     /// See `DiskImages.check`.
@@ -104,7 +106,7 @@ public final class QEMUImages: DiskImages {
         try Self.requirePath(path)
         guard FileSystem.exists(path) else { throw HypervisorError(.notFound, "there is no image \(path)") }
         if format == .raw { return }
-        let result = try Self.run(
+        let result = try run(
             ["check", "-q", "-f", format.rawValue, path], timeout: Self.checkTimeout, limited: true)
         // Exit code 3 means leaked clusters, which waste space and nothing else (qemu-img(1)).
         guard result.isSuccess || result.status == .exited(3) else {
@@ -117,8 +119,8 @@ public final class QEMUImages: DiskImages {
 
     // MARK: Running qemu-img
 
-    private static func create(_ arguments: [String], _ path: String) throws(HypervisorError) {
-        let result = try run(arguments, timeout: createTimeout, limited: false)
+    private func create(_ arguments: [String], _ path: String) throws(HypervisorError) {
+        let result = try run(arguments, timeout: Self.createTimeout, limited: false)
         guard !result.isSuccess else { return }
         removeQuietly(path)
         let isFull = QEMUHypervisor.contains(result.errorText, "No space left")
@@ -127,19 +129,15 @@ public final class QEMUImages: DiskImages {
             "cannot make disk \(path): \(result.explanation)" + (isFull ? "; free space on that file system" : ""))
     }
 
-    private static func run(
+    private func run(
         _ arguments: [String], timeout: Milliseconds, limited: Bool
     ) throws(HypervisorError) -> Command.Result {
-        guard let tool = FileSystem.findExecutable("qemu-img") else {
-            throw HypervisorError(
-                .notInstalled,
-                "qemu-img is not in PATH: install qemu-utils (Debian, Ubuntu: apt-get install qemu-utils)")
-        }
+        let tool = try programs.imageTool()
         let result: Command.Result
         do throws(PosixError) {
             result =
                 if limited, let prlimit = FileSystem.findExecutable("prlimit") {
-                    try Command.run(prlimit, limits + [tool] + arguments, timeout: timeout)
+                    try Command.run(prlimit, Self.limits + [tool] + arguments, timeout: timeout)
                 } else {
                     try Command.run(tool, arguments, timeout: timeout)
                 }

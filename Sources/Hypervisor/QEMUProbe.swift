@@ -4,69 +4,32 @@ import Posix
 /// Finds QEMU and an accelerator that works.
 ///
 /// /dev/kvm can be opened, and a virtual machine created, on hosts where the guest then hangs (nested virtualization that
-/// is only half there). So a guest of 512 bytes is booted under a time limit; the answer is kept for this boot of the
+/// is only half there). So a guest of 14 bytes is booted under a time limit; the answer is kept for this boot of the
 /// host.
 struct QEMUProbe {
     let stateDirectory: String
+    var programs = QEMUPrograms()
 
     /// A boot sector takes some 300 ms with KVM on a busy host; ten times as much is surely hung.
     static let timeLimit: Milliseconds = 3_000
-    /// mov $21, %al; out %al, $0xf4; cli; hlt; jmp .-1: isa-debug-exit ends QEMU with 21 * 2 + 1.
-    private static let program: [UInt8] = [0xb0, 21, 0xe6, 0xf4, 0xfa, 0xf4, 0xeb, 0xfd]
-    private static let expected = ExitStatus.exited(43)
-    private static let cure =
-        "install qemu-system-x86_64 4.0 or later (Debian, Ubuntu: apt-get install qemu-system-x86 qemu-utils; Fedora: dnf "
-        + "install qemu-system-x86; CentOS 7's qemu-kvm is 1.5 and lies outside PATH: put a newer one into the cluster's "
-        + "contrib directory)"
+    /// mov $0x3f8, %dx; mov $'M', %al; out %al, %dx; mov $0xfe, %al; out %al, $0x64; cli; hlt; jmp .-1: says M on the
+    /// serial port and resets the machine, at which QEMU ends with 0. Red Hat's QEMU has no device to end it otherwise,
+    /// and a machine that crashes resets as well, but says nothing.
+    static let program: [UInt8] = [
+        0xba, 0xf8, 0x03, 0xb0, 0x4d, 0xee, 0xb0, 0xfe, 0xe6, 0x64, 0xfa, 0xf4, 0xeb, 0xfd,
+    ]
 
-    /// The program for a guest's architecture.
-    static func executable(for architecture: GuestArchitecture) -> String? {
-        switch architecture {
-        case .x86_64: FileSystem.findExecutable("qemu-system-x86_64")
-        case .i386: FileSystem.findExecutable("qemu-system-i386") ?? FileSystem.findExecutable("qemu-system-x86_64")
-        }
-    }
+    /// The firmware does not read disks of less than a cylinder.
+    private static let diskBytes = 1 << 20
 
     func run() throws(HypervisorError) -> HypervisorFacts {
-        var architectures: [GuestArchitecture] = []
-        for architecture in [GuestArchitecture.x86_64, .i386] where Self.executable(for: architecture) != nil {
-            architectures.append(architecture)
-        }
-        guard let first = architectures.first, let executable = Self.executable(for: first) else {
-            throw HypervisorError(
-                .notInstalled, "neither qemu-system-x86_64 nor qemu-system-i386 is in PATH: \(Self.cure)")
-        }
-        let version = try Self.version(executable)
-        guard let major = version.split(separator: ".").first.flatMap({ text in Int(String(text)) }), major >= 4 else {
-            throw HypervisorError(.notInstalled, "QEMU \(version) is too old, 4.0 is needed: \(Self.cure)")
-        }
-        var facts = HypervisorFacts(
-            hypervisor: QEMUHypervisor.driverName, version: version, accelerator: "tcg", acceleratorReason: "",
-            guestArchitectures: architectures)
-        let failure = try keptAnswer(executable, version)
-        if failure.isEmpty {
-            facts.accelerator = "kvm"
-            facts.acceleratorReason = "a guest ran with KVM"
-        } else {
-            facts.acceleratorReason = "emulation, since \(failure)"
-        }
-        return facts
-    }
-
-    private static func version(_ executable: String) throws(HypervisorError) -> String {
-        do throws(PosixError) {
-            let result = try Command.run(executable, ["--version"], timeout: 10_000)
-            // "QEMU emulator version 7.2.22 (Debian …)"
-            let words = result.outputText.split(whereSeparator: { character in character == " " || character == "\n" })
-            guard result.isSuccess, words.count > 3, words[2] == "version" else {
-                throw PosixError(
-                    errno: PosixError.protocolViolation, operation: "understand",
-                    detail: "\(executable) --version (\(result.explanation))")
-            }
-            return String(words[3])
-        } catch {
-            throw HypervisorError(error, "asking QEMU for its version")
-        }
+        let emulator = try programs.emulator(for: .x86_64)
+        let failure = try keptAnswer(emulator.path, emulator.version)
+        return HypervisorFacts(
+            hypervisor: QEMUHypervisor.driverName, version: emulator.version,
+            accelerator: failure.isEmpty ? "kvm" : "tcg",
+            acceleratorReason: failure.isEmpty ? "a guest ran with KVM" : "emulation, since \(failure)",
+            guestArchitectures: [.x86_64, .i386], program: emulator.path)
     }
 
     /// Why KVM cannot be used, or "" if it can; asked once per boot and version.
@@ -75,7 +38,7 @@ struct QEMUProbe {
             try FileSystem.makeDirectory(stateDirectory, permissions: 0o700)
             let boot = try FileSystem.readText("/proc/sys/kernel/random/boot_id", limit: 256)
             let path = FileSystem.join(stateDirectory, "kvm-probe.json")
-            let key = "\(boot.prefix(36)) \(executable) \(version)"
+            let key = "2 \(boot.prefix(36)) \(executable) \(version)"
             if FileSystem.exists(path) {
                 let kept = Self.parse(try FileSystem.read(path, limit: 65_536))
                 if kept?["key"]?.text == key, let failure = kept?["failure"]?.text { return failure }
@@ -108,26 +71,32 @@ struct QEMUProbe {
         } catch {
             return "/dev/kvm cannot be opened (\(error.reason)); put the node's user into the group kvm"
         }
+        return try boot(executable, accelerator: "kvm", timeLimit: Self.timeLimit)
+    }
+
+    /// Why a guest did not run with an accelerator, or "" if it did.
+    func boot(_ executable: String, accelerator: String, timeLimit: Milliseconds) throws(PosixError) -> String {
         let image = FileSystem.join(stateDirectory, "kvm-probe.img")
-        var sector = Self.program + [UInt8](repeating: 0, count: 512 - Self.program.count)
-        sector[510] = 0x55
-        sector[511] = 0xaa
-        try FileSystem.write(image, sector, permissions: 0o600)
+        var disk = Self.program + [UInt8](repeating: 0, count: Self.diskBytes - Self.program.count)
+        disk[510] = 0x55
+        disk[511] = 0xaa
+        try FileSystem.write(image, disk, permissions: 0o600)
         defer { removeQuietly(image) }
         let result = try Command.run(
             executable,
             [
-                "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-accel", "kvm", "-m", "16",
-                "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-blockdev",
+                "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-accel", accelerator, "-m",
+                "16",
+                "-no-reboot", "-chardev", "stdio,id=serial", "-device", "isa-serial,chardev=serial", "-blockdev",
                 JSONValue.members(
                     ("driver", .string("raw")), ("node-name", .string("d")), ("read-only", .bool(true)),
                     ("file", .members(("driver", .string("file")), ("filename", .string(image))))
                 ).serialized,
                 "-device", "virtio-blk-pci,drive=d,bootindex=1",
-            ], timeout: Self.timeLimit)
-        if result.timedOut { return "/dev/kvm opens, but a guest did not run within \(Self.timeLimit) ms" }
-        if result.status == Self.expected { return "" }
-        return "QEMU could not run a guest with KVM (\(result.explanation))"
+            ], timeout: timeLimit)
+        if result.timedOut { return "/dev/kvm opens, but a guest did not run within \(timeLimit) ms" }
+        if result.isSuccess, result.output.last == UInt8(ascii: "M") { return "" }
+        return "QEMU could not run a guest with \(accelerator) (\(result.explanation))"
     }
 }
 

@@ -65,10 +65,39 @@ extension NodeDoctor {
         }
     }
 
+    // MARK: Images
+
+    /// Any answer will do: what may be fetched is decided with each instance.
+    func checkWalrus(_ configuration: NodeConfiguration, _ report: inout DoctorReport) {
+        guard let address = configuration.walrusURL, configuration.hypervisor != .simulated else { return }
+        let starter = "mallee-walrus"
+        guard checkReach("images", "WALRUS_URL", address, &report, service: starter) else { return }
+        var options = HTTPClient.Options()
+        options.connectTime = NodeDoctor.patience
+        options.idleTime = NodeDoctor.patience
+        options.totalTime = NodeDoctor.patience * 2
+        options.kept = 0
+        do throws(HTTPClientError) {
+            let answer = try HTTPClient(options: options).call("GET", address)
+            if answer.status >= 500 {
+                report.fail(
+                    "images", "Walrus at \(address) answers with status \(answer.status): no image can be fetched.",
+                    cure: "Run `mallee doctor` on the frontend; its walrus.log says more.")
+            } else {
+                report.ok("images", "Walrus answers at \(address).")
+            }
+        } catch {
+            report.fail(
+                "images", "\(error): no image can be fetched.",
+                cure: "Correct WALRUS_URL, or start \(starter) on the frontend.")
+        }
+    }
+
     /// Whether the host of a URL can be resolved and takes connections.
     @discardableResult
     private func checkReach(
-        _ check: String, _ key: String, _ endpoint: String, _ report: inout DoctorReport
+        _ check: String, _ key: String, _ endpoint: String, _ report: inout DoctorReport,
+        service: String = "mallee-cluster"
     ) -> Bool {
         guard let url = HTTPURL(endpoint), url.scheme != .unix else {
             report.fail(check, "\(key) is no URL.", cure: "Write it as https://HOST:PORT/PATH.")
@@ -85,14 +114,14 @@ extension NodeDoctor {
         do throws(PosixError) {
             let socket = try Socket.connect(host: url.host, port: url.port, timeout: NodeDoctor.patience)
             socket.shutdown()
-            if check != "cluster" { report.ok(check, "\(url.hostField) takes connections.") }
+            if check == "enrolment" { report.ok(check, "\(url.hostField) takes connections.") }
             return true
         } catch {
             let refused = error.errno == PosixError.connectionRefused
             report.fail(
                 check, "\(error).",
                 cure: refused
-                    ? "Start mallee-cluster there (`mallee doctor` on the frontend tells more)."
+                    ? "Start \(service) there (`mallee doctor` on the frontend tells more)."
                     : "Check cable and route, and that the frontend's firewall lets port \(url.port) in.")
             return false
         }

@@ -26,24 +26,22 @@ extension NodeDoctor {
             }
         }
         do throws(HypervisorError) {
-            let hypervisor = try QEMUHypervisor(stateDirectory: directory)
+            let programs = QEMUPrograms(directory: configuration.qemuDirectory)
+            let hypervisor = try QEMUHypervisor(stateDirectory: directory, programs: programs)
             let facts = try hypervisor.probe()
             hypervisor.detach()
+            try programs.imageTool()
             if facts.accelerator == "kvm" {
-                report.ok("hypervisor", "QEMU \(facts.version) with KVM.")
+                report.ok("hypervisor", "QEMU \(facts.version) with KVM (\(facts.program)).")
             } else {
                 report.warn(
-                    "hypervisor", "QEMU \(facts.version) without KVM, so guests are slow: \(facts.acceleratorReason).",
+                    "hypervisor",
+                    "QEMU \(facts.version) (\(facts.program)) without KVM, so guests are slow: \(facts.acceleratorReason).",
                     cure: "Turn virtualization on in the firmware, load kvm_intel or kvm_amd; in a virtual machine, "
                         + "allow it nested virtualization.")
             }
         } catch {
             report.fail("hypervisor", "\(error.message).", cure: "Install QEMU, then restart mallee-node.")
-        }
-        if FileSystem.findExecutable("qemu-img") == nil {
-            report.fail(
-                "hypervisor", "qemu-img is not in PATH: no disk can be made.",
-                cure: "Install it (Debian: qemu-utils; RPM: qemu-img).")
         }
         guard let temporary else { return }
         do throws(PosixError) {

@@ -115,7 +115,7 @@ extension NodeDoctor {
         let hand = "Get it from the frontend (on Rocks: 411get --all), then restart mallee-node."
         let path = configuration.enrolmentSecretFile
         do throws(PosixError) {
-            if isHexadecimal(trimmed(try FileSystem.readText(path, limit: 4096))) {
+            if Enroller.secret(try FileSystem.readText(path, limit: 4096)) != nil {
                 report.ok("enrolment", "\(path) holds a secret.")
             } else {
                 report.fail("enrolment", "\(path) does not hold 64 hexadecimal digits.", cure: hand)
@@ -131,9 +131,7 @@ extension NodeDoctor {
         }
         let file = configuration.authorityFingerprintFile
         do throws(PosixError) {
-            let fingerprint = trimmed(try FileSystem.readText(file, limit: 4096))
-            let prefix = "sha256:"
-            if fingerprint.hasPrefix(prefix), isHexadecimal(String(fingerprint.dropFirst(prefix.utf8.count))) {
+            if AuthorityFingerprint.find(in: try FileSystem.readText(file, limit: 4096)) != nil {
                 report.ok("enrolment", "\(file) names the cloud's authority.")
             } else {
                 report.fail(
@@ -156,21 +154,5 @@ extension NodeDoctor {
         } catch {
             report.fail(check, "\(error).", cure: "Run this as root.")
         }
-    }
-
-    private func trimmed(_ text: String) -> String {
-        var bytes = Array(text.utf8)
-        while let last = bytes.last, last <= 0x20 { bytes.removeLast() }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private func isHexadecimal(_ text: String) -> Bool {
-        guard text.utf8.count == 64 else { return false }
-        for byte in text.utf8 {
-            guard (0x30...0x39).contains(byte) || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte) else {
-                return false
-            }
-        }
-        return true
     }
 }

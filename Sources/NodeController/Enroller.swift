@@ -247,9 +247,7 @@ public final class Enroller: @unchecked Sendable {
                 "the authority's fingerprint is missing: \(error); set AUTHORITY_FINGERPRINT, or fetch the file from the "
                     + "frontend (on Rocks: 411get --all)")
         }
-        for line in Array(text.utf8).split(separator: 0x0A) where line.first != UInt8(ascii: "#") {
-            if let known = AuthorityFingerprint.parse(String(decoding: line, as: UTF8.self)) { return known }
-        }
+        if let known = AuthorityFingerprint.find(in: text) { return known }
         throw EnrolmentFailure(
             "\(file) holds no fingerprint (sha256: and 64 hexadecimal digits); fetch it from the frontend (on Rocks: 411get "
                 + "--all)")

@@ -190,7 +190,8 @@ enum OrphanProcesses {
     static func instance(commandLine: [UInt8], below directory: String) -> String? {
         let program = commandLine.prefix { $0 != 0 }
         let base = program.lastIndex(of: UInt8(ascii: "/")).map { program[($0 + 1)...] } ?? program
-        guard base.starts(with: Array("qemu-system-".utf8)) else { return nil }
+        // Red Hat's has a name of its own.
+        guard base.starts(with: Array("qemu-system-".utf8)) || base.elementsEqual("qemu-kvm".utf8) else { return nil }
         let prefix = Array((directory + "/").utf8)
         var index = 0
         while index + prefix.count <= commandLine.count {

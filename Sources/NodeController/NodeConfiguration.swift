@@ -75,6 +75,10 @@ public struct NodeConfiguration: Sendable {
     public var simulatedNodes = 0
     /// NETWORK_MODE: what to do until the cluster's network document comes; only USER is served.
     public var networkMode = "USER"
+    /// WALRUS_URL: where images come from, for the doctor; the orders for instances name each image's own place.
+    public var walrusURL: String?
+    /// QEMU_DIRECTORY: where QEMU's programs are; nil looks where they usually are.
+    public var qemuDirectory: String?
     /// REGION: the region's name in metadata; empty derives it from the zone.
     public var region = ""
     /// SHUTDOWN_GRACE: seconds that a guest has to shut down.
@@ -202,6 +206,12 @@ public struct NodeConfiguration: Sendable {
         case "CACHE_SIZE": cacheGiB = try NodeConfiguration.number(key, value, line, 0...1_000_000)
         case "SIMULATED_NODES": simulatedNodes = try NodeConfiguration.number(key, value, line, 0...100_000)
         case "NETWORK_MODE", "VNET_MODE": networkMode = value.uppercased()
+        case "WALRUS_URL": walrusURL = value.isEmpty ? nil : value
+        case "QEMU_DIRECTORY":
+            guard value.isEmpty || value.utf8.first == UInt8(ascii: "/") else {
+                throw Invalid("line \(line): QEMU_DIRECTORY is \"\(value)\"; name an absolute directory")
+            }
+            qemuDirectory = value.isEmpty ? nil : value
         case "REGION": region = value
         case "SHUTDOWN_GRACE": shutdownGraceSeconds = try NodeConfiguration.number(key, value, line, 0...3600)
         case "READY_FILE": readyFile = value.isEmpty ? nil : value

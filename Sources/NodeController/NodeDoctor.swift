@@ -22,6 +22,7 @@ public struct NodeDoctor {
         let identity = checkIdentity(configuration, &report)
         report.checkClock()
         checkCluster(configuration, identity, &report)
+        checkWalrus(configuration, &report)
         checkHypervisor(configuration, &report)
         checkNetwork(configuration, &report)
         checkDisk(configuration, &report)

@@ -97,6 +97,14 @@ public enum AuthorityFingerprint {
         return digest
     }
 
+    /// The first fingerprint among the lines of a file; those that begin with # do not count.
+    static func find(in text: String) -> [UInt8]? {
+        for line in Array(text.utf8).split(separator: 0x0A) where line.first != UInt8(ascii: "#") {
+            if let known = parse(String(decoding: line, as: UTF8.self)) { return known }
+        }
+        return nil
+    }
+
     /// "sha256:" and 64 digits.
     public static func text(_ digest: [UInt8]) -> String { "sha256:" + Hex.encode(digest) }
 }

@@ -1,6 +1,7 @@
 // Many simulated nodes in one process: they share threads, log and connections, and have no files.
 
 public import Hypervisor
+import Posix
 
 /// Makes simulated nodes.
 public enum SimulatedFleet {
@@ -25,7 +26,7 @@ public enum SimulatedFleet {
                 prefix + "-" + String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
             var settings = NodeController.Settings(
                 name: name, endpoint: url + "/" + name, capacity: capacity(configuration),
-                softwareVersion: NodeVersion.text)
+                softwareVersion: MalleeRelease.version)
             settings.region = configuration.region.isEmpty ? nil : configuration.region
             nodes.append(node(settings, clock, environment))
         }
@@ -46,10 +47,4 @@ public enum SimulatedFleet {
             settings: settings, hypervisor: SimulatedHypervisor(host: SimulatedHost(clock: clock)),
             records: records, images: nil, environment: environment)
     }
-}
-
-/// The version of this software.
-public enum NodeVersion {
-    /// As `mallee-node --version` prints it.
-    public static let text = "0.1.0"
 }

@@ -219,6 +219,9 @@ public final class FileLock: @unchecked Sendable {
         return FileLock(file)
     }
 
-    /// Gives the lock up.
-    public func release() throws(PosixError) { try file.close() }
+    /// Gives the lock up, also where a child that is just being started has the descriptor still.
+    public func release() throws(PosixError) {
+        try check(cposix_unlock(file.descriptor), "unlock")
+        try file.close()
+    }
 }

@@ -83,10 +83,12 @@ public struct CloudAuthority: Sendable {
     /// It is valid since the authority is: whatever the component's own clock says in its first hour, and whichever of
     /// the front end's hosts is behind, only the cluster controller decides whether it counts.
     ///
-    /// - Parameter publicKey: P-256, as DER of a SubjectPublicKeyInfo.
+    /// - Parameters:
+    ///   - publicKey: P-256, as DER of a SubjectPublicKeyInfo.
+    ///   - zone: the only availability zone in which the certificate counts; nil for any.
     /// - Returns: the certificate in PEM and its serial number in hexadecimal.
     public func sign(
-        _ name: ComponentName, publicKey: [UInt8], hosts: [String], now: Date = Date()
+        _ name: ComponentName, publicKey: [UInt8], hosts: [String], zone: String? = nil, now: Date = Date()
     ) throws -> (certificate: String, serial: String) {
         let key: P256.Signing.PublicKey
         do {
@@ -95,12 +97,13 @@ public struct CloudAuthority: Sendable {
             throw ServiceHostError.certificate("The public key is not P-256 as DER of a SubjectPublicKeyInfo.")
         }
         let issued = try certify(
-            name, .init(key), hosts: hosts, from: min(certificate.notValidBefore, now - Self.clockSkew), now: now)
+            name, .init(key), hosts: hosts, zone: zone, from: min(certificate.notValidBefore, now - Self.clockSkew),
+            now: now)
         return (try issued.serializeAsPEM().pemString + "\n", issued.serialNumber.hexadecimal)
     }
 
     private func certify(
-        _ name: ComponentName, _ key: Certificate.PublicKey, hosts: [String], from: Date, now: Date
+        _ name: ComponentName, _ key: Certificate.PublicKey, hosts: [String], zone: String? = nil, from: Date, now: Date
     ) throws -> Certificate {
         let extensions = try Certificate.Extensions {
             Critical(BasicConstraints.notCertificateAuthority)
@@ -115,6 +118,7 @@ public struct CloudAuthority: Sendable {
             issuer: certificate.subject,
             subject: try DistinguishedName {
                 OrganizationName("Mallee")
+                if let zone { OrganizationalUnitName(zone) }
                 CommonName(name.description)
             },
             signatureAlgorithm: .ecdsaWithSHA256, extensions: extensions, issuerPrivateKey: .init(self.key))

@@ -9,11 +9,15 @@ public struct ClusterAuthorization: ClusterContract.AsyncService {
     public typealias Admission = @Sendable (_ name: String, _ serial: String?) -> ServiceFault?
 
     private let service: any ClusterContract.AsyncService
+    private let zone: String?
     private let admission: Admission
 
-    /// - Parameter admission: asked with each call of a node, since certificates die while connections last.
-    public init(service: any ClusterContract.AsyncService, admission: @escaping Admission) {
+    /// - Parameters:
+    ///   - zone: the cluster controller's own: certificates that were signed for nodes of another do not count.
+    ///   - admission: asked with each call of a node, since certificates die while connections last.
+    public init(service: any ClusterContract.AsyncService, zone: String?, admission: @escaping Admission) {
         self.service = service
+        self.zone = zone
         self.admission = admission
     }
 
@@ -32,6 +36,9 @@ public struct ClusterAuthorization: ClusterContract.AsyncService {
     private func checkNode(_ node: String) throws(ServiceFault) {
         guard let caller = ComponentName.caller, caller.role == .node else {
             throw Self.refusal("only nodes register and report")
+        }
+        if let signed = ServiceCaller.current?.zone, let zone, signed != zone {
+            throw Self.refusal("it was signed for the zone \(signed), and this is \(zone)")
         }
         if let fault = admission(caller.name, ServiceCaller.current?.serial) { throw fault }
         if node == caller.name { return }

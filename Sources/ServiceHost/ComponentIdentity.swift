@@ -73,14 +73,26 @@ public struct ServiceCaller: Sendable, Hashable {
     public var component: ComponentName?
     /// Serial number of that certificate: lower-case hexadecimal digits without leading zeros.
     public var serial: String?
+    /// The only availability zone in which that certificate counts; nil if it counts in all.
+    public var zone: String?
     /// The IP address that the connection comes from.
     public var address: String?
 
     /// A caller.
-    public init(component: ComponentName?, serial: String?, address: String?) {
+    public init(component: ComponentName?, serial: String?, zone: String? = nil, address: String?) {
         self.component = component
         self.serial = serial
+        self.zone = zone
         self.address = address
+    }
+}
+
+extension Certificate {
+    /// The only availability zone in which a node's certificate counts (its organizational unit); nil if it counts in
+    /// all, as those made by hand do. Several never count: their text is no zone's name.
+    var zone: String? {
+        let units = subject.flatMap { $0 }.filter { $0.type == .RDNAttributeType.organizationalUnitName }
+        return units.isEmpty ? nil : units.map { $0.value.description }.joined(separator: " ")
     }
 }
 
@@ -187,7 +199,10 @@ public struct ComponentIdentity: Sendable {
         return tls
     }
 
-    static func loadIfPresent(directory: String) throws -> ComponentIdentity? {
+    /// Reads an identity: nil if there is none, or only the half of one that an interrupted run has left.
+    ///
+    /// - Throws: if a file cannot be read, or is no key or certificate.
+    public static func loadIfPresent(directory: String) throws -> ComponentIdentity? {
         guard let keyPEM = try PrivateFile.read(directory + "/component.key"),
             let certificatePEM = try PrivateFile.read(directory + "/component.crt"),
             let authorityPEM = try PrivateFile.read(directory + "/ca.crt")

@@ -13,6 +13,7 @@ final class PeerGate: Sendable {
         var channel: any Channel
         var component: ComponentName?
         var serial: String
+        var zone: String?
     }
 
     private let check: ServiceConnections.PeerCheck
@@ -26,8 +27,9 @@ final class PeerGate: Sendable {
             guard let certificate else { throw Refused(reason: "it presented no certificate") }
             let parsed = try Certificate(derEncoded: certificate.toDERBytes())
             let known = Open(
-                channel: channel, component: ComponentName(parsed), serial: parsed.serialNumber.hexadecimal)
-            if let reason = self.check(known.component, known.serial) { throw Refused(reason: reason) }
+                channel: channel, component: ComponentName(parsed), serial: parsed.serialNumber.hexadecimal,
+                zone: parsed.zone)
+            if let reason = self.check(known.component, known.serial, known.zone) { throw Refused(reason: reason) }
             let key = ObjectIdentifier(channel)
             self.open.withLock { $0[key] = known }
             channel.closeFuture.whenComplete { _ in self.open.withLock { _ = $0.removeValue(forKey: key) } }
@@ -40,7 +42,7 @@ final class PeerGate: Sendable {
 
     /// Closes what is open and no longer admitted.
     func recheck() {
-        let dead = open.withLock { open in open.values.filter { check($0.component, $0.serial) != nil } }
+        let dead = open.withLock { open in open.values.filter { check($0.component, $0.serial, $0.zone) != nil } }
         for connection in dead { connection.channel.close(promise: nil) }
     }
 }

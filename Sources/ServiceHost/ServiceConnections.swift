@@ -10,9 +10,10 @@ public final class ServiceConnections: Sendable {
     private let client: HTTPClient
     private let gate: PeerGate?
 
-    /// Whether a server may be talked to, by the name and the serial number (see
-    /// ``X509/Certificate/SerialNumber/hexadecimal``) of its verified certificate: nil, or why not.
-    public typealias PeerCheck = @Sendable (_ component: ComponentName?, _ serial: String) -> String?
+    /// Whether a server may be talked to, by the name, the serial number (see
+    /// ``X509/Certificate/SerialNumber/hexadecimal``) and the zone (see ``ServiceCaller/zone``) of its verified
+    /// certificate: nil, or why not.
+    public typealias PeerCheck = @Sendable (_ component: ComponentName?, _ serial: String, _ zone: String?) -> String?
 
     /// - Parameters:
     ///   - identity: whose certificate is presented and whose authority servers must be of; nil for plain HTTP only.

@@ -36,7 +36,8 @@ public struct ServiceRequestContext: RequestContext {
             return ServiceCaller(component: nil, serial: nil, address: address)
         }
         return ServiceCaller(
-            component: ComponentName(certificate), serial: certificate.serialNumber.hexadecimal, address: address)
+            component: ComponentName(certificate), serial: certificate.serialNumber.hexadecimal,
+            zone: certificate.zone, address: address)
     }
 
     /// The certificate that the other end of a channel presented; nil if there is none.

@@ -44,7 +44,7 @@ struct App {
         case "doctor":
             return try doctor(Array(arguments.dropFirst()))
         case "--version":
-            try Output.write("mallee-node \(NodeVersion.text)\n")
+            try Output.write("mallee-node \(MalleeRelease.version)\n")
             return 0
         case "--help", "-h":
             try Output.write(usage)

@@ -147,7 +147,7 @@ final class NodeProcess: @unchecked Sendable {
         if let ready = configuration.readyFile {
             try NodeProcess.posix { () throws(PosixError) in try FileSystem.write(ready, text: url + "\n") }
         }
-        log.info("mallee-node \(NodeVersion.text) answers at \(url)")
+        log.info("mallee-node \(MalleeRelease.version) answers at \(url)")
     }
 
     /// Ends everything but the guests, or these too.
@@ -228,7 +228,7 @@ final class NodeProcess: @unchecked Sendable {
         if isSimulated {
             var settings = NodeController.Settings(
                 name: try nodeName(), endpoint: url, capacity: SimulatedFleet.capacity(configuration),
-                softwareVersion: NodeVersion.text)
+                softwareVersion: MalleeRelease.version)
             settings.region = configuration.region.isEmpty ? nil : configuration.region
             node = try simulatedNode(settings, environment)
         } else {
@@ -263,7 +263,9 @@ final class NodeProcess: @unchecked Sendable {
         }
         let hypervisor: QEMUHypervisor
         do throws(HypervisorError) {
-            hypervisor = try QEMUHypervisor(stateDirectory: FileSystem.join(directory, "hypervisor"))
+            hypervisor = try QEMUHypervisor(
+                stateDirectory: FileSystem.join(directory, "hypervisor"),
+                programs: QEMUPrograms(directory: configuration.qemuDirectory))
         } catch {
             throw Failure(description: error.message)
         }
@@ -279,7 +281,7 @@ final class NodeProcess: @unchecked Sendable {
             relay = try FileSystem.readLink("/proc/self/exe")
         }
         var settings = NodeController.Settings(
-            name: try nodeName(), endpoint: url, capacity: capacity, softwareVersion: NodeVersion.text)
+            name: try nodeName(), endpoint: url, capacity: capacity, softwareVersion: MalleeRelease.version)
         settings.region = configuration.region.isEmpty ? nil : configuration.region
         settings.shutdownGrace = Milliseconds(configuration.shutdownGraceSeconds) * 1000
         settings.lowestBindablePort = HostCapacity.lowestBindablePort()

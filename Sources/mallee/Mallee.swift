@@ -36,12 +36,7 @@ struct Mallee: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, DownCommand.self, StatusCommand.self, ImageCommand.self, TypeCommand.self,
             CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self, NodeCommand.self,
-            InitCommand.self,
+            InitCommand.self, EnrolmentCommand.self,
             DoctorCommand.self,
         ])
-}
-
-/// What this release calls itself.
-enum MalleeRelease {
-    static let version = "0.1.0"
 }

@@ -37,8 +37,16 @@ struct OneMachineCloud: Sendable {
     }
 
     static func start(_ options: UpCommand, directory: StateDirectory) async throws -> OneMachineCloud {
+        // What cannot work leaves no state directory behind. In one that is there, the lock is asked first: a cloud that
+        // runs on it has the ports.
+        let isNew = !FileSystem.exists(directory.root.path)
+        if isNew {
+            _ = try checkHypervisor(options)
+            try checkPorts(options)
+        }
         try directory.create()
         let lock = try takeLock(directory)
+        if !isNew { try checkPorts(options) }
         LoggingSystem.bootstrap(try logHandler(directory))
         let logger = Logger(label: "mallee")
         let nodeBinary = try checkHypervisor(options)
@@ -129,6 +137,20 @@ struct OneMachineCloud: Sendable {
             )
         }
         return lock
+    }
+
+    /// Whether every port can be listened at; their listeners are opened later.
+    private static func checkPorts(_ options: UpCommand) throws {
+        let ports = [options.portBase, options.portBase + 7] + (0..<options.clusters).map { options.portBase + 1 + $0 }
+        for port in ports {
+            do throws(PosixError) {
+                try Listener.tcp(address: "127.0.0.1", port: UInt16(clamping: port)).close()
+            } catch {
+                throw CommandFailure(
+                    "Port \(port) of 127.0.0.1 cannot be used: \(error.reason). Stop what listens there, or choose other "
+                        + "ports with --port-base.")
+            }
+        }
     }
 
     private static func logHandler(_ directory: StateDirectory) throws -> @Sendable (String) -> any LogHandler {

@@ -117,7 +117,7 @@ struct EnrolmentTests {
             let admission = zone.controller.admission
             let connections = try ServiceConnections(
                 identity: identity,
-                peerCheck: { component, serial in
+                peerCheck: { component, serial, _ in
                     guard let component else { return "nobody" }
                     return admission.fault(for: component.name, serial: serial)?.message
                 })
@@ -142,6 +142,32 @@ struct EnrolmentTests {
             #expect(await answer().contains("superseded"))
             #expect(try await zone.listed("compute-0-0")?.generation == 2)
             try await connections.shutdown()
+        }
+    }
+
+    @Test("a certificate that was signed for another zone counts for nothing, also under a name that never enrolled")
+    func otherZone() async throws {
+        try await withZone { zone in
+            func register(_ directory: String, zone signed: String?) async throws {
+                let files = NodeIdentityFiles(directory: zone.directory + "/" + directory)
+                let key = try ComponentKey.create()
+                try files.begin(key: key)
+                let certificate = try zone.authority.sign(
+                    #require(ComponentName(role: .node, name: "n")), publicKey: ComponentKey.publicKey(of: key),
+                    hosts: ["127.0.0.1"], zone: signed
+                ).certificate
+                try files.complete(
+                    certificate: Array(certificate.utf8), authority: Array(zone.authority.certificatePEM.utf8))
+                try await EnrolledNode(name: "n", files: files, zone: zone).register()
+            }
+            do {
+                try await register("other", zone: "zone-b")
+                Issue.record("a node of another zone registered")
+            } catch {
+                #expect("\(error)".contains("zone-b"))
+            }
+            try await register("own", zone: "zone-a")
+            try await register("handmade", zone: nil)
         }
     }
 

@@ -113,7 +113,8 @@ final class EnrolmentZone: Sendable {
             .init(name: "cluster", tls: try identity.serverTLS(clients: .required)),
             responder: SOAPResponder.cluster(
                 ClusterAuthorization(
-                    service: controller, admission: { controller.admission.fault(for: $0, serial: $1) })),
+                    service: controller, zone: "zone-a",
+                    admission: { controller.admission.fault(for: $0, serial: $1) })),
             logger: lines.logger)
         let ports = (try await enrolment.start(), try await cluster.start())
         return EnrolmentZone(

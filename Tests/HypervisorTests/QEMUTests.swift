@@ -166,6 +166,58 @@ private let installed = Comment("QEMU is not installed: apt-get install qemu-sys
         #expect(try QEMUProbe(stateDirectory: directory).run() == first)
     }
 
+    @Test("the guest that the probe boots runs, and is known to have run")
+    func probeGuest() throws {
+        let directory = try FileSystem.temporaryDirectory("/tmp/mallee-hv-")
+        defer { try? FileSystem.removeTree(directory) }  // a directory left in /tmp harms nobody
+        let probe = QEMUProbe(stateDirectory: directory)
+        let emulator = try probe.programs.emulator(for: .x86_64)
+        #expect(try probe.boot(emulator.path, accelerator: "tcg", timeLimit: 60_000) == "")
+        #expect(try probe.boot(emulator.path, accelerator: "none", timeLimit: 60_000) != "")
+        // A machine that resets without having said anything has crashed.
+        let silent = directory + "/silent"
+        try FileSystem.write(silent, text: "#!/bin/sh\nexit 0\n", permissions: 0o700)
+        #expect(try probe.boot(silent, accelerator: "tcg", timeLimit: 60_000) != "")
+    }
+
+    @Test("the first QEMU that is new enough is taken, from the places where it may be")
+    func programs() throws {
+        let directory = try FileSystem.temporaryDirectory("/tmp/mallee-hv-")
+        defer { try? FileSystem.removeTree(directory) }  // a directory left in /tmp harms nobody
+        func program(_ name: String, _ script: String) throws {
+            try FileSystem.write("\(directory)/\(name)", text: "#!/bin/sh\n\(script)\n", permissions: 0o700)
+        }
+        func problem(_ body: () throws(HypervisorError) -> Void) -> HypervisorError? {
+            do throws(HypervisorError) {
+                try body()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let programs = QEMUPrograms(directory: directory)
+        let missing = problem { () throws(HypervisorError) in _ = try programs.emulator(for: .x86_64) }
+        #expect(missing?.code == .notInstalled)
+        #expect(missing?.message.contains(directory) == true)
+        try program("qemu-system-x86_64", "echo 'QEMU emulator version 1.5.3 (qemu-kvm-1.5.3-175.el7)'")
+        let old = problem { () throws(HypervisorError) in _ = try programs.emulator(for: .x86_64) }
+        #expect(old?.message.contains("is 1.5.3") == true)
+        // Red Hat's, on a kernel without seccomp(2): QEMU knows no -sandbox there.
+        try program("qemu-kvm", "[ $# = 1 ] || exit 1\necho 'QEMU emulator version 6.2.0 (qemu-kvm-6.2.0-53)'")
+        let expected = QEMUPrograms.Emulator(path: directory + "/qemu-kvm", version: "6.2.0", hasSandbox: false)
+        #expect(try programs.emulator(for: .x86_64) == expected)
+        #expect(try programs.emulator(for: .i386) == expected)
+        try program("qemu-system-x86_64", "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'")
+        #expect(try programs.emulator(for: .x86_64) == expected, "what was found is kept")
+        #expect(
+            try QEMUPrograms(directory: directory).emulator(for: .x86_64)
+                == QEMUPrograms.Emulator(path: directory + "/qemu-system-x86_64", version: "7.2.22", hasSandbox: true))
+        try program("qemu-img", "echo 'qemu-img version 1.5.3, Copyright (c) 2004-2008 Fabrice Bellard'")
+        #expect(problem { () throws(HypervisorError) in try programs.imageTool() }?.message.contains("1.5.3") == true)
+        try program("qemu-img", "echo 'qemu-img version 4.0.0'")
+        #expect(try programs.imageTool() == directory + "/qemu-img")
+    }
+
     @Test("values cannot break out of their place in QEMU's options")
     func commandLine() throws {
         let facts = HypervisorFacts(

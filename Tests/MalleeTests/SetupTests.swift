@@ -37,14 +37,15 @@ struct EmptyHost {
     /// Runs the setup; returns its differences and the lines that it said.
     func setUp(
         zone: String = "zone1", address: String = "10.1.1.1", publicAddress: String = "cloud.example.org",
-        user: SystemUser? = nil, enrolment: String = "auto"
+        user: SystemUser? = nil, enrolment: String = "auto", walrus: String? = nil
     ) throws -> (differences: [String], lines: [String]) {
         var lines: [String] = []
         let setup = FrontEndSetup(
             layout: layout,
             answers: .init(
                 zone: zone, address: address, publicAddress: publicAddress, addressBlock: "127.1.0.0/16",
-                enrolment: enrolment, region: "us-east-1"), user: user, hostName: "frontend.example.org",
+                enrolment: enrolment, region: "us-east-1", walrusDirectory: walrus), user: user,
+            hostName: "frontend.example.org",
             say: { lines.append($0) })
         return (try setup.run(), lines)
     }
@@ -193,6 +194,51 @@ struct EmptyHost {
         if missing.hasSuffix("enrolment.secret") { #expect(after == before) }
         _ = try ComponentIdentity.load(directory: host.layout.path("/var/lib/mallee/identity/cloud"))
         _ = try ComponentIdentity.load(directory: host.layout.path("/var/lib/mallee/identity/cluster"))
+    }
+
+    @Test func `an identity that cannot be read is not taken for half of one`() throws {
+        let host = try EmptyHost()
+        defer { host.remove() }
+        _ = try host.setUp()
+        let path = host.layout.path("/var/lib/mallee/identity/cloud/component.crt")
+        try FileSystem.write(path, text: "no certificate\n")
+        let error = #expect(throws: ServiceHostError.self) { try host.setUp() }
+        #expect(error.map { "\($0)" }?.contains("component.crt") == true)
+        #expect(try FileSystem.readText(path) == "no certificate\n")
+        // What is there and is no file cannot be read by anybody, root included.
+        try FileSystem.remove(path)
+        try FileSystem.makeDirectory(path)
+        #expect(throws: ServiceHostError.self) { try host.setUp() }
+    }
+
+    @Test func `Walrus' directory is the administrator's choice, once`() throws {
+        let host = try EmptyHost()
+        defer { host.remove() }
+        #expect(try host.setUp(walrus: "/export/walrus").differences.isEmpty)
+        #expect(try host.read("/etc/mallee/walrus.conf").contains("\nSTATE_DIR=\"/export/walrus\"\n"))
+        #expect(try host.mode("/export/walrus") == 0o700)
+        #expect(!FileSystem.exists(host.layout.path("/var/lib/mallee/walrus")))
+        #expect(try host.setUp().differences.isEmpty)
+        #expect(try host.setUp(walrus: "/srv/walrus").differences.contains { $0.contains("/export/walrus") })
+        #expect(try host.read("/etc/mallee/walrus.conf").contains("\nSTATE_DIR=\"/export/walrus\"\n"))
+    }
+
+    @Test func `a new secret takes the place of both copies`() throws {
+        let host = try EmptyHost()
+        defer { host.remove() }
+        #expect(throws: (any Error).self) { try EnrolmentSecret.rotate(layout: host.layout, user: nil) }
+        _ = try host.setUp()
+        let old = try host.read("/etc/mallee/enrolment.secret")
+        try EnrolmentSecret.rotate(layout: host.layout, user: nil)
+        let new = try host.read("/etc/mallee/enrolment.secret")
+        #expect(new != old && new.utf8.count == 65)
+        #expect(try host.read("/var/lib/mallee/cluster/enrolment.secret") == new)
+        #expect(try host.mode("/etc/mallee/enrolment.secret") == 0o400)
+        #expect(try host.mode("/var/lib/mallee/cluster/enrolment.secret") == 0o600)
+        // Interrupted between the two, it can be repeated.
+        try FileSystem.write(host.layout.path("/var/lib/mallee/cluster/enrolment.secret"), text: "other\n")
+        try EnrolmentSecret.rotate(layout: host.layout, user: nil)
+        #expect(try host.setUp().differences.isEmpty)
     }
 
     @Test func `two copies of the secret that differ stop the run`() throws {

@@ -69,6 +69,7 @@ int32_t cposix_readdir(struct cposix_directory *directory, char *name, size_t ca
 void cposix_closedir(struct cposix_directory *directory);
 
 int32_t cposix_flock(int32_t fd, bool block);
+int32_t cposix_unlock(int32_t fd);
 /// Bytes: total, free for root, available to others.
 int32_t cposix_statvfs(const char *path, int64_t *total, int64_t *free, int64_t *available);
 /// FICLONE: makes `to` share all blocks of `from`; -EOPNOTSUPP and the like where the file system cannot.

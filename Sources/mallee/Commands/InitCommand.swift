@@ -33,6 +33,11 @@ struct InitCommand: ParsableCommand {
     @Option(help: "Region; tools know Amazon's names, so one of those is the safe choice.")
     var region = "us-east-1"
 
+    @Option(
+        help: "Directory for Walrus' objects, of its own and with room (default: /var/lib/mallee/walrus).",
+        completion: .directory)
+    var walrusDirectory: String?
+
     @Option(help: "Directory that is the root of the host to set up (default: this host).", completion: .directory)
     var root: String?
 
@@ -55,6 +60,11 @@ struct InitCommand: ParsableCommand {
         guard AddressPool(cidr: addressBlock) != nil else {
             throw ValidationError("--address-block must be an IPv4 block from /8 to /29, such as 127.1.0.0/16.")
         }
+        if let walrusDirectory {
+            guard walrusDirectory.hasPrefix("/"), walrusDirectory != "/", !walrusDirectory.contains("\""),
+                !walrusDirectory.contains(where: \.isNewline)
+            else { throw ValidationError("--walrus-directory must be an absolute path.") }
+        }
         guard HostAddress.isName(region), region.utf8.count <= 48 else {
             throw ValidationError("--region must be letters, digits and dashes.")
         }
@@ -73,7 +83,7 @@ struct InitCommand: ParsableCommand {
             layout: layout,
             answers: .init(
                 zone: zone, address: address, publicAddress: publicAddress ?? address, addressBlock: addressBlock,
-                enrolment: enrolment.rawValue, region: region),
+                enrolment: enrolment.rawValue, region: region, walrusDirectory: walrusDirectory),
             user: user, hostName: try Host.name(), say: { print($0) })
         for difference in try setup.run() { print("differs  \(difference) Left as it is.") }
         print("The front end is set up. Start mallee-cloud, mallee-walrus and mallee-cluster; `mallee doctor` checks.")

@@ -15,11 +15,11 @@ struct CloudContractService: CloudContract.AsyncService {
         -> CloudContract.SignNodeResponse
     {
         let caller = ComponentName.caller
-        guard caller?.role == .cluster else {
+        guard let caller, caller.role == .cluster else {
             throw ServiceFault(
                 code: .invalidRequest,
                 message:
-                    "The certificate of \(caller?.description ?? "nobody") does not allow this: nodes are signed for "
+                    "The certificate of \(ComponentName.caller?.description ?? "nobody") does not allow this: nodes are signed for "
                     + "cluster controllers only.")
         }
         guard let authority else {
@@ -38,12 +38,13 @@ struct CloudContractService: CloudContract.AsyncService {
                 code: .invalidRequest, message: "A node has at most 8 host names and addresses.", resource: "host")
         }
         do {
-            let (certificate, serial) = try authority.sign(name, publicKey: request.publicKey, hosts: request.host)
+            let (certificate, serial) = try authority.sign(
+                name, publicKey: request.publicKey, hosts: request.host, zone: caller.name)
             logger.notice(
                 "A node's certificate was signed.",
                 metadata: [
                     "audit": "SignNode", "node": "\(request.nodeName)", "serial": "\(serial)",
-                    "hosts": "\(request.host.joined(separator: " "))", "caller": "\(caller?.description ?? "")",
+                    "hosts": "\(request.host.joined(separator: " "))", "caller": "\(caller)",
                     "address": "\(ServiceCaller.current?.address ?? "")",
                 ])
             return CloudContract.SignNodeResponse(

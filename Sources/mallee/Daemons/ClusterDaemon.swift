@@ -30,8 +30,11 @@ struct ClusterDaemon: Sendable {
         let admission = AdmissionBox()
         let connections = try ServiceConnections(
             identity: identity,
-            peerCheck: { component, serial in
+            peerCheck: { component, serial, zone in
                 guard let component, component.role == .node else { return "its certificate is not a node's" }
+                guard zone == nil || zone == configuration.zone else {
+                    return "its certificate is that of a node of another zone"
+                }
                 return admission.fault(for: component.name, serial: serial)?.message
             })
         let controller = try await ClusterController.open(
@@ -48,7 +51,8 @@ struct ClusterDaemon: Sendable {
             ? SOAPResponder.cluster(controller)
             : .cluster(
                 ClusterAuthorization(
-                    service: controller, admission: { controller.admission.fault(for: $0, serial: $1) }))
+                    service: controller, zone: configuration.zone,
+                    admission: { controller.admission.fault(for: $0, serial: $1) }))
         let listener = HTTPService(
             .init(
                 name: "cluster \(configuration.zone)", host: host, port: port,

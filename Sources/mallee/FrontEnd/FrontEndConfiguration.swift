@@ -8,14 +8,17 @@ struct FrontEndConfiguration {
     private(set) var cloud: ConfigurationEdit
     private(set) var walrus: ConfigurationEdit
     private(set) var cluster: ConfigurationEdit
+    /// The administrator's choice of Walrus' directory, until it is in the file.
+    private let walrusDirectory: String?
     private var filled: [String: [String]] = [:]
 
     /// Reads the files; those that are not there begin empty.
-    init(layout: InstalledLayout) throws {
+    init(layout: InstalledLayout, walrusDirectory: String? = nil) throws {
         func read(_ path: String) throws -> ConfigurationEdit {
             try ConfigurationEdit(path: path, text: try InstalledFile.read(layout.path(path)) ?? "")
         }
         self.layout = layout
+        self.walrusDirectory = walrusDirectory
         cloud = try read(InstalledLayout.cloudConfiguration)
         walrus = try read(InstalledLayout.walrusConfiguration)
         cluster = try read(InstalledLayout.clusterConfiguration)
@@ -36,7 +39,10 @@ struct FrontEndConfiguration {
     var zone: String? { cluster.value("ZONE") }
 
     var stateDirectories: [String] {
-        [state(cloud, "cloud"), state(walrus, "walrus"), state(cluster, "cluster")]
+        [
+            state(cloud, "cloud"), walrus.value("STATE_DIR") ?? walrusDirectory ?? state(walrus, "walrus"),
+            state(cluster, "cluster"),
+        ]
     }
 
     var identities: [(role: ComponentName.Role, path: String)] {
@@ -99,7 +105,9 @@ struct FrontEndConfiguration {
                 ("LISTEN_ADDRESS", Self.everyAddress(answers.address)), ("EUCARC", credentials),
             ])
         try apply(
-            &walrus, asked: [("CLOUD_ENDPOINT", control), ("REGION", answers.region)],
+            &walrus,
+            asked: [("CLOUD_ENDPOINT", control), ("REGION", answers.region)]
+                + (walrusDirectory.map { [("STATE_DIR", $0)] } ?? []),
             complete: [
                 ("STATE_DIR", states[1]), ("IDENTITY_DIR", paths[1].path),
                 ("LISTEN_ADDRESS", Self.everyAddress(answers.address)),

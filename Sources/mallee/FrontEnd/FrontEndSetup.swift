@@ -24,6 +24,8 @@ struct FrontEndSetup {
         /// auto or approve.
         var enrolment: String
         var region: String
+        /// Where Walrus keeps objects; nil for the usual place.
+        var walrusDirectory: String?
     }
 
     let layout: InstalledLayout
@@ -44,7 +46,7 @@ struct FrontEndSetup {
         _ = try InstalledFile.directory(layout.path(InstalledLayout.configuration), mode: 0o755)
         let lock = try DirectoryLock(layout.path(InstalledLayout.configuration))
         defer { lock.release() }
-        var files = try FrontEndConfiguration(layout: layout)
+        var files = try FrontEndConfiguration(layout: layout, walrusDirectory: answers.walrusDirectory)
         try makeDirectories(files)
         let authority = try makeAuthority(files)
         var differences = try makeIdentities(authority, files)
@@ -152,8 +154,9 @@ struct FrontEndSetup {
         let directory = layout.path(path)
         var what = "made   "
         if FileSystem.exists(directory + "/component.crt") {
-            // One that cannot be loaded is the half of an interrupted run: key and certificate do not belong together.
-            if let kept = try? ComponentIdentity.load(directory: directory) {
+            // Half of one is what an interrupted run has left: key and certificate do not belong together. One that
+            // cannot be read or is damaged is for the administrator to look at.
+            if let kept = try ComponentIdentity.loadIfPresent(directory: directory) {
                 guard kept.authorityPEM == authority.certificatePEM else {
                     throw CommandFailure(
                         "The identity in \(directory) is of another authority than the one of this cloud. Restore the "
@@ -190,15 +193,13 @@ struct FrontEndSetup {
                 "\(InstalledLayout.enrolmentSecret) and \(files.enrolmentSecret) differ, so that no node can enrol: "
                     + "remove the wrong one and run this again.")
         }
-        let secret = try present ?? presentCopy ?? Hex.encode(try Random.bytes(32)) + "\n"
+        let secret = try present ?? presentCopy ?? EnrolmentSecret.make()
         if present == nil {
-            try InstalledFile.write(handedOut, secret, .init(user: geteuid(), group: getegid(), mode: 0o400))
+            try EnrolmentSecret.writeHandedOut(secret, layout)
             say("made     \(InstalledLayout.enrolmentSecret)")
         }
         if presentCopy == nil {
-            try asUser {
-                try InstalledFile.write(copy, secret, .init(user: geteuid(), group: getegid(), mode: 0o600))
-            }
+            try EnrolmentSecret.writeCopy(secret, copy, user: user)
             say("made     \(files.enrolmentSecret)")
         }
     }
