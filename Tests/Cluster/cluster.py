@@ -24,6 +24,8 @@ NODES = {"compute-0-0": "10.1.255.254", "compute-0-1": "10.1.255.253"}
 HOSTS = {"frontend": "10.1.1.1", **NODES}
 # As on Rocks 7; the other node has init scripts.
 SYSTEMD = {"frontend", "compute-0-0"}
+# The node with /state/partition1.
+KEEPS_STATE = "compute-0-1"
 FRONTEND_ATTRIBUTES = {
     "hostname": "frontend", "hostaddr": "10.1.1.1", "os": "linux", "arch": "x86_64", "rocks_version": "7.0",
     "Kickstart_PrivateAddress": "10.1.1.1", "Kickstart_PrivateNetmask": "255.255.0.0",
@@ -49,6 +51,7 @@ class Cluster:
         self.machines = {name: Machine(name, address, self.network, HOSTS, has_systemd=name in SYSTEMD)
                          for name, address in HOSTS.items()}
         self.frontend = self.machines["frontend"]
+        self.machines[KEEPS_STATE].partition = tempfile.mkdtemp(prefix="mallee-partition-")
 
     def made(self, name):
         path = os.path.join(self.work, name)
@@ -183,6 +186,17 @@ class Cluster:
         return text in (self.aws("ec2", "get-console-output", "--instance-id", instance).get("Output") or "")
 
 
+def cached(node):
+    """The files of images on a node's kept partition: path → inode and time."""
+    found = {}
+    for directory, _, files in os.walk(os.path.join(node.partition, "mallee/node/cache")):
+        for file in files:
+            status = os.stat(os.path.join(directory, file))
+            if status.st_size > 1 << 20:
+                found[file] = (status.st_ino, status.st_mtime_ns)
+    return found
+
+
 def guests(machine):
     """Emulators that run on a machine."""
     return machine.run("pgrep", "-f", "qemu-system", check=False).stdout.split()
@@ -236,17 +250,24 @@ def scenario(cluster):
     for file in glob.glob(node.path("var/lib/mallee/node/identity/*")):
         shutil.copy(file, old)
     lost = [i for i in ids if i not in node_instances(cluster, "compute-0-0")]
+    images = cached(node)
+    assert images, "no image is cached on /state/partition1"
     cluster.install_node("compute-0-1")
     cluster.wait_enabled("compute-0-1")
     assert node.read(identity) != before, "the certificate is the old one"
     superseded(cluster, old)
-    step("what it had is terminated")
+    step("what it had is terminated, with its reason")
     wait_for("the lost instance is terminated", lambda: all(
         i["State"]["Name"] == "terminated" for i in cluster.states(lost).values()), 120, 0.5)
-    step("an instance runs there again")
+    for i in lost:
+        print(f"          {cluster.states(lost)[i]['StateReason']['Message']}")
+        assert "guest" in cluster.states(lost)[i]["StateReason"]["Message"], cluster.states(lost)
+    step("an instance runs there again, from the image that is there still")
     again = cluster.aws("ec2", "run-instances", "--image-id", image, "--instance-type", "m1.small")
     instance = again["Instances"][0]["InstanceId"]
     wait_for("an instance runs again", lambda: cluster.states([instance])[instance]["State"]["Name"] == "running", 120, 0.5)
+    if instance in node_instances(cluster, KEEPS_STATE):
+        assert cached(node) == images, "the image was fetched again"
 
     step("a node with a wrong secret stays out")
     rocks.remove_host(frontend, "compute-0-1")
@@ -278,7 +299,7 @@ def scenario(cluster):
     frontend.power_off()
     cluster.boot(frontend)
     cluster.wait_enabled("compute-0-0")
-    assert guests(cluster.machines["compute-0-0"]) == kept
+    assert set(kept) <= set(guests(cluster.machines["compute-0-0"]))
     step("done")
     size = os.path.getsize(cluster.iso) / 2**20
     slowest = max(first.values())
@@ -320,9 +341,10 @@ def under_systemd(cluster, instance):
     for act in (lambda pid: node.run("systemctl", "restart", "mallee-node"), lambda pid: node.run("kill", "-KILL", pid),
                 lambda pid: package("mallee-node")):
         restarted(node, "mallee-node", act)
-        assert guests(node) == guest, "the guest did not survive"
+        # Beside it there may be one that only tells its version.
+        assert set(guest) <= set(guests(node)), f"the guest {guest} did not survive: {guests(node)}"
     node.run("systemctl", "stop", "mallee-node")
-    assert guests(node) == guest, "stopping the service ended the guest"
+    assert set(guest) <= set(guests(node)), "stopping the service ended the guest"
     node.run("systemctl", "start", "mallee-node")
     cluster.wait_enabled("compute-0-0")
     assert cluster.states([instance])[instance]["State"]["Name"] == "running"

@@ -73,6 +73,8 @@ class Machine:
     def __init__(self, name, address, network, hosts, has_systemd=False):
         self.name, self.address, self.network, self.hosts = name, address, network, hosts
         self.has_systemd = has_systemd
+        # Rocks' large partition, which a reinstallation leaves as it is; a machine has one if this is made.
+        self.partition = None
         self.directory = tempfile.mkdtemp(prefix=f"mallee-{name}-")
         self.root = os.path.join(self.directory, "root")
         self.namespace = f"mallee-{name}-{os.getpid()}"
@@ -109,6 +111,10 @@ class Machine:
                     shutil.rmtree(self.path(hidden))
                 else:
                     os.remove(self.path(hidden))
+        if self.partition:
+            os.makedirs(self.path("state/partition1"))
+            call("mount", "--bind", self.partition, self.path("state/partition1"))
+            self.write("etc/fstab", "/dev/sda5 /state/partition1 ext4 defaults 1 2\n")
         self.write("etc/hosts", "127.0.0.1 localhost\n" + "".join(
             f"{address} {name}.local {name}\n" for name, address in self.hosts.items()))
         self.write("etc/hostname", self.name + ".local\n")
@@ -143,12 +149,25 @@ class Machine:
         self.power_off()
         if self.is_installed:
             if self.has_systemd:
-                for directory, _, _ in os.walk(self.group, topdown=False):
-                    os.rmdir(directory)
+                self.remove_group()
                 call("umount", self.groups, check=False)
+            if self.partition:
+                call("umount", self.path("state/partition1"), check=False)
             for mounted in (self.path("usr"), self.path("etc"), self.directory):
                 call("umount", mounted, check=False)
             self.is_installed = False
+
+    def remove_group(self):
+        """Takes the machine's groups away when the kernel has ended the last of its processes."""
+        end = time.monotonic() + 30
+        while os.path.isdir(self.group):
+            try:
+                for directory, _, _ in os.walk(self.group, topdown=False):
+                    os.rmdir(directory)
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
     def path(self, *parts):
         return os.path.join(self.root, *(part.lstrip("/") for part in parts))
@@ -243,3 +262,5 @@ class Machine:
         self.wipe()
         call("ip", "netns", "del", self.namespace, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
+        if self.partition:
+            shutil.rmtree(self.partition, ignore_errors=True)

@@ -179,6 +179,7 @@ def test_reproducible(directory, work, programs, configuration):
     call("sh", "-c", 'rpm2cpio "$0" | cpio --quiet -i', source, cwd=unpacked)
     call("tar", "-xzf", next(iter(unpacked.glob("*.tar.gz"))), "--strip-components=1", cwd=tree)
     environment = dict(os.environ, PACKAGES=str(again), PROGRAMS=str(programs), RELEASE=release_of(directory),
+                       MALLEE_QEMU=str(SOURCE / ".build/qemu"),
                        SOURCE_DATE_EPOCH=query(source, "%{BUILDTIME}"))
     call(tree / "Scripts/package.sh", "rpm", configuration, env=environment)
     for kind in ("RPMS", "SRPMS"):
@@ -300,6 +301,74 @@ def test_dnf(disc, work):
         check(done.returncode == 0 and "cloud controller" in done.stdout, f"mallee runs after dnf: {done.stderr}")
     shutil.rmtree(root)
     shutil.rmtree(tree)
+
+
+def old_kernel(release, *command):
+    return (sys.executable, SOURCE / "Tests/Packages/old_kernel.py", release, *command)
+
+
+# mov $0x3f8, %dx; mov $'M', %al; out %al, %dx; mov $0xfe, %al; out %al, $0x64; cli; hlt; jmp .-1: says M on the serial port
+# and resets the machine.
+BOOT_SECTOR = bytes.fromhex("baf803b04deeb0fee664faf4ebfd").ljust(510, b"\0") + b"\x55\xaa"
+
+
+def test_qemu(package, work):
+    """The QEMU of the disc needs nothing of a host, and no system call that Rocks 7 has not."""
+    root = str(work / "qemu")
+    os.mkdir(root)
+    rpm(root, "-i", package)
+    programs = f"{root}/usr/lib/mallee/qemu/bin"
+    check(sorted(os.listdir(programs)) == ["qemu-img", "qemu-system-x86_64"], "the emulator and its tool are there")
+    documents = pathlib.Path(root, "usr/share/doc/mallee-qemu")
+    listed = [line.split() for line in (documents / "SOURCES").read_text(encoding="utf-8").splitlines()]
+    listed = [line for line in listed[listed.index(["PACKAGE", "VERSION", "SOURCE", "SOURCE-VERSION"]) + 1:]]
+    check({line[2] for line in listed} >= {"qemu", "glibc", "seabios", "glib2.0", "openssl", "gnutls28", "zlib"},
+          f"the sources are named: {listed}")
+    for line in listed:
+        check(len(line) == 4 and (documents / "copyright" / line[0]).stat().st_size > 100, f"{line[0]} has its licence")
+    check((documents / "common-licenses/GPL-2").is_file(), "the licences' texts are there")
+    pathlib.Path(root, "disk").write_bytes(BOOT_SECTOR.ljust(1 << 20, b"\0"))
+    os.mkdir(f"{root}/tmp")
+    home = "/usr/lib/mallee/qemu/bin"
+    with kernel(root):
+        for release in ("3.10", None):
+            def inside(*command):
+                command = ("chroot", root, *command)
+                return call(*(old_kernel(release, *command) if release else command), ok=False,
+                            env={"PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL)
+
+            done = inside(f"{home}/qemu-img", "create", "-q", "-f", "qcow2", "-b", "/disk", "-F", "raw", f"/overlay-{release}")
+            check(done.returncode == 0, f"qemu-img makes a disk: {done.stderr}")
+            # As the node starts a guest; without seccomp(2) there is no -sandbox.
+            done = inside(
+                f"{home}/qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc",
+                "-accel", "tcg,thread=multi", "-smp", "2", "-m", "64", "-no-reboot", "-chardev", "stdio,id=s", "-device",
+                "isa-serial,chardev=s", "-object", "rng-random,id=r,filename=/dev/urandom", "-device",
+                "virtio-rng-pci,rng=r", "-netdev", "user,id=n,ipv6=off", "-device", "virtio-net-pci,netdev=n,romfile=",
+                "-blockdev", f'{{"driver":"qcow2","node-name":"d","file":{{"driver":"file","filename":"/overlay-{release}"}}}}',
+                "-device", "virtio-blk-pci,drive=d,bootindex=1", *(() if release else ("-sandbox", "on,spawn=deny")))
+            check(done.returncode == 0 and done.stdout.endswith("M"),
+                  f"a guest runs as on Linux {release}: {done.returncode} {done.stdout[-200:]}{done.stderr[-400:]}")
+        maps = inside(f"{home}/qemu-system-x86_64", "-machine", "none", "-display", "none", "-nodefaults", "-vga", "help")
+        check(maps.returncode == 0, f"modules and firmware are found: {maps.stderr}")
+    shutil.rmtree(root)
+
+
+def test_old_kernel(programs, work):
+    """The programs need no system call that came after Linux 3.2: a whole cloud runs without them."""
+    base, state = 21000, work / "old"
+    log = open(work / "old.log", "w+", encoding="utf-8")
+    cloud = subprocess.Popen(
+        [str(word) for word in old_kernel(
+            "3.2", programs / "mallee", "up", "--state-dir", state, "--port-base", base, "--hypervisor", "simulated")],
+        stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    wait(lambda: (state / "run/ready").exists() or cloud.poll() is not None, 120, "a cloud is up as on Linux 3.2")
+    log.seek(0)
+    check("aws ec2 run-instances --image-id" in log.read(), "as on Linux 3.2 an image is imported, and a node is there")
+    cloud.terminate()
+    check(cloud.wait(60) == 0, "it ends as it should")
+    log.close()
+    shutil.rmtree(state)
 
 
 def test_install_target(programs, work):
@@ -512,7 +581,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mallee-packages.") as name:
         work = pathlib.Path(name)
         higher = work / "higher"
-        environment = dict(os.environ, PACKAGES=str(higher), PROGRAMS=str(programs), RELEASE="99")
+        environment = dict(os.environ, PACKAGES=str(higher), PROGRAMS=str(programs), RELEASE="99", MALLEE_QEMU=str(SOURCE / ".build/qemu"))
         build = subprocess.Popen(
             [SOURCE / "Scripts/package.sh", "rpm", configuration], env=environment, stdout=subprocess.DEVNULL)
         tests = [
@@ -523,6 +592,8 @@ def main():
             ("accounts without useradd", lambda: test_accounts(packages, work)),
             ("units, where there is systemd", lambda: test_systemd(packages, work)),
             ("dnf from the disc", lambda: test_dnf(disc, work)),
+            ("QEMU in an empty root, as on Linux 3.10", lambda: test_qemu(packages["mallee-qemu"], work)),
+            ("a cloud as on Linux 3.2", lambda: test_old_kernel(programs, work)),
             ("make install", lambda: test_install_target(programs, work)),
             ("i386", lambda: test_i386(directory.parent / "rpm-i386/RPMS", work)),
             ("services: start, names, upgrade, erase", lambda: test_services(packages, names(higher / "RPMS"), work)),
