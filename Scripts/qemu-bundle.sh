@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts Debian's QEMU, with everything that it needs but a kernel, into a tree: what the package mallee-qemu is made of.
 #   qemu-bundle.sh tree DIRECTORY       usr/lib/mallee/qemu and usr/share/doc/mallee-qemu below DIRECTORY
-#   qemu-bundle.sh sources DIRECTORY    downloads the source packages of all that is in there (some 200 MB)
+#   qemu-bundle.sh sources DIRECTORY    downloads the source packages of all that is in there (some 300 MB)
 #
 # Programs, libraries and firmware are those of the Debian packages that are installed here, unchanged but for the names of
 # the loader and of the library directory in the two programs. QEMU looks for firmware and modules where it would have
@@ -57,10 +57,15 @@ if [[ $action = sources ]]; then
         -o APT::Sandbox::User=root -o APT::Get::List-Cleanup=0)
     apt-get "${options[@]}" update -qq
     cd "$directory"
+    status=0
     while read -r source version; do
-        apt-get "${options[@]}" source -qq --download-only --only-source "$source=$version"
+        if ! apt-get "${options[@]}" source -qq --download-only --only-source "$source=$version"; then
+            # An update has taken its place since it was installed here.
+            echo "$source $version: fetch it from https://snapshot.debian.org/package/$source/$version/" >&2
+            status=1
+        fi
     done < <(awk '{ print $3, $4 }' <<<"$described" | sort -u)
-    exit
+    exit $status
 fi
 
 # Nothing to do if the same was made before.

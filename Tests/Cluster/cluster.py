@@ -283,7 +283,10 @@ def scenario(cluster):
         print(f"          {machine.name}: {lines[-1][:300]}")
     assert cluster.nodes()["compute-0-1"]["state"] != "enabled"
 
-    step("given the right one it comes in")
+    step("given the right one, which is a new one now, it comes in")
+    old = frontend.read("etc/mallee/enrolment.secret")
+    said = frontend.run("mallee", "enrolment", "secret", "rotate").stdout
+    assert "411 hands it out" in said and frontend.read("etc/mallee/enrolment.secret") != old, said
     rocks.distribute_411(frontend, node)
     cluster.wait_enabled("compute-0-1", 90)
 
