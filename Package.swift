@@ -41,6 +41,7 @@ let package = Package(
         // MARK: C libraries and the machine underneath
         .target(name: "CPosix"),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
         // MARK: Layer 1: values, no I/O
@@ -80,6 +81,16 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "ImageBundle",
+            dependencies: [
+                "CZlib", "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "X509", package: "swift-certificates"),
             ],
             swiftSettings: strict),
         .target(
@@ -176,7 +187,7 @@ let package = Package(
             name: "mallee",
             dependencies: [
                 "Archive", "CloudClient", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
-                "ImageImport", "ObjectStore", "Posix", "S3", "Secrets",
+                "ImageBundle", "ImageImport", "ObjectStore", "Posix", "S3", "Secrets",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -221,6 +232,15 @@ let package = Package(
             name: "RollTests", dependencies: ["Archive", "JSON", "Posix", "Roll", "XML"], swiftSettings: strict),
         .testTarget(name: "CloudClientTests", dependencies: ["CloudClient"], swiftSettings: strict),
         .testTarget(name: "ImageImportTests", dependencies: ["Archive", "ImageImport"], swiftSettings: strict),
+        .testTarget(
+            name: "ImageBundleTests",
+            dependencies: [
+                "ImageBundle", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
         .testTarget(name: "SecretsTests", dependencies: ["Posix", "Secrets", "Store"], swiftSettings: strict),
         .testTarget(

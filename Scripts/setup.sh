@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 case "${1:-run}" in
 run)
-    packages="pkg-config libsqlite3-dev libssl-dev libarchive-dev qemu-system-x86 qemu-utils e2fsprogs openssh-client"
+    packages="pkg-config libsqlite3-dev libssl-dev libarchive-dev zlib1g-dev qemu-system-x86 qemu-utils e2fsprogs openssh-client"
     ;;
 test)
     packages="gcc gcc-multilib file python3 python3-venv curl openssl iproute2 util-linux procps rclone libarchive-tools busybox-static

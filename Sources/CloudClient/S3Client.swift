@@ -114,6 +114,21 @@ public struct S3Client: Sendable {
         return try await Array(response.body.collect(upTo: bytes + 1).readableBytesView)
     }
 
+    /// A whole object that is small.
+    public func bytes(_ location: String, atMost limit: Int) async throws -> [UInt8] {
+        let response = try await send(request(.GET, location))
+        if let size = response.headers.first(name: "content-length").flatMap(Int.init), size > limit {
+            throw CloudClientError(
+                status: 413, code: "EntityTooLarge", message: "\(location) has \(size) bytes; at most \(limit) are read.")
+        }
+        return try await Array(response.body.collect(upTo: limit).readableBytesView)
+    }
+
+    /// An object's bytes as they arrive.
+    public func stream(_ location: String) async throws -> HTTPClientResponse.Body {
+        try await send(request(.GET, location), timeout: .hours(12)).body
+    }
+
     /// SHA-256 of an object in lower-case hexadecimal, by reading it: for objects that came in parts.
     public func digest(_ location: String) async throws -> String {
         let response = try await send(request(.GET, location), timeout: .hours(12))

@@ -12,6 +12,8 @@ final class ImageObjects: ImageSource {
     private let http: HTTPClient
     private let url: String
     private let region: String
+    /// What bundles are opened and checked with; without it there are no bundles.
+    let trust = Mutex<BundleTrust?>(nil)
     private let keys = Mutex<(controller: CloudController, own: AccessKey)?>(nil)
 
     init(http: HTTPClient, walrusURL: String, region: String) {
@@ -25,7 +27,7 @@ final class ImageObjects: ImageSource {
         keys.withLock { $0 = (controller, own) }
     }
 
-    private func client(_ key: AccessKey) throws(CloudError) -> S3Client {
+    func client(_ key: AccessKey) throws(CloudError) -> S3Client {
         do throws(CloudClientError) {
             return try S3Client(http: http, url: url, accessKeyID: key.id, secret: key.secret, region: region)
         } catch {
@@ -33,7 +35,7 @@ final class ImageObjects: ImageSource {
         }
     }
 
-    private func attached() throws(CloudError) -> (controller: CloudController, own: AccessKey) {
+    func attached() throws(CloudError) -> (controller: CloudController, own: AccessKey) {
         guard let attached = keys.withLock({ $0 }) else {
             throw .unavailable(component: "Walrus", reason: "the cloud controller is still starting")
         }
@@ -61,7 +63,7 @@ final class ImageObjects: ImageSource {
         }
     }
 
-    private func refusal(_ error: CloudClientError, _ location: String) -> CloudError {
+    func refusal(_ error: CloudClientError, _ location: String) -> CloudError {
         switch error.status {
         case 404:
             .invalidValue(
