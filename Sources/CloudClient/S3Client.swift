@@ -119,7 +119,8 @@ public struct S3Client: Sendable {
         let response = try await send(request(.GET, location))
         if let size = response.headers.first(name: "content-length").flatMap(Int.init), size > limit {
             throw CloudClientError(
-                status: 413, code: "EntityTooLarge", message: "\(location) has \(size) bytes; at most \(limit) are read.")
+                status: 413, code: "EntityTooLarge",
+                message: "\(location) has \(size) bytes; at most \(limit) are read.")
         }
         return try await Array(response.body.collect(upTo: limit).readableBytesView)
     }
