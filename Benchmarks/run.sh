@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that the README quotes, measured: run.sh BINARIES VENV [guest|start|actions|scale …]
+# Everything that the README quotes, measured: run.sh BINARIES VENV [guest|start|actions|scale|signatures …]
 # Prints a Markdown table, and leaves the raw figures in .build/benchmarks.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."

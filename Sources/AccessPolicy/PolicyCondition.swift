@@ -28,8 +28,9 @@ struct PolicyCondition: Sendable {
     private let isInverted: Bool
     private let ifExists: Bool
     private let quantifier: Quantifier
-    private let key: String
-    private let values: [String]
+    /// In lower case.
+    let key: String
+    let values: [String]
 
     init(_ name: String, key: String, values: [String]) throws(PolicyError) {
         var text = Substring(name)
@@ -83,6 +84,9 @@ struct PolicyCondition: Sendable {
         default: nil
         }
     }
+
+    /// Whether it is about what the account holds after the request.
+    var isQuota: Bool { PolicyPattern.matches(key, "*:quota-*") }
 
     func isBinding(_ keys: Set<String>) -> Bool {
         // A binding to everything binds nothing.

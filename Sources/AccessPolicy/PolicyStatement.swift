@@ -8,6 +8,8 @@ public struct PolicyStatement: Sendable {
         case allow = "Allow"
         /// Forbids.
         case deny = "Deny"
+        /// The original's quotas: permits nothing, and forbids what would break one of its conditions.
+        case limit = "Limit"
     }
 
     /// Whom it concerns.
@@ -38,13 +40,15 @@ public struct PolicyStatement: Sendable {
     public let resources: (patterns: [String], isInverted: Bool)
     let conditions: [PolicyCondition]
 
-    init(_ value: JSONValue) throws(PolicyError) {
+    init(_ value: JSONValue, _ kind: PolicyKind) throws(PolicyError) {
         guard let members = value.objectMembers else { throw PolicyError("A Statement is not an object.") }
         let known: Set<String> = [
             "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
         ]
         for member in members where !known.contains(member.name) { throw PolicyError("Unknown field \(member.name)") }
-        guard let text = value["Effect"]?.text, let effect = Effect(rawValue: text) else {
+        guard let text = value["Effect"]?.text, let effect = Effect(rawValue: text),
+            effect != .limit || kind == .identity
+        else {
             throw PolicyError("Invalid effect: \(value["Effect"]?.text ?? "none")")
         }
         self.effect = effect
@@ -54,8 +58,19 @@ public struct PolicyStatement: Sendable {
         case (nil, let given?): principals = .allExcept(try Self.principals(given))
         default: throw PolicyError("Statement has both Principal and NotPrincipal")
         }
+        if kind == .identity, principals != .unnamed {
+            throw PolicyError("Policy document should not specify a principal.")
+        }
         actions = try Self.patterns(value, "Action")
-        resources = try Self.patterns(value, "Resource")
+        if kind == .trust {
+            guard principals != .unnamed else { throw PolicyError("Missing required field Principal") }
+            guard value["Resource"] == nil, value["NotResource"] == nil else {
+                throw PolicyError("Has prohibited field Resource")
+            }
+            resources = (["*"], false)
+        } else {
+            resources = try Self.patterns(value, "Resource")
+        }
         var conditions: [PolicyCondition] = []
         if let given = value["Condition"] {
             guard let operators = given.objectMembers else { throw PolicyError("Condition is not an object.") }
@@ -121,38 +136,62 @@ public struct PolicyStatement: Sendable {
 
     // MARK: Deciding
 
-    func applies(to request: PolicyRequest) -> Bool {
-        concerns(request.principal)
-            && actions.patterns.contains { PolicyPattern.matches(request.action, $0, ignoringCase: true) }
-                != actions.isInverted
-            && resources.patterns.contains {
-                PolicyPattern.matches(request.resource, PolicyCondition.substituted($0, request))
-            } != resources.isInverted && conditions.allSatisfy { $0.holds(request) }
+    /// How a statement concerns a caller.
+    enum Match: Int, Comparable {
+        case none
+        /// Through his account.
+        case account
+        /// Himself, or everybody.
+        case direct
+
+        static func < (left: Match, right: Match) -> Bool { left.rawValue < right.rawValue }
     }
 
-    private func concerns(_ principal: PolicyPrincipal?) -> Bool {
+    func match(_ request: PolicyRequest) -> Match {
+        let match = concerns(request.principal)
+        guard match != .none, concernsAction(request), conditions.allSatisfy({ $0.holds(request) }) else {
+            return .none
+        }
+        return match
+    }
+
+    /// Whether action and resource are among those meant.
+    func concernsAction(_ request: PolicyRequest) -> Bool {
+        actions.patterns.contains { PolicyPattern.matches(request.action, $0, ignoringCase: true) }
+            != actions.isInverted
+            && resources.patterns.contains {
+                PolicyPattern.matches(request.resource, PolicyCondition.substituted($0, request))
+            } != resources.isInverted
+    }
+
+    private func concerns(_ principal: PolicyPrincipal?) -> Match {
         switch principals {
-        case .unnamed: true
-        case .only(let named): named.contains { Self.names($0, principal) }
-        case .allExcept(let named): !named.contains { Self.names($0, principal) }
+        case .unnamed: .direct
+        case .only(let named): named.map { Self.names($0, principal) }.max() ?? .none
+        case .allExcept(let named): named.contains { Self.names($0, principal) != .none } ? .none : .direct
         }
     }
 
-    private static func names(_ named: Principals.Named, _ principal: PolicyPrincipal?) -> Bool {
-        if named.kind == "AWS", named.name == "*" { return true }
-        guard let principal else { return false }
+    private static func names(_ named: Principals.Named, _ principal: PolicyPrincipal?) -> Match {
+        if named.kind == "AWS", named.name == "*" { return .direct }
+        guard let principal else { return .none }
+        // What names the account names its owner himself.
+        let account = principal.userARN == nil ? Match.direct : .account
         switch named.kind {
-        case "CanonicalUser": return named.name == principal.canonicalID
+        case "CanonicalUser": return named.name == principal.canonicalID ? account : .none
         case "AWS":
-            if named.name == principal.account || named.name == principal.userARN { return true }
+            if named.name == principal.account { return account }
+            if named.name == principal.userARN || principal.otherARNs.contains(named.name) { return .direct }
             // arn:partition:iam::account:root
             let parts = named.name.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-            guard parts.count == 6, parts[0] == "arn", parts[2] == "iam" else { return false }
-            if parts[4] == principal.account, parts[5] == "root" { return true }
+            guard parts.count == 6, parts[0] == "arn", parts[2] == "iam" else { return .none }
+            if parts[4] == principal.account, parts[5] == "root" { return account }
             // Accounts without users of their own are named as a user of that id.
-            return principal.userARN == nil && parts[5] == "user/" + principal.account
+            let isNamed =
+                principal.userARN == nil && parts[5] == "user/" + principal.account
                 && (parts[4].isEmpty || parts[4] == principal.account)
-        default: return false
+            return isNamed ? .direct : .none
+        default: return .none
         }
     }
 

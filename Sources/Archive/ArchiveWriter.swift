@@ -8,6 +8,8 @@ public final class ArchiveWriter {
         case initramfs
         /// One file's bytes, gzip; without a name or time, so that equal bytes make equal files.
         case gzip
+        /// PKZIP, deflated, with Unix rights.
+        case zip
     }
 
     private let handle: OpaquePointer
@@ -30,6 +32,7 @@ public final class ArchiveWriter {
             archive_write_add_filter_gzip(handle)
             archive_write_set_filter_option(handle, "gzip", "timestamp", nil)
             archive_write_set_filter_option(handle, "gzip", "compression-level", "9")
+        case .zip: archive_write_set_format_zip(handle)
         }
         guard archive_write_open_filename(handle, path) == ARCHIVE_OK else { throw failure() }
     }

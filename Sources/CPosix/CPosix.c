@@ -108,7 +108,8 @@ int32_t cposix_error_text(int32_t code, char *buffer, size_t capacity) {
 // MARK: files
 
 int32_t cposix_open(const char *path, int32_t flags, uint32_t mode) {
-    int f = O_CLOEXEC;
+    // A daemon must not get a terminal that would hang it up.
+    int f = O_CLOEXEC | O_NOCTTY;
     if ((flags & CPOSIX_READ) && (flags & CPOSIX_WRITE)) f |= O_RDWR;
     else if (flags & CPOSIX_WRITE) f |= O_WRONLY;
     else f |= O_RDONLY;

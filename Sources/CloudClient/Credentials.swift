@@ -27,6 +27,18 @@ public struct Credentials: Sendable, Equatable {
         self.accountID = accountID
     }
 
+    /// URL of IAM: the original's path, below which the cloud controller answers beside EC2.
+    public var iamURL: String { service("Euare") }
+
+    /// URL of STS.
+    public var tokenURL: String { service("Tokens") }
+
+    private func service(_ name: String) -> String {
+        guard let scheme = ec2URL.range(of: "://") else { return ec2URL }
+        let end = ec2URL[scheme.upperBound...].firstIndex(of: "/") ?? ec2URL.endIndex
+        return ec2URL[..<end] + "/services/\(name)"
+    }
+
     /// The names that the original's tools, euca2ools and today's AWS tools read, each with its value.
     public var variables: [(name: String, value: String)] {
         [

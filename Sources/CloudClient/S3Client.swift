@@ -19,11 +19,13 @@ public struct S3Client: Sendable {
     private let http: HTTPClient
     private let address: ServiceAddress
     private let signer: SigV4Signer
+    private let sessionToken: String?
 
-    /// A client of the service at `url`.
-    public init(http: HTTPClient, url: String, accessKeyID: String, secret: String, region: String)
-        throws(CloudClientError)
-    {
+    /// A client of the service at `url`; temporary credentials bring their session token.
+    public init(
+        http: HTTPClient, url: String, accessKeyID: String, secret: String, sessionToken: String? = nil, region: String
+    ) throws(CloudClientError) {
+        self.sessionToken = sessionToken
         self.http = http
         address = try ServiceAddress(url)
         signer = SigV4Signer(accessKeyID: accessKeyID, secret: secret, region: region, service: "s3")
@@ -38,21 +40,27 @@ public struct S3Client: Sendable {
 
     private var now: Int64 { Int64(Date().timeIntervalSince1970) }
 
-    private func request(_ method: HTTPMethod, _ location: String, headers: [(name: String, value: String)] = [])
-        -> HTTPClientRequest
-    {
+    /// - Parameter query: parameters in the order of their names.
+    func request(
+        _ method: HTTPMethod, _ location: String, query: [(String, String)] = [],
+        headers: [(name: String, value: String)] = []
+    ) -> HTTPClientRequest {
         let path = path(location)
+        let text = query.map { PercentEncoding.encode($0.0) + "=" + PercentEncoding.encode($0.1) }
+            .joined(separator: "&")
+        let headers = headers + (sessionToken.map { [(name: "x-amz-security-token", value: $0)] } ?? [])
         let signed = SignedRequest(
-            method: method.rawValue, path: path, headers: [(name: "host", value: address.host)] + headers)
+            method: method.rawValue, path: path, query: text,
+            headers: [(name: "host", value: address.host)] + headers)
         // The body is not hashed: it is checked by its SHA-256 when the image is registered.
         let added = signer.headers(for: signed, payloadHash: "UNSIGNED-PAYLOAD", now: now)
-        var request = HTTPClientRequest(url: address.origin + path)
+        var request = HTTPClientRequest(url: address.origin + path + (text.isEmpty ? "" : "?" + text))
         request.method = method
         for (name, value) in headers + added { request.headers.add(name: name, value: value) }
         return request
     }
 
-    private func send(_ request: HTTPClientRequest, timeout: TimeAmount = .seconds(60)) async throws
+    func send(_ request: HTTPClientRequest, timeout: TimeAmount = .seconds(60)) async throws
         -> HTTPClientResponse
     {
         let response: HTTPClientResponse
@@ -140,6 +148,49 @@ public struct S3Client: Sendable {
 
     /// Removes an object; an absent one is fine.
     public func delete(_ location: String) async throws { _ = try await send(request(.DELETE, location)) }
+
+    // MARK: Places (Walrus' own calls for administrators)
+
+    /// A bucket, where its contents belong, and what is not there yet.
+    public struct BucketPlace: Sendable, Equatable {
+        /// The bucket.
+        public var bucket: String
+        /// The account that owns it.
+        public var owner: String
+        /// `s3` or `files`.
+        public var place: String
+        /// Contents that are yet to be moved.
+        public var contents: Int64
+        /// Their bytes.
+        public var bytes: Int64
+        /// Why the move does not get on.
+        public var problem: String?
+    }
+
+    /// All buckets.
+    public func places() async throws -> [BucketPlace] {
+        let response = try await send(request(.GET, "", query: [("mallee-places", "")]))
+        let body = try await Array(response.body.collect(upTo: 256 << 20).readableBytesView)
+        return try XMLElement.parse(body).children("Bucket").map { bucket in
+            BucketPlace(
+                bucket: bucket.child("Name")?.text ?? "", owner: bucket.child("Owner")?.text ?? "",
+                place: bucket.child("Place")?.text ?? "",
+                contents: bucket.child("Contents").flatMap { Int64($0.text) } ?? 0,
+                bytes: bucket.child("Bytes").flatMap { Int64($0.text) } ?? 0, problem: bucket.child("Problem")?.text)
+        }
+    }
+
+    /// Says where buckets' contents belong; none: those of all.
+    public func move(buckets: [String], to place: String) async throws {
+        var writer = XMLWriter()
+        writer.open("Move")
+        writer.element("To", place)
+        for bucket in buckets { writer.element("Bucket", bucket) }
+        writer.close()
+        var request = request(.PUT, "", query: [("mallee-places", "")])
+        request.body = .bytes(ByteBuffer(bytes: writer.bytes))
+        _ = try await send(request)
+    }
 
     /// A URL by which anybody can GET the object for a time.
     public func temporaryURL(_ location: String, validForSeconds seconds: Int64) -> String {

@@ -46,7 +46,9 @@ extension CloudController {
     public func limits(as caller: Caller) async throws(CloudError) -> AccountLimits {
         try authorise(caller, "DescribeAccountAttributes")
         return AccountLimits(
-            instances: configuration.instancesPerAccount, groupsPerInstance: NamingRules.groupsPerInstance,
+            instances: min(
+                configuration.instancesPerAccount, configuration.policy.quota(of: caller.accountID).instances ?? .max),
+            groupsPerInstance: NamingRules.groupsPerInstance,
             addresses: 0)
     }
 }

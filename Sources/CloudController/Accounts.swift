@@ -79,7 +79,10 @@ extension CloudController {
         try Self.check(new)
         return try await mutate { (view) throws(CloudError) in
             guard view.accounts[accountID] != nil else { throw .notFound(.account, [accountID]) }
-            guard view.accessKeys[new.id] == nil else { throw .duplicate(.user, new.id) }
+            guard new.isRoot || view.identities.users.named(userName, of: accountID) != nil else {
+                throw .notFound(.user, [userName])
+            }
+            guard view.accessKeys[new.id] == nil else { throw .duplicate(.accessKey, new.id) }
             var mutation = Mutation()
             mutation.conditions.append(.exists(Key.account(accountID)))
             mutation.create(.accessKey(new))
@@ -90,7 +93,7 @@ extension CloudController {
     /// Enables or disables an access key.
     public func setAccessKey(id: String, isActive: Bool) async throws(CloudError) {
         try await mutate { (view) throws(CloudError) in
-            guard let stored = view.accessKeys[id] else { throw .notFound(.user, [id]) }
+            guard let stored = view.accessKeys[id] else { throw .notFound(.accessKey, [id]) }
             var key = stored.value
             key.isActive = isActive
             var mutation = Mutation()
@@ -180,7 +183,7 @@ enum Credentials {
     /// 12 digits, the first of them not 0, since some tools read the id as a number.
     static func accountID() -> String { text(1, of: "123456789") + text(11, of: "0123456789") }
 
-    private static func text(_ length: Int, of alphabet: String) -> String {
+    static func text(_ length: Int, of alphabet: String) -> String {
         let letters = Array(alphabet.utf8)
         var generator = SystemRandomNumberGenerator()
         let bytes = (0..<length).map { _ in letters[Int.random(in: 0..<letters.count, using: &generator)] }

@@ -45,47 +45,13 @@ public struct CloudConfiguration: Sendable {
     public var networkMode = Contract.NetworkMode.user
     /// Service level agreements; see `AllocationPolicy`.
     public var policy: any AllocationPolicy = UnrestrictedAllocation()
+    /// Replaces the key that wraps the secrets in the store; nil if they are not wrapped.
+    public var rotateSecrets: (@Sendable () async throws(CloudError) -> SecretsRotation)?
     /// The clock for everything that is recorded.
     public var now: @Sendable () -> Timestamp = { Timestamp.now }
 
     /// The defaults.
     public init() {}
-}
-
-/// Decides which of the zones that have room may take the instances of a request: the place where service level
-/// agreements come in. Called for every RunInstances, so it must not wait for anything.
-public protocol AllocationPolicy: Sendable {
-    /// The offers that the request may use, perhaps with fewer slots.
-    ///
-    /// - Parameters:
-    ///   - type: the type of the instances.
-    ///   - use: counts what the caller's account holds; it costs a look at each of its instances.
-    /// - Throws: why the request may not run at all.
-    func restrict(
-        _ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller, type: InstanceType,
-        use: () -> AllocationUse
-    ) throws(CloudError) -> [ZoneAllocation.Offer]
-
-    /// Until when instances that are launched now may run; nil for as long as their owner likes.
-    func lease(for request: RunInstancesRequest, of caller: Caller, type: InstanceType, from now: Timestamp) -> Lease?
-}
-
-extension AllocationPolicy {
-    /// No lease.
-    public func lease(
-        for request: RunInstancesRequest, of caller: Caller, type: InstanceType, from now: Timestamp
-    ) -> Lease? { nil }
-}
-
-/// Every account may use everything.
-public struct UnrestrictedAllocation: AllocationPolicy {
-    /// Makes the policy.
-    public init() {}
-    /// All of them.
-    public func restrict(
-        _ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller, type: InstanceType,
-        use: () -> AllocationUse
-    ) throws(CloudError) -> [ZoneAllocation.Offer] { offers }
 }
 
 /// An availability zone and how to reach its cluster controller.
@@ -121,7 +87,7 @@ public struct ImageObject: Sendable {
 }
 
 /// What the manifest of a bundle says of the image in it.
-public struct ImageBundle: Hashable, Sendable {
+public struct BundledImage: Hashable, Sendable {
     /// The image's name in the bundle, such as "disk.img".
     public var name: String
     /// i386 or x86_64; nil if the manifest says neither.
@@ -168,7 +134,7 @@ public protocol ImageSource: Sendable {
     /// are there.
     ///
     /// - Throws: `invalidValue` of ImageLocation for what is no such manifest; `unsupported` where there are no bundles.
-    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle
+    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> BundledImage
     /// Puts the image of a bundle together: fetches, checks, decrypts and decompresses its parts, and keeps it as an
     /// object of the cloud's own. May take minutes; called again after a crash or `unavailable`, with the same result.
     ///
@@ -184,7 +150,7 @@ public protocol ImageSource: Sendable {
 
 extension ImageSource {
     /// There are none.
-    public func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle {
+    public func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> BundledImage {
         throw .unsupported(
             "\(location.prefix(128)) is the manifest of a bundle, and this cloud cannot open bundles; upload the disk "
                 + "itself (raw or qcow2) and register that.")

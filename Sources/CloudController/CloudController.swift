@@ -18,13 +18,18 @@ public import Logging
 public import Store
 
 /// The cloud controller. Open it, then let `run()` work until it is cancelled.
-public actor CloudController: CloudBackend {
+public actor CloudController: CloudBackend, IdentityBackend {
     nonisolated let store: any Store
     nonisolated let configuration: CloudConfiguration
     nonisolated let images: any ImageSource
     nonisolated let logger: Logger
     /// Connections to the zones, in the order of the configuration.
     nonisolated let zones: [ZoneLink]
+
+    /// Policies that were read before.
+    nonisolated let policyCache = PolicyCache()
+    /// Last uses of access keys since the start.
+    var keyUses: [String: KeyUse] = [:]
 
     var view: CloudView
     /// What is known of each zone from its cluster controller.
@@ -42,6 +47,12 @@ public actor CloudController: CloudBackend {
     var sequence: Int64 = 0
     /// Wakes the preparation of images; set while `run()` works.
     var imageWork: AsyncStream<Void>.Continuation?
+    /// The latest refusals, oldest first.
+    var refused: [AllocationRefusal] = []
+    /// When the policy was last asked what is to end.
+    var reviewedAt = Timestamp(milliseconds: 0)
+    /// Wakes what starts waiting requests; set while `run()` works and the policy has a queue.
+    var queueSignal: AsyncStream<Void>.Continuation?
     /// Presigned URLs of images, good for a while.
     var imageURLs: [ImageID: ImageURL] = [:]
 
@@ -83,6 +94,10 @@ public actor CloudController: CloudBackend {
             try await initialise(store, configuration: configuration)
             view = try await load(from: store)
         }
+        if view.identities.sessionKey == nil {
+            try await makeSessionKey(store, configuration: configuration)
+            view = try await load(from: store)
+        }
         if let wanted = configuration.accountID, let cloud = view.cloud, cloud.administratorAccountID != wanted {
             logger.warning(
                 "the configured account id is not that of the existing cloud, which is kept",
@@ -105,7 +120,11 @@ public actor CloudController: CloudBackend {
         let (imageWakes, imageWork) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.imageWork = imageWork
         imageWork.yield()
+        let (queueWakes, queueSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        if configuration.policy.queue != nil { self.queueSignal = queueSignal }
+        queueSignal.yield()
         await withDiscardingTaskGroup { group in
+            group.addTask { await self.serveQueue(queueWakes) }
             for (link, wakes) in streams {
                 group.addTask { await self.watch(link) }
                 group.addTask { await self.reconcile(link, wakes: wakes) }
@@ -116,6 +135,8 @@ public actor CloudController: CloudBackend {
         }
         signals = [:]
         self.imageWork = nil
+        queueSignal.finish()
+        self.queueSignal = nil
     }
 
     /// Wakes every reconciler now and then, in case that a signal was missed or a zone has to be asked again, and those
@@ -123,12 +144,17 @@ public actor CloudController: CloudBackend {
     private func tick() async {
         let step = min(configuration.retryDelay.lowerBound, configuration.reconcileInterval)
         var waited: Int64 = 0
+        var releases = -1
         while await pause(milliseconds: max(1, step)) {
             waited += step
             let now = ContinuousClock.now
             for (zone, signal) in signals {
                 let isDue = zoneStates[zone]?.retries.values.contains { $0.due <= now } ?? false
                 if isDue || waited >= configuration.reconcileInterval { signal.yield() }
+            }
+            if releases != view.instances.releases || waited >= configuration.reconcileInterval {
+                releases = view.instances.releases
+                queueSignal?.yield()
             }
             if waited >= configuration.reconcileInterval {
                 waited = 0

@@ -22,7 +22,11 @@ struct CloudView {
     private(set) var launchTemplateIDs: [GroupName: LaunchTemplateID] = [:]
     private(set) var networkTags: [String: Stored<NetworkTagsRecord>] = [:]
     private(set) var imageImports = OwnedTable<ImageImportID, ImageImport>()
+    private(set) var usages: [String: Stored<UsageRecord>] = [:]
     var instances = InstanceTable()
+    private(set) var identities = IdentityTables()
+    /// The authority for users' certificates, once it was needed.
+    private(set) var signingAuthority: SigningAuthorityRecord?
 
     /// A key pair's name in its account.
     struct KeyPairName: Hashable, Sendable {
@@ -60,6 +64,10 @@ struct CloudView {
         case .networkTags(let tags): Self.set(&networkTags, tags.accountID, tags, revision)
         case .imageImport(let task):
             imageImports.set(task, id: task.id, account: task.accountID, revision: revision)
+        case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .sessionKey:
+            identities.set(record, revision: revision)
+        case .signingAuthority(let record): signingAuthority = record
+        case .usage(let usage): Self.set(&usages, usage.accountID, usage, revision)
         case .userData: break
         }
     }
@@ -89,6 +97,9 @@ struct CloudView {
             launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = nil
         case .networkTags(let tags): networkTags[tags.accountID] = nil
         case .imageImport(let task): imageImports.remove(task.id, account: task.accountID)
+        case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .sessionKey: identities.remove(record)
+        case .signingAuthority: signingAuthority = nil
+        case .usage(let usage): usages[usage.accountID] = nil
         case .userData: break
         }
     }

@@ -1,7 +1,8 @@
 import CloudModel
 import Logging
 
-// Ending what has had its time: leases; forgetting what is over: terminated instances, client tokens, tombstones, deregistered images.
+// Ending what has had its time: leases, waiting, what the policy ends; forgetting what is over: terminated instances,
+// client tokens, tombstones, deregistered images.
 
 extension CloudController {
     /// How often it is looked whether something is over, in milliseconds.
@@ -23,7 +24,11 @@ extension CloudController {
         try await settleUncertainty()
         try await endInstancesOfRemovedZones()
         let now = configuration.now()
+        try await warnOfLeases(at: now)
         try await endLeases(at: now)
+        try await accountForUse(at: now)
+        try await giveUpWaiting(at: now)
+        try await reviewHoldings(at: now)
         try await forgetInstances(before: now.adding(seconds: -configuration.terminatedRetention))
         try await forgetTokens(before: now.adding(seconds: -configuration.tokenRetention))
         try await forgetTombstones(before: now.adding(seconds: -configuration.tombstoneRetention))

@@ -91,9 +91,15 @@ extension CloudController {
 
     /// - Throws: only what may be otherwise later.
     private func carryOut(_ task: ImageImport) async throws(CloudError) {
-        let caller = Caller(
+        var caller = Caller(
             accountID: task.accountID, userName: task.userName, isAdministrator: false, accessKeyID: task.accessKeyID,
             requestID: task.id.value, sourceAddress: "")
+        // A user's import reads with his permissions; of a session only its name is known, which allows nothing.
+        if !Self.isReserved(task.userName) {
+            let user = view.identities.users.named(task.userName, of: task.accountID)?.value
+            caller.identity = .user(name: task.userName, path: user?.path ?? "/")
+            caller.userID = user?.id ?? ""
+        }
         var image: Image?
         var failure: String?
         do throws(CloudError) {

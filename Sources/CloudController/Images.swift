@@ -20,7 +20,7 @@ extension CloudController {
         try NamingRules.checkImageName(name)
         try NamingRules.checkTags(request.tags)
         try Self.check(description: request.description ?? "")
-        var bundle: ImageBundle?
+        var bundle: BundledImage?
         if Image.isManifest(request.location) {
             bundle = try await images.bundle(manifest: request.location, as: caller)
         }

@@ -42,6 +42,10 @@ struct InstanceTable {
     private(set) var liveCounts: [String: Int] = [:]
     private(set) var memberCounts: [SecurityGroupID: Int] = [:]
     private(set) var terminated: Set<InstanceID> = []
+    /// Instances that wait for room, by reservation.
+    private(set) var waiting: [ReservationID: Set<InstanceID>] = [:]
+    /// Grows whenever room becomes free, so that it is cheap to see that it is worth to look at what waits.
+    private(set) var releases = 0
     private var macAddresses: Set<String> = []
     /// Room in the zones; the part of it that instances use is kept here, the nodes come from their watcher.
     var capacities: [String: ZoneCapacity] = [:]
@@ -139,6 +143,8 @@ struct InstanceTable {
         }
         if instance.nodeName != nil {
             zones[instance.zone, default: ZoneInstances()].placed.insert(instance.id)
+        } else if instance.isWaiting {
+            waiting[instance.reservationID, default: []].insert(instance.id)
         } else if instance.intent == .run {
             zones[instance.zone, default: ZoneInstances()].unplaced.insert(instance.id)
         }
@@ -163,7 +169,12 @@ struct InstanceTable {
         zones[instance.zone]?.placed.remove(instance.id)
         zones[instance.zone]?.unplaced.remove(instance.id)
         zones[instance.zone]?.ending.remove(instance.id)
+        if instance.isWaiting {
+            waiting[instance.reservationID]?.remove(instance.id)
+            if waiting[instance.reservationID]?.isEmpty == true { waiting[instance.reservationID] = nil }
+        }
         if instance.occupiesRoom {
+            releases += 1
             capacities[instance.zone]?.release(instance.demand, node: instance.nodeName)
         }
     }
@@ -178,6 +189,6 @@ extension Instance {
     /// What it uses of a node.
     var demand: InstanceDemand { InstanceDemand(type: type, architecture: architecture) }
     /// Whether it uses, or is about to use, room in its zone. One that ends without ever having been on a node
-    /// does not.
-    var occupiesRoom: Bool { state.holdsResources && (nodeName != nil || intent == .run) }
+    /// does not, and neither does one that waits.
+    var occupiesRoom: Bool { state.holdsResources && (nodeName != nil || intent == .run) && !isWaiting }
 }

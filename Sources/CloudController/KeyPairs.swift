@@ -30,7 +30,7 @@ extension CloudController {
         try await checkNewKeyPair(name: name, tags: tags, dryRun: dryRun, "ImportKeyPair", as: caller)
         return try await record(
             name: name, type: key.type, fingerprint: key.importFingerprint, publicKey: key.line(comment: name),
-            importedText: String(validating: material, as: UTF8.self), tags: tags, as: caller)
+            importedText: PublicKey.shown(material), tags: tags, as: caller)
     }
 
     private func checkNewKeyPair(name: String, tags: [Tag], dryRun: Bool, _ operation: String, as caller: Caller)

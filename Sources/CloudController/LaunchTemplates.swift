@@ -127,11 +127,16 @@ extension CloudController {
 
     /// EC2: ModifyLaunchTemplate.
     public func setDefaultVersion(
-        _ version: String, of selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller
+        _ version: String, of selector: LaunchTemplateSelector, clientToken: String?, dryRun: Bool, as caller: Caller
     ) async throws(CloudError) -> LaunchTemplate {
         try authorise(caller, "ModifyLaunchTemplate")
-        return try await mutate { (_) throws(CloudError) in
+        let claim = try TokenClaim(
+            clientToken, operation: "ModifyLaunchTemplate",
+            parameters: [selector.id ?? "", selector.name ?? "", version], as: caller, at: configuration.now())
+        return try await mutate { (view) throws(CloudError) in
             let stored = try self.template(selector, as: caller)
+            // A repetition must not take back what was set meanwhile.
+            if try claim?.answer(in: view) != nil { return (Mutation(), stored.value) }
             var template = stored.value
             guard let found = template.version(named: version) else {
                 throw .notFound(.launchTemplateVersion, [version])
@@ -140,6 +145,7 @@ extension CloudController {
             template.defaultVersion = found.number
             var mutation = Mutation()
             if template != stored.value { mutation.update(.launchTemplate(template), revision: stored.revision) }
+            if let claim { mutation.create(claim.naming(template.id.value)) }
             return (mutation, template)
         }
     }

@@ -3,13 +3,18 @@ import Logging
 
 // Leases: instances that may run only for so long.
 //
-//   launched ──▶ leased ──(owner puts it off, up to the latest moment)──▶ leased ──(the end)──▶ shutting-down
+//   launched ──▶ leased ──(warnings)──▶ leased ──(the end)──▶ shutting-down
+//                  ▲                      │
+//                  └── owner puts it off, ┘
+//                      up to the latest moment
 //
 // The lease is part of the instance's record from its launch on, so that a change of the policy concerns later
-// launches, and a restart forgets nothing.
+// launches, and a restart forgets nothing. The owner sees its end in a tag of the cloud's and as a scheduled event, and
+// is warned by a second tag; he puts it off by a tag of his own, by ModifyInstanceEventStartTime, or by the native
+// interface.
 
 /// For which instances a lease is meant, and how long it is. What is nil matches everything.
-public struct LeaseRule: Hashable, Sendable, Codable {
+public struct LeaseRule: Hashable, Sendable {
     /// Account id.
     public var account: String?
     /// Name of the instance type.
@@ -20,65 +25,69 @@ public struct LeaseRule: Hashable, Sendable, Codable {
     public var seconds: Int64?
     /// The longest time since the launch to which the owner can put the end off, in seconds; nil for `seconds`.
     public var longest: Int64?
+    /// How many seconds before the end the owner is warned.
+    public var warnings: [Int64]
+    /// A day and an hour before.
+    public static let usualWarnings: [Int64] = [86_400, 3600]
     /// Makes a rule.
     public init(
-        account: String? = nil, type: String? = nil, tag: String? = nil, seconds: Int64?, longest: Int64? = nil
+        account: String? = nil, type: String? = nil, tag: String? = nil, seconds: Int64?, longest: Int64? = nil,
+        warnings: [Int64] = LeaseRule.usualWarnings
     ) {
         self.account = account
         self.type = type
         self.tag = tag
         self.seconds = seconds
         self.longest = longest
+        self.warnings = warnings
+    }
+
+    /// The lease that begins now; nil for none.
+    func lease(from now: Timestamp) -> Lease? {
+        guard let seconds else { return nil }
+        // A warning as early as the launch would say nothing.
+        let warnings = warnings.filter { $0 < seconds }.sorted(by: >)
+        return Lease(
+            endsAt: now.adding(seconds: seconds), latest: now.adding(seconds: max(seconds, longest ?? seconds)),
+            warnings: warnings.isEmpty ? nil : warnings)
     }
 }
 
-/// Instances run only for so long; which of them fit at all is up to another policy.
+/// Instances run only for so long.
 public struct LeaseAllocation: AllocationPolicy {
     /// The first that matches counts; an instance that none matches has no lease.
     public var rules: [LeaseRule]
-    /// Decides about the slots.
-    public var base: any AllocationPolicy
     /// Makes the policy.
-    public init(rules: [LeaseRule], base: any AllocationPolicy = UnrestrictedAllocation()) {
-        self.rules = rules
-        self.base = base
-    }
-
-    /// As the other policy decides.
-    public func restrict(
-        _ offers: [ZoneAllocation.Offer], for request: RunInstancesRequest, of caller: Caller, type: InstanceType,
-        use: () -> AllocationUse
-    ) throws(CloudError) -> [ZoneAllocation.Offer] {
-        try base.restrict(offers, for: request, of: caller, type: type, use: use)
-    }
+    public init(rules: [LeaseRule]) { self.rules = rules }
 
     /// By the first rule that matches.
     public func lease(
         for request: RunInstancesRequest, of caller: Caller, type: InstanceType, from now: Timestamp
     ) -> Lease? {
-        let rule = rules.first { rule in
+        rules.first { rule in
             (rule.account == nil || rule.account == caller.accountID) && (rule.type == nil || rule.type == type.name)
                 && (rule.tag == nil || request.instanceTags.contains { $0.key == rule.tag })
+        }?.lease(from: now)
+    }
+
+    /// The rules in words.
+    public var summary: AgreementSummary {
+        let terms = rules.map { rule in
+            let which = [
+                rule.account.map { "of account \($0)" }, rule.type.map { "of type \($0)" },
+                rule.tag.map { "with the tag \($0)" },
+            ].compactMap { $0 }
+            let who = which.isEmpty ? "Instances" : "Instances " + which.joined(separator: " and ")
+            guard let seconds = rule.seconds else { return "\(who) run as long as their owner likes." }
+            return
+                "\(who) run for \(seconds) seconds, which can be put off to \(max(seconds, rule.longest ?? seconds)) "
+                + "seconds after the launch."
         }
-        guard let rule, let seconds = rule.seconds else { return nil }
-        return Lease(
-            endsAt: now.adding(seconds: seconds), latest: now.adding(seconds: max(seconds, rule.longest ?? seconds)))
+        return AgreementSummary(policies: ["lease"], terms: terms)
     }
 }
 
 extension CloudController {
-    /// What an account holds, with what is about to be recorded.
-    func use(of account: String) -> AllocationUse {
-        var use = AllocationUse()
-        for reservation in view.instances.reservations(of: account) {
-            for stored in reservation.instances where stored.value.state.holdsResources { use.add(stored.value.type) }
-        }
-        for launch in launches.types.values where launch.account == account {
-            for _ in 0..<launch.count { use.add(launch.type) }
-        }
-        return use
-    }
-
     /// Puts the end of an instance's lease off. EC2: ModifyInstanceEventStartTime.
     public func extendLease(of id: String, event: String, to moment: Timestamp, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> Instance
@@ -102,10 +111,67 @@ extension CloudController {
             }
             if dryRun { throw .dryRunSucceeded }
             lease.endsAt = moment
-            instance.options?.lease = lease
+            instance.setLease(lease)
             var mutation = Mutation()
             if instance != stored.value { mutation.update(.instance(instance), revision: stored.revision) }
             return (mutation, instance)
+        }
+    }
+
+    /// Follows a change of the tag by which an owner puts the end of a lease off.
+    ///
+    /// - Throws: `invalidValue` if the tag asks for what cannot be; without a lease it is a tag as any other.
+    func followLeaseTag(_ instance: inout Instance, before: [Tag]) throws(CloudError) {
+        guard let wish = instance.tags.first(where: { $0.key == Lease.requestTag }), !before.contains(wish),
+            let lease = instance.options?.lease, instance.intent == .run
+        else { return }
+        instance.setLease(try Self.lease(lease, endingAt: wish.value, now: configuration.now()))
+    }
+
+    /// A lease with another end, as a tag names it.
+    static func lease(_ lease: Lease, endingAt text: String, now: Timestamp) throws(CloudError) -> Lease {
+        guard let moment = Timestamp(iso8601: text), moment > now, moment <= lease.latest else {
+            throw .invalidValue(
+                parameter: "Tag.Value", value: String(text.prefix(64)),
+                reason:
+                    "The tag \(Lease.requestTag) puts off the end of the instance's lease: its value must be a date "
+                    + "and time in ISO 8601, not in the past and at most \(lease.latest.iso8601).")
+        }
+        var lease = lease
+        lease.endsAt = moment
+        return lease
+    }
+
+    /// Warns owners of instances whose lease is about to end: by a tag that every client shows, and in the log.
+    func warnOfLeases(at now: Timestamp) async throws(CloudError) {
+        let due = view.instances.byID.values.filter { $0.value.dueWarning(at: now) != nil }.map(\.value.id)
+        if due.isEmpty { return }
+        let warned: [Instance] = try await mutate { view in
+            var mutation = Mutation()
+            var warned: [Instance] = []
+            for id in due {
+                guard let stored = view.instances[id], let warning = stored.value.dueWarning(at: now),
+                    let lease = stored.value.options?.lease
+                else { continue }
+                var next = stored.value
+                next.options?.lease?.warned = warning
+                next.setTag(
+                    Lease.warningTag,
+                    "The instance is terminated at \(lease.endsAt.iso8601). Its owner can put that off to "
+                        + "\(lease.latest.iso8601) by setting the tag \(Lease.requestTag) to a later time.")
+                mutation.update(.instance(next), revision: stored.revision)
+                warned.append(next)
+                if mutation.steps > 2000 { break }
+            }
+            return (mutation, warned)
+        }
+        for instance in warned {
+            logger.notice(
+                "a lease is about to end",
+                metadata: [
+                    "instance": "\(instance.id)", "account": "\(instance.accountID)",
+                    "ends": "\(instance.options?.lease?.endsAt.iso8601 ?? "-")",
+                ])
         }
     }
 
@@ -135,5 +201,43 @@ extension CloudController {
         }
         for zone in Set(ended.map(\.zone)) { wake(zone: zone) }
         logger.info("leases ended", metadata: ["instances": "\(ended.map(\.id.value).joined(separator: ","))"])
+    }
+}
+
+extension Instance {
+    /// The warning that is to be given now: how many seconds before the end it belongs.
+    func dueWarning(at now: Timestamp) -> Int64? {
+        guard intent == .run, !isWaiting, let lease = options?.lease, let warnings = lease.warnings else { return nil }
+        let left = (lease.endsAt.milliseconds - now.milliseconds) / 1000
+        guard left > 0, let last = warnings.filter({ $0 >= left }).min() else { return nil }
+        if let warned = lease.warned, warned <= last { return nil }
+        return last
+    }
+
+    /// Sets the lease, with the tag that tells of its end; warnings of another end are over.
+    mutating func setLease(_ lease: Lease?) {
+        var lease = lease
+        if lease?.endsAt != options?.lease?.endsAt {
+            lease?.warned = nil
+            tags.removeAll { $0.key == Lease.warningTag }
+        }
+        if lease != nil || options != nil {
+            var options = options ?? InstanceOptions()
+            options.lease = lease
+            self.options = options.unlessEmpty
+        }
+        if let lease {
+            setTag(Lease.endTag, lease.endsAt.iso8601)
+        } else {
+            tags.removeAll { $0.key == Lease.endTag }
+        }
+    }
+
+    fileprivate mutating func setTag(_ key: String, _ value: String) {
+        if let index = tags.firstIndex(where: { $0.key == key }) {
+            tags[index].value = value
+        } else {
+            tags.append(Tag(key: key, value: value))
+        }
     }
 }

@@ -100,6 +100,12 @@ enum PublicKey: Equatable {
         throw refusal("It is neither an OpenSSH line nor PEM nor DER.")
     }
 
+    /// The text of imported material as it can be shown again; nil for DER, and for what no XML may hold.
+    static func shown(_ material: [UInt8]) -> String? {
+        guard material.allSatisfy({ $0 >= 32 || $0 == 9 || $0 == 10 || $0 == 13 }) else { return nil }
+        return String(validating: material, as: UTF8.self)
+    }
+
     /// Decoders of MIME's Base64 skip what is not of its alphabet (RFC 2045, section 6.8), and tools rely on it; whether
     /// something is missing, the key's own structure tells.
     private static func decode(_ text: String) -> Data? {

@@ -221,7 +221,7 @@ extension CloudController {
             return next
         case .refused(let fault):
             guard instance.state == .pending, instance.nodeName == nil, instance.intent == .run else { return nil }
-            let isTooLate = now >= instance.launchTime.adding(seconds: configuration.placementTimeout)
+            let isTooLate = now >= instance.heldSince.adding(seconds: configuration.placementTimeout)
             switch fault.code {
             case .unavailable,
                 .insufficientResources where !isTooLate:

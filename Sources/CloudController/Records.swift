@@ -39,10 +39,25 @@ struct NetworkTagsRecord: Sendable, Codable {
     var tags: [String: [Tag]]
 }
 
+/// The key that seals session tokens. Whoever has it can be anybody.
+struct SessionKeyRecord: Sendable, Codable {
+    /// 32 random bytes.
+    var key: [UInt8]
+    var createdAt: Timestamp
+}
+
 /// What is so of the cloud as a whole.
 struct CloudRecord: Sendable, Codable {
     var administratorAccountID: String
     var createdAt: Timestamp
+}
+
+/// What an account has used, where the agreement keeps account of it; see `FairShare`.
+struct UsageRecord: Sendable, Codable {
+    var accountID: String
+    /// Decayed use in weighted core-seconds at `asOf`.
+    var usage: Double
+    var asOf: Timestamp
 }
 
 /// Any of the documents.
@@ -62,6 +77,15 @@ enum StoredRecord: Sendable {
     case launchTemplate(LaunchTemplate)
     case networkTags(NetworkTagsRecord)
     case imageImport(ImageImport)
+    case user(User)
+    case userGroup(UserGroup)
+    case role(Role)
+    case policy(ManagedPolicy)
+    case instanceProfile(InstanceProfile)
+    case certificate(SigningCertificate)
+    case sessionKey(SessionKeyRecord)
+    case signingAuthority(SigningAuthorityRecord)
+    case usage(UsageRecord)
     /// An instance's user data: bytes, not a document. It is read when the instance is placed and not kept in memory.
     case userData(InstanceID, [UInt8])
 
@@ -83,6 +107,16 @@ enum StoredRecord: Sendable {
         case .launchTemplate(let template): Key.launchTemplate(account: template.accountID, name: template.name)
         case .networkTags(let tags): Key.networkTags(account: tags.accountID)
         case .imageImport(let task): Key.imageImport(task.id)
+        case .user(let user): Key.identity("users", account: user.accountID, name: user.name)
+        case .userGroup(let group): Key.identity("usergroups", account: group.accountID, name: group.name)
+        case .role(let role): Key.identity("roles", account: role.accountID, name: role.name)
+        case .policy(let policy): Key.identity("policies", account: policy.accountID, name: policy.name)
+        case .instanceProfile(let profile):
+            Key.identity("instanceprofiles", account: profile.accountID, name: profile.name)
+        case .certificate(let certificate): Key.certificate(certificate.fingerprint)
+        case .sessionKey: Key.sessionKey
+        case .signingAuthority: Key.signingAuthority
+        case .usage(let usage): Key.usage(account: usage.accountID)
         case .userData(let id, _): Key.userData(id)
         }
     }
@@ -105,6 +139,15 @@ enum StoredRecord: Sendable {
         case .launchTemplate(let record): try Self.encode(record)
         case .networkTags(let record): try Self.encode(record)
         case .imageImport(let record): try Self.encode(record)
+        case .user(let record): try Self.encode(record)
+        case .userGroup(let record): try Self.encode(record)
+        case .role(let record): try Self.encode(record)
+        case .policy(let record): try Self.encode(record)
+        case .instanceProfile(let record): try Self.encode(record)
+        case .certificate(let record): try Self.encode(record)
+        case .sessionKey(let record): try Self.encode(record)
+        case .signingAuthority(let record): try Self.encode(record)
+        case .usage(let record): try Self.encode(record)
         case .userData(_, let bytes): bytes
         }
     }
@@ -128,6 +171,15 @@ enum StoredRecord: Sendable {
         case "launchtemplates": return .launchTemplate(try decode(key, bytes))
         case "networktags": return .networkTags(try decode(key, bytes))
         case "imageimports": return .imageImport(try decode(key, bytes))
+        case "users": return .user(try decode(key, bytes))
+        case "usergroups": return .userGroup(try decode(key, bytes))
+        case "roles": return .role(try decode(key, bytes))
+        case "policies": return .policy(try decode(key, bytes))
+        case "instanceprofiles": return .instanceProfile(try decode(key, bytes))
+        case "certificates": return .certificate(try decode(key, bytes))
+        case "sessionkeys": return .sessionKey(try decode(key, bytes))
+        case "signingauthority": return .signingAuthority(try decode(key, bytes))
+        case "usage": return .usage(try decode(key, bytes))
         default: return nil
         }
     }
@@ -202,12 +254,25 @@ enum Key {
     static func launchTemplate(account: String, name: String) -> String { "/launchtemplates/\(account)/\(name)" }
     static func networkTags(account: String) -> String { "/networktags/\(account)" }
     static func imageImport(_ id: ImageImportID) -> String { "/imageimports/\(id.value)" }
+    static func usage(account: String) -> String { "/usage/\(account)" }
     /// Documents with secrets in them: the composition wraps them (`Secrets`).
     static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/"]
+    /// Names are unique whatever their case.
+    static func identity(_ family: String, account: String, name: String) -> String {
+        "/\(family)/\(account)/\(name.lowercased())"
+    }
+    static func certificate(_ fingerprint: [UInt8]) -> String {
+        "/certificates/" + fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+    static let sessionKey = "/sessionkeys/current"
+    static let signingAuthority = "/signingauthority/current"
     /// What is read at start; user data is not.
     static let loadedPrefixes = [
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
         "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/", "/imageimports/",
+        "/users/", "/usergroups/", "/roles/", "/policies/", "/instanceprofiles/", "/certificates/", "/sessionkeys/",
+        "/signingauthority/",
+        "/usage/",
     ]
 }
 

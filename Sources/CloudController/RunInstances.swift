@@ -13,6 +13,10 @@ struct Launches {
     var instances: [String: Int] = [:]
     /// Their types by reservation, with the account, for the policy.
     var types: [ReservationID: (account: String, type: InstanceType, count: Int)] = [:]
+    /// Requests that are about to wait, by account.
+    var waiting: [String: Int] = [:]
+    /// Accounts about a request of which the policy is being asked, with those that wait for their turn.
+    var advised: [String: [CheckedContinuation<Void, Never>]] = [:]
     /// Uses of groups, which must not be deleted meanwhile.
     var groups: [SecurityGroupID: Int] = [:]
     /// Client tokens (by key) of requests under way, with those that wait for the outcome because they are the same
@@ -33,6 +37,12 @@ private struct LaunchPlan {
     var maximum: Int
 
     var demand: InstanceDemand { InstanceDemand(type: type, architecture: image.architecture) }
+}
+
+/// Where a request's instances go; those of one that waits are shown in a zone until they get one.
+private struct LaunchDecision {
+    var shares: [(zone: String, count: Int)]
+    var wait: LaunchWait?
 }
 
 extension CloudController {
@@ -81,11 +91,39 @@ extension CloudController {
     private func launch(_ request: RunInstancesRequest, fingerprint: String?, as caller: Caller)
         async throws(CloudError) -> Reservation
     {
+        do {
+            guard configuration.policy.needsAdvice else {
+                return try await launch(request, AllocationAdvice(), fingerprint: fingerprint, as: caller)
+            }
+            // One after the other for each account, so that each question counts what the one before has got.
+            while launches.advised[caller.accountID] != nil {
+                await withCheckedContinuation { launches.advised[caller.accountID, default: []].append($0) }
+            }
+            launches.advised[caller.accountID] = []
+            defer {
+                for waiting in launches.advised.removeValue(forKey: caller.accountID) ?? [] { waiting.resume() }
+            }
+            let plan = try plan(request, as: caller)
+            let offers = try offers(plan, request).offers
+            let advice = try await configuration.policy.advise(
+                AllocationQuestion(
+                    request: request, caller: caller, type: plan.type, use: use(of: caller.accountID),
+                    offers: offers, now: configuration.now()))
+            return try await launch(request, advice, fingerprint: fingerprint, as: caller)
+        } catch {
+            note(error, of: request, as: caller)
+            throw error
+        }
+    }
+
+    private func launch(
+        _ request: RunInstancesRequest, _ advice: AllocationAdvice, fingerprint: String?, as caller: Caller
+    ) async throws(CloudError) -> Reservation {
         for _ in 0..<100 {
             let plan = try plan(request, as: caller)
-            let shares = try divide(plan, request, as: caller)
+            let decision = try decide(plan, advice, request, as: caller)
             if request.dryRun { throw .dryRunSucceeded }
-            let reservation = makeReservation(plan, shares: shares, request, as: caller)
+            let reservation = try makeReservation(plan, decision, advice, request, as: caller)
             var mutation = Mutation()
             for group in plan.groups {
                 mutation.conditions.append(.exists(Key.group(account: group.accountID, name: group.name)))
@@ -107,17 +145,22 @@ extension CloudController {
                             token: token, accountID: caller.accountID, fingerprint: fingerprint,
                             reservationID: reservation.id, createdAt: configuration.now())))
             }
-            setAside(reservation, plan)
+            let waits = decision.wait != nil
+            setAside(reservation, plan, waits: waits)
             // Released in the same turn in which the view counts the instances themselves.
-            defer { giveBack(reservation, plan) }
+            defer { giveBack(reservation, plan, waits: waits) }
             if try await write(mutation) {
-                for share in shares { wake(zone: share.zone) }
+                if waits {
+                    queueSignal?.yield()
+                } else {
+                    for share in decision.shares { wake(zone: share.zone) }
+                }
                 logger.info(
-                    "instances accepted",
+                    waits ? "instances wait for room" : "instances accepted",
                     metadata: [
                         "request": "\(caller.requestID)", "reservation": "\(reservation.id)",
                         "instances": "\(reservation.instances.count)", "type": "\(plan.type.name)",
-                        "zones": "\(shares.map(\.zone).joined(separator: ","))",
+                        "zones": "\(decision.shares.map(\.zone).joined(separator: ","))",
                     ])
                 return reservation
             }
@@ -250,8 +293,9 @@ extension CloudController {
 
     // MARK: Room
 
-    private func divide(_ plan: LaunchPlan, _ request: RunInstancesRequest, as caller: Caller) throws(CloudError)
-        -> [(zone: String, count: Int)]
+    /// What the zones have free that may be asked.
+    private func offers(_ plan: LaunchPlan, _ request: RunInstancesRequest) throws(CloudError)
+        -> (offers: [ZoneAllocation.Offer], rooms: [(zone: String, room: ZoneCapacity.FreeRoom)], silent: [String])
     {
         var offers: [ZoneAllocation.Offer] = []
         var rooms: [(zone: String, room: ZoneCapacity.FreeRoom)] = []
@@ -272,18 +316,49 @@ extension CloudController {
                     ? "The cloud has no availability zone. Register a cluster controller."
                     : "No cluster controller answers (\(silent.joined(separator: "; "))). Try again later.")
         }
+        return (offers, rooms, silent)
+    }
+
+    private func decide(
+        _ plan: LaunchPlan, _ advice: AllocationAdvice, _ request: RunInstancesRequest, as caller: Caller
+    ) throws(CloudError) -> LaunchDecision {
+        let (offers, rooms, silent) = try offers(plan, request)
         var allowed = try configuration.policy.restrict(
             offers, for: request, of: caller, type: plan.type, use: { use(of: caller.accountID) })
+        if let zones = advice.zones { allowed = allowed.filter { zones.contains($0.zone) } }
+        let maximum = min(plan.maximum, advice.maximum ?? plan.maximum)
+        guard maximum >= plan.minimum else {
+            throw .notPermitted(
+                "The site's allocation policy allows \(maximum) of the \(plan.minimum) instances that are asked for.")
+        }
         if let group = plan.placementGroup?.value {
             allowed = try Self.within(group, members(of: group), allowed, request)
         }
-        if let shares = ZoneAllocation.divide(minimum: plan.minimum, maximum: plan.maximum, over: allowed) {
-            return shares
+        let inTurn = !mustWait(request.zone)
+        if inTurn, let shares = ZoneAllocation.divide(minimum: plan.minimum, maximum: maximum, over: allowed) {
+            return LaunchDecision(shares: shares)
         }
-        let available = allowed.reduce(0) { $0 + $1.slots }
+        var detail = ""
+        if configuration.policy.queue != nil {
+            // Those of a placement group are to be in one zone, and which one cannot be known yet.
+            let refusal =
+                plan.placementGroup != nil
+                ? "Requests with a placement group do not wait."
+                : refusesToQueue(plan.minimum, demand: plan.demand, zone: request.zone, of: caller.accountID)
+            guard let refusal else {
+                // Most likely there, by size; it is decided when there is room.
+                let zone = request.zone ?? offers.max { $0.slots < $1.slots }?.zone ?? ""
+                return LaunchDecision(
+                    shares: [(zone, plan.minimum)],
+                    wait: LaunchWait(since: configuration.now(), zone: request.zone))
+            }
+            detail = refusal + " "
+        }
+        let available = inTurn ? allowed.reduce(0) { $0 + $1.slots } : 0
         let offered = offers.reduce(0) { $0 + $1.slots }
-        var detail =
-            offered > available ? "The service level agreement allows \(available) of \(offered) free slots. " : ""
+        if inTurn, offered > available {
+            detail += "The service level agreement allows \(available) of \(offered) free slots. "
+        }
         detail += Self.shortage(plan.type, plan.demand, rooms)
         if !silent.isEmpty { detail += " Not counted: \(silent.joined(separator: "; "))." }
         throw .insufficientCapacity(
@@ -327,22 +402,31 @@ extension CloudController {
         return text
     }
 
-    private func setAside(_ reservation: Reservation, _ plan: LaunchPlan) {
+    private func setAside(_ reservation: Reservation, _ plan: LaunchPlan, waits: Bool) {
         launches.instances[reservation.accountID, default: 0] += reservation.instances.count
         launches.types[reservation.id] = (reservation.accountID, plan.type, reservation.instances.count)
         for group in plan.groups { launches.groups[group.id, default: 0] += 1 }
+        if waits {
+            launches.waiting[reservation.accountID, default: 0] += 1
+            return
+        }
         for instance in reservation.instances {
             view.instances.capacities[instance.zone, default: ZoneCapacity()].occupy(plan.demand, node: nil)
         }
     }
 
-    private func giveBack(_ reservation: Reservation, _ plan: LaunchPlan) {
+    private func giveBack(_ reservation: Reservation, _ plan: LaunchPlan, waits: Bool) {
         launches.types[reservation.id] = nil
         let left = (launches.instances[reservation.accountID] ?? 0) - reservation.instances.count
         launches.instances[reservation.accountID] = left > 0 ? left : nil
         for group in plan.groups {
             let uses = (launches.groups[group.id] ?? 0) - 1
             launches.groups[group.id] = uses > 0 ? uses : nil
+        }
+        if waits {
+            let left = (launches.waiting[reservation.accountID] ?? 0) - 1
+            launches.waiting[reservation.accountID] = left > 0 ? left : nil
+            return
         }
         for instance in reservation.instances {
             view.instances.capacities[instance.zone]?.release(plan.demand, node: nil)
@@ -352,15 +436,20 @@ extension CloudController {
     // MARK: Records
 
     private func makeReservation(
-        _ plan: LaunchPlan, shares: [(zone: String, count: Int)], _ request: RunInstancesRequest, as caller: Caller
-    ) -> Reservation {
+        _ plan: LaunchPlan, _ decision: LaunchDecision, _ advice: AllocationAdvice, _ request: RunInstancesRequest,
+        as caller: Caller
+    ) throws(CloudError) -> Reservation {
         let id = ReservationID.random()
         let now = configuration.now()
         let groups = plan.groups.map { GroupMembership(id: $0.id, name: $0.name) }
         var options = request.options
-        options.lease = configuration.policy.lease(for: request, of: caller, type: plan.type, from: now)
+        options.wait = decision.wait
+        var lease = advice.lease ?? configuration.policy.lease(for: request, of: caller, type: plan.type, from: now)
+        if let agreed = lease, let wish = request.instanceTags.first(where: { $0.key == Lease.requestTag }) {
+            lease = try Self.lease(agreed, endingAt: wish.value, now: now)
+        }
         var instances: [Instance] = []
-        for (zone, count) in shares {
+        for (zone, count) in decision.shares {
             for _ in 0..<count {
                 var instanceID = InstanceID.random()
                 while view.instances[instanceID] != nil
@@ -378,6 +467,11 @@ extension CloudController {
                         macAddress: Self.macAddress(instanceID), launchTime: now, clientToken: request.clientToken,
                         isMonitored: request.monitoring, tags: request.instanceTags + request.systemTags))
                 instances[instances.count - 1].options = options.unlessEmpty
+                if let lease { instances[instances.count - 1].setLease(lease) }
+                if decision.wait != nil {
+                    instances[instances.count - 1].stateReason = StateReason(
+                        code: "pending", message: "pending: waits for room; requests start by their accounts' shares")
+                }
             }
         }
         return Reservation(id: id, accountID: caller.accountID, instances: instances)

@@ -46,6 +46,7 @@ extension CloudController {
                 case .instance(let stored):
                     var value = stored.value
                     value.tags = try change(value.tags)
+                    try self.followLeaseTag(&value, before: stored.value.tags)
                     if value != stored.value { mutation.update(.instance(value), revision: stored.revision) }
                 case .image(let stored):
                     var value = stored.value

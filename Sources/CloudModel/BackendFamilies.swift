@@ -91,8 +91,9 @@ public protocol LaunchTemplateBackend: Sendable {
     func launchTemplate(_ selector: LaunchTemplateSelector, as caller: Caller)
         async throws(CloudError) -> LaunchTemplate
     /// EC2: ModifyLaunchTemplate.
-    func setDefaultVersion(_ version: String, of selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller)
-        async throws(CloudError) -> LaunchTemplate
+    func setDefaultVersion(
+        _ version: String, of selector: LaunchTemplateSelector, clientToken: String?, dryRun: Bool, as caller: Caller
+    ) async throws(CloudError) -> LaunchTemplate
     /// EC2: DeleteLaunchTemplate.
     func deleteLaunchTemplate(_ selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller)
         async throws(CloudError) -> LaunchTemplate

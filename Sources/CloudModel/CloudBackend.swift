@@ -1,31 +1,3 @@
-/// Who asks. Interfaces make it after they have authenticated the request; the back end authorises by it.
-public struct Caller: Hashable, Sendable {
-    /// Account of the caller.
-    public var accountID: String
-    /// User within the account.
-    public var userName: String
-    /// Whether the account administers the cloud.
-    public var isAdministrator: Bool
-    /// The access key used, for the audit.
-    public var accessKeyID: String
-    /// Id of the request: it goes through every component, log and report.
-    public var requestID: String
-    /// Where the request came from.
-    public var sourceAddress: String
-    /// Makes a caller.
-    public init(
-        accountID: String, userName: String, isAdministrator: Bool, accessKeyID: String, requestID: String,
-        sourceAddress: String
-    ) {
-        self.accountID = accountID
-        self.userName = userName
-        self.isAdministrator = isAdministrator
-        self.accessKeyID = accessKeyID
-        self.requestID = requestID
-        self.sourceAddress = sourceAddress
-    }
-}
-
 /// One filter of a describe call: the resource passes if the attribute matches any of the values. `*` and `?` are
 /// wildcards, `\` escapes them (EC2 User Guide, "Filtering").
 public struct Filter: Hashable, Sendable {
@@ -430,15 +402,10 @@ public struct TagDescription: Hashable, Sendable {
 /// Every call authorises the caller, throws `CloudError`, and returns when what it acknowledges is durable. Describe
 /// calls show a caller his own resources and the public ones; an administrator's too, unless he names ids. Identifiers
 /// in requests are as the user wrote them.
-public protocol CloudBackend: AccountBackend, ImageAttributeBackend, ImageImportBackend, InstanceAttributeBackend,
-    LaunchTemplateBackend, PlacementGroupBackend, SecurityGroupRuleBackend, Sendable
+public protocol CloudBackend: AccountBackend, AllocationBackend, AuthenticationBackend, ImageAttributeBackend,
+    ImageImportBackend,
+    InstanceAttributeBackend, LaunchTemplateBackend, PlacementGroupBackend, SecurityGroupRuleBackend, Sendable
 {
-    // MARK: Authentication
-    /// The active access key with this id; nil if there is none.
-    func accessKey(id: String) async throws(CloudError) -> AccessKey?
-    /// The account with this id; nil if there is none.
-    func account(id: String) async throws(CloudError) -> Account?
-
     // MARK: Instances
     /// Records the intent to run instances and answers them as pending. EC2: RunInstances.
     func runInstances(_ request: RunInstancesRequest, as caller: Caller) async throws(CloudError) -> Reservation

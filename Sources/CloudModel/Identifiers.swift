@@ -24,6 +24,15 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     case instanceType = "instance-type"
     case availabilityZone = "availability-zone"
     case node, region
+    case userGroup = "group"
+    case role, policy
+    case inlinePolicy = "inline-policy"
+    case policyVersion = "policy-version"
+    case instanceProfile = "instance-profile"
+    case accessKey = "access-key"
+    case loginProfile = "login-profile"
+    case signingCertificate = "signing-certificate"
+    case accountAlias = "account-alias"
     case vpc, subnet
     case routeTable = "route-table"
     case internetGateway = "internet-gateway"

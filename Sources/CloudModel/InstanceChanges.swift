@@ -10,6 +10,8 @@ public struct InstanceOptions: Hashable, Sendable, Codable {
     public var placementGroup: String?
     /// Until when it may run; nil for as long as its owner likes.
     public var lease: Lease?
+    /// That its launch had, or has, to wait for room; nil if there was room at once.
+    public var wait: LaunchWait?
     /// Makes options.
     public init(
         isProtectedFromTermination: Bool? = nil, isProtectedFromStop: Bool? = nil, placementGroup: String? = nil
@@ -29,15 +31,51 @@ public struct Lease: Hashable, Sendable, Codable {
     public var endsAt: Timestamp
     /// The latest moment to which the owner can put it off.
     public var latest: Timestamp
+    /// How many seconds before the end the owner is warned, from the earliest warning to the last; nil for never.
+    public var warnings: [Int64]?
+    /// The last of `warnings` that was given for the present end.
+    public var warned: Int64?
     /// Makes a lease.
-    public init(endsAt: Timestamp, latest: Timestamp) {
+    public init(endsAt: Timestamp, latest: Timestamp, warnings: [Int64]? = nil) {
         self.endsAt = endsAt
         self.latest = latest
+        self.warnings = warnings
     }
+    /// The tag by which every client sees when an instance's lease ends.
+    public static let endTag = "aws:mallee:lease-until"
+    /// The tag that an instance gets when its lease is about to end.
+    public static let warningTag = "aws:mallee:lease-warning"
+    /// The tag by which an owner puts the end off, with any client: its value is a date and time in ISO 8601.
+    public static let requestTag = "mallee:lease-until"
     /// Identifier of the scheduled event of an instance.
     public static func eventID(of instance: InstanceID) -> String {
         "instance-event-" + instance.value.dropFirst(2)
     }
+}
+
+/// That a launch waits, or has waited, for room.
+public struct LaunchWait: Hashable, Sendable, Codable {
+    /// Since when.
+    public var since: Timestamp
+    /// The zone that was asked for; nil for any.
+    public var zone: String?
+    /// When there was room; nil while it waits.
+    public var startedAt: Timestamp?
+    /// Makes it.
+    public init(since: Timestamp, zone: String?) {
+        self.since = since
+        self.zone = zone
+    }
+}
+
+extension Instance {
+    /// Whether it is wanted, and waits for room by the service level agreement: it is on no node and uses nothing.
+    public var isWaiting: Bool {
+        guard let wait = options?.wait else { return false }
+        return wait.startedAt == nil && intent == .run && state == .pending
+    }
+    /// Since when it is held: the start of one that had to wait, the launch of any other.
+    public var heldSince: Timestamp { options?.wait?.startedAt ?? launchTime }
 }
 
 /// One change of ModifyInstanceAttribute.

@@ -63,10 +63,10 @@ public enum NamingRules {
                     parameter: "Tag.Key", value: String(tag.key.prefix(64)),
                     reason: "Tag keys have 1 to 127 characters.")
             }
-            guard tag.value.unicodeScalars.count <= 255 else {
+            guard tag.value.unicodeScalars.count <= 256 else {
                 throw .invalidValue(
                     parameter: "Tag.Value", value: String(tag.value.prefix(64)),
-                    reason: "Tag values have at most 255 characters; the value of '\(tag.key)' has "
+                    reason: "Tag values have at most 256 characters; the value of '\(tag.key)' has "
                         + "\(tag.value.unicodeScalars.count).")
             }
             guard !tag.key.lowercased().hasPrefix("aws:") else {

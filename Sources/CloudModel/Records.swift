@@ -21,7 +21,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, Codable {
 public struct Tag: Hashable, Sendable, Codable {
     /// Up to 127 characters; "aws:" is reserved.
     public var key: String
-    /// Up to 255 characters.
+    /// Up to 256 characters.
     public var value: String
     /// Makes a tag.
     public init(key: String, value: String) {
@@ -40,6 +40,19 @@ public struct Account: Hashable, Sendable, Codable {
     public var isAdministrator: Bool
     /// When it was created.
     public var createdAt: Timestamp
+    /// A name for sign-in that the account has chosen (CreateAccountAlias); unique in the cloud.
+    public var alias: String?
+    /// Whether none of its keys, passwords and certificates is good at present.
+    public var isDisabled: Bool?
+    /// Policies that administrators of the cloud have put on the account: quotas and denials for all of its users, the
+    /// account itself among them. The original's PutAccountPolicy.
+    public var policies: [InlinePolicy]?
+    /// The password of the account itself.
+    public var loginProfile: LoginProfile?
+    /// The name under which the account itself appears among its users, as in the original.
+    public static let rootUserName = "admin"
+    /// The user name of keys by which parts of the cloud reach each other; they act as the account itself.
+    public static let systemUserName = "mallee-system"
     /// Makes an account.
     public init(id: String, name: String, isAdministrator: Bool, createdAt: Timestamp) {
         self.id = id

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import XML
 
 /// A request that was read and authenticated, on its way to its handler.
@@ -196,7 +197,8 @@ public struct EC2Action: Sendable {
             "DescribeLaunchTemplateVersions", since: "2016-11-15", LaunchTemplates.describeVersions,
             "Lists versions with what is in them. ResolveAlias changes nothing."),
         EC2Action(
-            "ModifyLaunchTemplate", since: "2016-11-15", LaunchTemplates.modify, "Sets the default version."),
+            "ModifyLaunchTemplate", since: "2016-11-15", LaunchTemplates.modify,
+            "Sets the default version, idempotent by ClientToken."),
         EC2Action("DeleteLaunchTemplate", since: "2016-11-15", LaunchTemplates.delete, "Removes a template."),
         EC2Action(
             "DeleteLaunchTemplateVersions", since: "2016-11-15", LaunchTemplates.deleteVersions,

@@ -1,4 +1,5 @@
 public import CloudModel
+public import QueryProtocol
 public import Signatures
 
 #if canImport(Glibc)
@@ -9,13 +10,11 @@ public import Signatures
 
 /// What the interface can be told from outside.
 public struct EC2Configuration: Sendable {
-    /// Largest body of a request in bytes. The largest legitimate one is a RunInstances with 16 KiB of user data or a
+    /// How large requests may be. The largest legitimate one is a RunInstances with 16 KiB of user data or a
     /// DescribeInstances that names some thousand ids.
-    public var largestBody: Int
-    /// Largest query string in bytes.
-    public var largestQuery: Int
-    /// Largest number of parameters of a request.
-    public var mostParameters: Int
+    public var limits: QueryLimits
+    /// Largest body of a request in bytes.
+    public var largestBody: Int { limits.largestBody }
     /// How far clocks may differ.
     public var signatures: SignaturePolicy
     /// The cloud's region, for ARNs.
@@ -35,9 +34,8 @@ public struct EC2Configuration: Sendable {
         requestID: @escaping @Sendable () -> String = { randomRequestID() },
         observer: @escaping @Sendable (EC2Observation) -> Void = { _ in }
     ) {
-        self.largestBody = largestBody
-        self.largestQuery = largestQuery
-        self.mostParameters = mostParameters
+        limits = QueryLimits(
+            largestBody: largestBody, largestQuery: largestQuery, mostParameters: mostParameters)
         self.signatures = signatures
         self.region = region
         self.now = now
@@ -90,4 +88,8 @@ public struct EC2Observation: Sendable {
     public var milliseconds: Int64
     /// Bytes of the answer's body.
     public var responseBytes: Int
+    /// Whether the action only reads.
+    public var isReading: Bool
+    /// ids and names of what it concerned; of actions that change something.
+    public var resources: [String]
 }

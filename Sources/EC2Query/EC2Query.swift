@@ -9,7 +9,13 @@
 //                                                                       └──▶ XML ─▶ EC2Response
 
 public import CloudModel
+public import QueryProtocol
 import XML
+
+/// See `QueryRequest`.
+public typealias EC2Request = QueryRequest
+/// See `QueryResponse`.
+public typealias EC2Response = QueryResponse
 
 /// The EC2 Query interface of one cloud.
 public struct EC2Interface: Sendable {
@@ -29,7 +35,7 @@ public struct EC2Interface: Sendable {
         let start = configuration.now()
         var observation = EC2Observation(
             requestID: configuration.requestID(), sourceAddress: request.sourceAddress, status: 200, milliseconds: 0,
-            responseBytes: 0)
+            responseBytes: 0, isReading: true, resources: [])
         var headers = [
             (name: "Content-Type", value: "text/xml;charset=UTF-8"),
             (name: "Cache-Control", value: "no-cache, no-store"),
@@ -53,17 +59,43 @@ public struct EC2Interface: Sendable {
     }
 
     private func answer(_ request: EC2Request, _ observation: inout EC2Observation) async throws(EC2Fault) -> [UInt8] {
-        let parameters = try readParameters(request)
+        let parameters = try request.parameters(configuration.limits)
         guard let name = parameters.text("Action") else { throw .missingAction }
         observation.action = Parameters.shortened(name)
-        let caller = try await authenticator.caller(of: request, requestID: observation.requestID)
+        let caller: Caller
+        do throws(AuthenticationFailure) {
+            caller = try await authenticator.caller(of: request, requestID: observation.requestID)
+        } catch {
+            throw EC2Fault(error)
+        }
         observation.caller = caller
         guard let version = APIVersion(parameter: parameters.text("Version")) else {
             throw .unknownVersion(parameters.text("Version") ?? "")
         }
+        return try await perform(
+            name, parameters, version, caller, path: request.path, observation: &observation)
+    }
+
+    /// Runs one row of the table for a caller who is known: the way of all interfaces.
+    func perform(
+        _ name: String, _ parameters: Parameters, _ version: APIVersion, _ caller: Caller, path: String,
+        observation: inout EC2Observation
+    ) async throws(EC2Fault) -> [UInt8] {
+        let requestID = observation.requestID
+        observation.isReading = ["Describe", "Get", "Search", "List"].contains { name.hasPrefix($0) }
+        if !observation.isReading { observation.resources = Mentions.of(parameters, answer: []) }
+        if EmptyList.named(name) != nil || EC2Action.named(name) != nil {
+            // Every action of every interface that does anything passes here, and nowhere else.
+            do throws(CloudError) {
+                try await backend.authorize(
+                    caller, EC2Gate.check(name, parameters, caller, region: configuration.region))
+            } catch {
+                throw EC2Fault(error)
+            }
+        }
         if let list = EmptyList.named(name) {
             try list.check(parameters)
-            return try answer(list, parameters, version, observation.requestID)
+            return try answer(list, parameters, version, requestID)
         }
         guard let action = EC2Action.named(name) else {
             throw KnownActions.names.contains(name) ? .unofferedAction(name) : .unknownAction(name)
@@ -73,16 +105,17 @@ public struct EC2Interface: Sendable {
         }
         let call = Call(
             parameters: parameters, caller: caller, backend: backend, version: version, region: configuration.region,
-            isOriginalPath: Self.isOriginalPath(request.path))
+            isOriginalPath: Self.isOriginalPath(path))
         var writer = XMLWriter(reserving: 4096)
         writer.open(name + "Response", namespace: version.namespace)
-        writer.element("requestId", observation.requestID)
+        writer.element("requestId", requestID)
         do throws(CloudError) {
             try await action.handler(call, &writer)
         } catch {
             throw EC2Fault(error)
         }
         writer.close()
+        if !observation.isReading { observation.resources = Mentions.of(parameters, answer: writer.bytes) }
         return writer.bytes
     }
 
@@ -103,32 +136,6 @@ public struct EC2Interface: Sendable {
         writer.element(list.element)
         writer.close()
         return writer.bytes
-    }
-
-    private func readParameters(_ request: EC2Request) throws(EC2Fault) -> Parameters {
-        guard request.method == "GET" || request.method == "POST" else { throw .method(request.method) }
-        guard request.query.utf8.count <= configuration.largestQuery else {
-            throw EC2Fault(
-                "RequestTooLong", status: 414,
-                "The query string is longer than \(configuration.largestQuery) bytes; send the parameters by POST.")
-        }
-        guard request.body.count <= configuration.largestBody else {
-            throw EC2Fault(
-                "RequestTooLong", status: 413,
-                "The request's body is longer than the \(configuration.largestBody) bytes that are read.")
-        }
-        // A body that the signature would not cover must not be read, so this is the rule of the verifier.
-        if !request.body.isEmpty {
-            guard request.method == "POST" else { throw .malformedQuery("A GET request has no body.") }
-            let type = request.headers.first { $0.name.lowercased() == "content-type" }?.value.lowercased() ?? ""
-            guard type.isEmpty || type.hasPrefix("application/x-www-form-urlencoded") else {
-                throw .malformedQuery(
-                    "Content-Type \(Parameters.shortened(type)) is not understood here; "
-                        + "send application/x-www-form-urlencoded.")
-            }
-        }
-        return try Parameters(
-            query: request.query, form: request.body, mostParameters: configuration.mostParameters)
     }
 
     /// Whether a client uses the original's paths: it may then expect the original's extensions in answers.

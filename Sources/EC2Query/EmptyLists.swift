@@ -1,3 +1,5 @@
+import QueryProtocol
+
 /// A describe action on resources of which there are none here, since nothing makes them: the list is truthfully empty,
 /// and whatever is named by id does not exist. The actions that would make such resources are refused.
 public struct EmptyList: Sendable {

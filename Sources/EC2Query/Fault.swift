@@ -1,31 +1,12 @@
 import CloudModel
+import QueryProtocol
 import Signatures
 
-/// A failure as it goes over the wire: EC2's code, its HTTP status and a text. Codes: "Error codes for the Amazon EC2
-/// API" in the API reference.
-struct EC2Fault: Error, Sendable, Equatable {
-    let code: String
-    let status: Int
-    let message: String
-    /// Not sent; see `EC2Observation.internalDetail`.
-    var detail: String?
+/// A failure with EC2's code. Codes: "Error codes for the Amazon EC2 API" in the API reference.
+typealias EC2Fault = QueryFault
 
-    init(_ code: String, status: Int = 400, _ message: String, detail: String? = nil) {
-        self.code = code
-        self.status = status
-        self.message = message
-        self.detail = detail
-    }
-
+extension QueryFault {
     // MARK: Faults of the protocol itself
-
-    static func malformedQuery(_ message: String) -> EC2Fault { EC2Fault("MalformedQueryString", message) }
-
-    static func method(_ method: String) -> EC2Fault {
-        EC2Fault(
-            "MethodNotAllowed", status: 405,
-            "The method \(Parameters.shortened(method)) is not offered here; use POST, or GET for short requests.")
-    }
 
     static let missingAction = EC2Fault(
         "MissingAction",
@@ -76,6 +57,27 @@ struct EC2Fault: Error, Sendable, Equatable {
 
     static let badCredentials = EC2Fault(
         "AuthFailure", status: 401, "AWS was not able to validate the provided access credentials")
+
+    /// A request whose sender is not believed.
+    init(_ failure: AuthenticationFailure) {
+        switch failure {
+        case .signature(let error): self.init(error)
+        case .unknownKey: self = .badCredentials
+        case .invalidToken:
+            self.init(
+                "InvalidClientTokenId", status: 403,
+                "The session token is not one of this cloud, or not of this access key. Take new temporary credentials, "
+                    + "or unset the token (AWS_SESSION_TOKEN) to use a lasting access key.")
+        case .expiredToken:
+            self.init(
+                "RequestExpired", "The session token is expired. Take new temporary credentials.")
+        case .unsignedBody:
+            self.init(
+                "IncompleteSignature",
+                "The signature does not cover the body; sign its SHA-256 instead of UNSIGNED-PAYLOAD.")
+        case .cloud(let error): self.init(error)
+        }
+    }
 
     /// A request whose signature is missing or wrong.
     init(_ error: SignatureError) {

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 
 /// The codes that EC2 has for one kind of resource.
 struct ResourceFaultCodes: Sendable {
@@ -93,7 +94,9 @@ extension EC2Fault {
                 limitExceeded: "VersionLimitExceeded")
         case .imageImport:
             ResourceFaultCodes(notFound: "InvalidConversionTaskId", malformed: "InvalidConversionTaskId.Malformed")
-        case .node, .region: ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
+        case .node, .region, .userGroup, .role, .policy, .inlinePolicy, .policyVersion, .instanceProfile, .accessKey,
+            .loginProfile, .signingCertificate, .accountAlias:
+            ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
         }
     }
 
@@ -110,8 +113,16 @@ extension EC2Fault {
     /// What a resource is called in messages.
     static func noun(_ kind: ResourceKind) -> String {
         switch kind {
-        case .instance, .image, .reservation, .volume, .snapshot, .address, .tag, .account, .user, .node, .region:
+        case .instance, .image, .reservation, .volume, .snapshot, .address, .tag, .account, .user, .node, .region,
+            .userGroup, .role, .policy:
             kind.rawValue
+        case .inlinePolicy: "inline policy"
+        case .policyVersion: "policy version"
+        case .instanceProfile: "instance profile"
+        case .accessKey: "access key"
+        case .loginProfile: "login profile"
+        case .signingCertificate: "signing certificate"
+        case .accountAlias: "account alias"
         case .vpc: "vpc"
         case .subnet: "subnet"
         case .routeTable: "route table"
@@ -159,7 +170,8 @@ extension EC2Fault {
             }
             return "Could not find the specified version \(ids[0]) for the launch template with ID \(ids[1])."
         case .account: return "Invalid user id: \"\(list)\""
-        case .address, .tag, .user, .node, .keyPair, .securityGroup:
+        case .address, .tag, .user, .node, .keyPair, .securityGroup, .userGroup, .role, .policy, .inlinePolicy,
+            .policyVersion, .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias:
             return ids.count == 1
                 ? "The \(noun(kind)) '\(list)' does not exist" : "The \(noun(kind))s '\(list)' do not exist"
         }
@@ -195,7 +207,8 @@ extension EC2Fault {
         case .imageImport: prefix = ImageImportKind.prefix
         case .snapshot: prefix = "snap"
         case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
-            .launchTemplateName, .launchTemplateVersion:
+            .launchTemplateName, .launchTemplateVersion, .userGroup, .role, .policy, .inlinePolicy, .policyVersion,
+            .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias:
             return ""
         }
         return id.lowercased().hasPrefix(prefix + "-")

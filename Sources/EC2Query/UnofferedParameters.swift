@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 
 /// A parameter of EC2 that would change what the request means and is not offered here. Parameters that EC2 does not
 /// know are ignored; these are refused, so that nobody gets something else than was asked for.

@@ -44,7 +44,7 @@ extension GuestDefinition {
     private func checkNetwork() throws(HypervisorError) {
         switch network {
         case .none: break
-        case .tap(let interface):
+        case .tap(let interface), .bridge(let interface):
             try Self.checkName(interface, "network interface")
             guard interface.utf8.count <= 15 else {
                 throw HypervisorError(.invalidDefinition, "\(id): interface name \(interface) is longer than 15 bytes")

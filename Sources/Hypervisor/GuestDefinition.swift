@@ -101,6 +101,8 @@ public enum GuestNetwork: Sendable, Equatable {
     case user(UserNetwork)
     /// A tap device of this name that exists already and is attached to a bridge; needs CAP_NET_ADMIN beforehand.
     case tap(interface: String)
+    /// A bridge of the host, to which the hypervisor's own tools attach the guest's interface (Xen's vif).
+    case bridge(String)
 }
 
 /// A user-mode network of one guest: the guest gets 169.254.10.15/16 by DHCP, reaches the outside by translation, and

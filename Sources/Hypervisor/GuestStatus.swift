@@ -64,7 +64,9 @@ public struct GuestEnd: Sendable, Equatable {
         case stopped
         /// `stop`: its power was taken away.
         case killed
-        /// The hypervisor's process ended or was killed from outside.
+        /// The guest's kernel crashed, and its virtual machine stopped with it.
+        case crashed = "guest-crashed"
+        /// The hypervisor's process or domain ended or was killed from outside.
         case hypervisorDied = "hypervisor-died"
     }
 

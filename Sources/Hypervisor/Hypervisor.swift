@@ -20,7 +20,7 @@
 /// Calls may come from several threads at once. They block their caller until they are done or their time limit is over;
 /// calls for different guests do not wait for each other.
 public protocol Hypervisor: AnyObject, Sendable {
-    /// Name of the driver in records and descriptions: "qemu", "simulated", later "xen".
+    /// Name of the driver in records and descriptions: "qemu", "xen", "simulated".
     var name: String { get }
 
     /// The tools that make and check disks in the formats that this driver's guests use.
@@ -116,11 +116,13 @@ public struct HypervisorFacts: Sendable, Equatable {
     public var guestArchitectures: [GuestArchitecture]
     /// The program that runs guests, where the driver has one; else empty.
     public var program: String
+    /// Memory in MiB that guests may have in all; nil if it is this system's own, less what the system needs.
+    public var guestMemoryMiB: Int64?
 
     /// Creates the facts.
     public init(
         hypervisor: String, version: String, accelerator: String, acceleratorReason: String,
-        guestArchitectures: [GuestArchitecture], program: String = ""
+        guestArchitectures: [GuestArchitecture], program: String = "", guestMemoryMiB: Int64? = nil
     ) {
         self.hypervisor = hypervisor
         self.version = version
@@ -128,5 +130,6 @@ public struct HypervisorFacts: Sendable, Equatable {
         self.acceleratorReason = acceleratorReason
         self.guestArchitectures = guestArchitectures
         self.program = program
+        self.guestMemoryMiB = guestMemoryMiB
     }
 }

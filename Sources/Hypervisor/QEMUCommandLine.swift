@@ -79,7 +79,8 @@ struct QEMUCommandLine {
     private var network: [String] {
         let backend: String
         switch definition.network {
-        case .none: return []
+        // A bridge was refused before.
+        case .none, .bridge: return []
         case .tap(let interface): backend = "tap,id=n0,ifname=\(interface),script=no,downscript=no"
         case .user(let user):
             // Forwards are opened by QMP, so that a port that is taken does not keep the guest from starting.
@@ -133,13 +134,9 @@ struct QEMUFiles: Sendable {
     var address: String { directory + "/guest.address" }
     /// Why the guest ended, once it has.
     var end: String { directory + "/guest.end" }
-    /// The first of the console.
-    var consoleHead: String { directory + "/console.head" }
-    /// The latest of the console.
-    var consoleTail: String { directory + "/console.tail" }
-    /// The console before `consoleTail`.
-    var consoleOlder: String { directory + "/console.older" }
+    /// What the guest wrote.
+    var console: GuestConsole { GuestConsole(directory: directory) }
 
     /// All of them.
-    var all: [String] { [qmp, pid, log, address, end, consoleHead, consoleTail, consoleOlder] }
+    var all: [String] { [qmp, pid, log, address, end] + console.paths }
 }

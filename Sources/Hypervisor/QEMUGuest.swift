@@ -64,7 +64,7 @@ final class QEMUGuest: @unchecked Sendable {
         self.process = process
     }
 
-    var console: QEMUConsole { QEMUConsole(files: files) }
+    var console: GuestConsole { files.console }
 
     /// Whether the process has ended; reaps it if it is our child. An error of /proc counts as alive: it is asked again.
     var isProcessGone: Bool {

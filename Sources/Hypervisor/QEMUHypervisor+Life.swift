@@ -324,8 +324,7 @@ extension QEMUHypervisor {
     private func conclude(_ guest: QEMUGuest, _ end: GuestEnd) {
         do throws(PosixError) {
             if FileSystem.isDirectory(guest.files.directory) {
-                try FileSystem.write(
-                    guest.files.end, text: "\(end.cause.rawValue)\n\(end.message)\n", permissions: 0o600)
+                try end.write(to: guest.files.end)
                 try FileSystem.remove(guest.files.qmp, ifPresent: true)
             }
         } catch {
@@ -344,19 +343,5 @@ extension QEMUHypervisor {
             connection.close()
         }
         if !silent { tell(GuestEvent(handle: guest.handle, kind: .ended(end))) }
-    }
-
-    /// What `conclude` of an earlier driver kept; nil if there is none.
-    func readEnd(_ files: QEMUFiles) -> GuestEnd? {
-        do throws(PosixError) {
-            let text = try FileSystem.readText(files.end, limit: 65_536)
-            let lines = text.split(separator: "\n", maxSplits: 1)
-            guard let first = lines.first, let cause = GuestEnd.Cause(rawValue: String(first)) else { return nil }
-            var message = lines.count > 1 ? String(lines[1]) : ""
-            if message.utf8.last == 0x0a { message.removeLast() }
-            return GuestEnd(cause: cause, message: message)
-        } catch {
-            return nil  // Not there: it ended while nobody watched.
-        }
     }
 }

@@ -83,6 +83,10 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
                 .invalidDefinition,
                 "\(files.qmp) is too long for a Unix socket (107 bytes); use a shorter state directory")
         }
+        if case .bridge = definition.network {
+            throw HypervisorError(
+                .unsupported, "\(definition.id): QEMU guests are attached by a tap device or user-mode network")
+        }
         let facts = try probe()
         let emulator = try programs.emulator(for: definition.architecture)
         try reserve(definition.id)
@@ -297,7 +301,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         let guest = QEMUGuest(
             handle: handle, files: files, identity: detail.process, hostAddress: detail.hostAddress, process: nil)
         if guest.isProcessGone {
-            guard let end = readEnd(files) ?? lostEnd(guest) else { return nil }
+            guard let end = GuestEnd.read(files.end) ?? lostEnd(guest) else { return nil }
             guest.phase = .ended(end)
             lock.withLock { guests[handle.id] = guest }
             return status(of: guest)

@@ -110,7 +110,7 @@ public final class SimulatedHypervisor: Hypervisor, @unchecked Sendable {
     public func consoleOutput(_ handle: GuestHandle, limit: Int) throws(HypervisorError) -> ConsoleOutput {
         let guest = try guest(handle)
         return ConsoleOutput(
-            bytes: QEMUConsole.join(head: guest.console, tail: [], mayHaveGap: false, limit: limit),
+            bytes: GuestConsole.join(head: guest.console, tail: [], mayHaveGap: false, limit: limit),
             timestampMilliseconds: Clock.now)
     }
 

@@ -9,13 +9,16 @@ public enum HostCapacity {
 
     /// What instances may use: the configured amounts, or what the host has, times the over-commit factors.
     ///
-    /// - Parameter cacheBytes: what the image cache may take of the disk.
+    /// - Parameters:
+    ///   - cacheBytes: what the image cache may take of the disk.
+    ///   - guestMemoryMiB: memory that the hypervisor has for guests; nil for this system's own, less its needs.
     public static func resources(
-        _ configuration: NodeConfiguration, stateDirectory: String, cacheBytes: Int64
+        _ configuration: NodeConfiguration, stateDirectory: String, cacheBytes: Int64, guestMemoryMiB: Int64? = nil
     ) throws(PosixError) -> NodeResources {
         var cores = Int64(configuration.maxCores)
         if cores == 0 { cores = Int64(Host.processors) }
         var memory = Int64(configuration.maxMemoryMiB)
+        if memory == 0, let guestMemoryMiB { memory = guestMemoryMiB }
         if memory == 0 { memory = max(64, (try Host.memory().total >> 20) - memoryForHostMiB) }
         var disk = Int64(configuration.maxDiskGiB)
         if disk == 0 {

@@ -122,7 +122,9 @@ extension NodeController {
         }
         let directory = records.directory(of: instance.id)
         var network = GuestNetwork.none
-        if let address = userAddress(spec) {
+        if let bridge = settings.bridge {
+            network = .bridge(bridge)
+        } else if let address = userAddress(spec) {
             var command: [String] = []
             if let directory, !settings.relayCommand.isEmpty {
                 command = settings.relayCommand + [MetadataServer.socketPath(directory)]

@@ -10,7 +10,9 @@ public struct NodeConfiguration: Sendable {
         case qemu
         /// Guests that exist only as records.
         case simulated
-        /// QEMU; a message tells how to install it if it is missing.
+        /// Xen, of which this host is the control domain.
+        case xen
+        /// Xen in its control domain, QEMU elsewhere; a message tells how to install it if it is missing.
         case auto
     }
 
@@ -36,6 +38,8 @@ public struct NodeConfiguration: Sendable {
     public var clusterEndpoint: String?
     /// HYPERVISOR.
     public var hypervisor = HypervisorChoice.auto
+    /// VNET_BRIDGE: the bridge of this host that Xen guests are attached to; none have a network without it.
+    public var bridge: String?
     /// TLS_CERT, TLS_KEY, TLS_CA: PEM files; all three or none.
     public var tlsCertificate: String?
     /// TLS_KEY.
@@ -185,9 +189,10 @@ public struct NodeConfiguration: Sendable {
         case "CLUSTER_ENDPOINT": clusterEndpoint = value.isEmpty ? nil : value
         case "HYPERVISOR":
             guard let choice = HypervisorChoice(rawValue: value) else {
-                throw Invalid("line \(line): HYPERVISOR is \"\(value)\"; it must be qemu, simulated or auto")
+                throw Invalid("line \(line): HYPERVISOR is \"\(value)\"; it must be qemu, xen, simulated or auto")
             }
             hypervisor = choice
+        case "VNET_BRIDGE": bridge = value.isEmpty ? nil : value
         case "TLS_CERT": tlsCertificate = value.isEmpty ? nil : value
         case "TLS_KEY": tlsKey = value.isEmpty ? nil : value
         case "TLS_CA": tlsAuthority = value.isEmpty ? nil : value

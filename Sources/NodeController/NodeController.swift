@@ -58,6 +58,8 @@ public final class NodeController: @unchecked Sendable {
         public var tombstoneTime: Milliseconds = 600_000
         /// Whether guests are attached in the USER mode, with an address on this host's loopback.
         public var usesUserNetwork = true
+        /// The bridge of the host that guests are attached to instead.
+        public var bridge: String?
         /// First port that this process may bind.
         public var lowestBindablePort = 0
         /// Program and arguments before the socket's path of a guest's metadata relay; none if empty.

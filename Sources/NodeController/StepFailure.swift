@@ -45,7 +45,7 @@ struct StepFailure: Error {
         switch end.cause {
         case .guestPowerOff: .instanceShutdown
         case .stopped, .killed: .userShutdown
-        case .hypervisorDied: StepFailure(.internal, end.message).reason
+        case .hypervisorDied, .crashed: StepFailure(.internal, end.message).reason
         }
     }
 }

@@ -49,6 +49,13 @@ final class ContentReader: ObjectContent {
         state = Mutex(State(open: descriptor.map { (0, $0) }))
     }
 
+    /// The whole of it, if it came from the index.
+    var small: HotObjects.Object? {
+        guard case .inline(let bytes, let content) = source else { return nil }
+        return HotObjects.Object(
+            entry: ObjectIndex.Entry(record: record, content: content, layout: .inline), bytes: bytes)
+    }
+
     func unlock(_ key: ContentKey) { state.withLock { $0.key = key } }
 
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer {

@@ -5,11 +5,12 @@ internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
-/// The bytes of one body on their way in. Used by one I/O thread at a time: the caller awaits each call before the
-/// next, which is why it is safe to hand between threads.
+/// The bytes of one body on their way in. Used by one I/O thread at a time, but for `digest`, which has a state of its
+/// own: the caller awaits each call before the next, which is why it is safe to hand between threads.
 final class ContentWriter: @unchecked Sendable {
     private let directory: DataDirectory
     private let inlineLimit: Int
+    private let isPassing: Bool
     private let key: ContentKey?
     /// Bytes that are not in a file (yet): of a small body, or of an unfinished chunk.
     private var small = ByteBuffer()
@@ -20,8 +21,13 @@ final class ContentWriter: @unchecked Sendable {
     private var checksum: RunningChecksum?
     private(set) var size: Int64 = 0
 
-    init(directory: DataDirectory, inlineLimit: Int, checksum: ChecksumAlgorithm?, key: ContentKey? = nil) {
+    /// - Parameter isPassing: the file is on its way elsewhere, and needs not be durable here.
+    init(
+        directory: DataDirectory, inlineLimit: Int, checksum: ChecksumAlgorithm?, key: ContentKey? = nil,
+        isPassing: Bool = false
+    ) {
         self.directory = directory
+        self.isPassing = isPassing
         self.inlineLimit = inlineLimit
         self.key = key
         self.checksum = checksum.map(RunningChecksum.init)
@@ -29,8 +35,16 @@ final class ContentWriter: @unchecked Sendable {
 
     /// Appends a batch.
     func append(_ batch: ByteBuffer) throws(ObjectStoreError) {
+        digest(batch)
+        try store(batch)
+    }
+
+    /// The one half of `append`, which touches nothing that the other does: both may run at the same time.
+    func digest(_ batch: ByteBuffer) { batch.withUnsafeReadableBytes { md5.update(bufferPointer: $0) } }
+
+    /// The other half of `append`.
+    func store(_ batch: ByteBuffer) throws(ObjectStoreError) {
         try batch.withUnsafeReadableBytes { bytes throws(ObjectStoreError) in
-            md5.update(bufferPointer: bytes)
             sha256.update(bufferPointer: bytes)
             checksum?.update(bytes)
             size += Int64(bytes.count)
@@ -108,7 +122,7 @@ final class ContentWriter: @unchecked Sendable {
             return .inline(id, sealed)
         }
         try seal(to: file, all: true)
-        try directory.sync(file.id, descriptor: file.descriptor)
+        if !isPassing { try directory.sync(file.id, descriptor: file.descriptor) }
         Glibc.close(file.descriptor)
         self.file = nil
         return .file(file.id)

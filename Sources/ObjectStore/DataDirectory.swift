@@ -2,7 +2,9 @@
 //
 //   root/lock           held while the store is open
 //   root/index.sqlite   the index (GRDB)
+//   root/journal/       every change of the index, from which it can be made again (`Journal`)
 //   root/key            32 bytes that wrap the keys of encrypted objects; without it those are lost
+//   root/store-id       names this store to a remote one
 //   root/data/ab/abcdef0123456789   one file per content, named by its random id
 //
 // A file is never changed once it is complete and never visible before the index names it, so a file that the index
@@ -19,13 +21,13 @@ func posixFailure(_ call: String, _ path: String, _ code: Int32 = errno) -> Obje
 /// Creates, syncs, opens and removes content files. All calls block: run them on the I/O threads.
 final class DataDirectory: Sendable {
     let root: String
+    private let isSynced: Bool
     /// The descriptor that holds the lock; nil once the store is closed.
     private let lock: Mutex<Int32?>
-    /// Open for fsync, by the first byte of the id.
-    private let directories: [Int32]
 
-    init(root: String) throws(ObjectStoreError) {
+    init(root: String, isSynced: Bool) throws(ObjectStoreError) {
         self.root = root
+        self.isSynced = isSynced
         for path in [root, root + "/data"] {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw posixFailure("mkdir", path) }
         }
@@ -40,22 +42,16 @@ final class DataDirectory: Sendable {
             }
             throw posixFailure("flock", lockPath, code)
         }
-        var opened: [Int32] = []
         do throws(ObjectStoreError) {
             for byte in 0..<256 {
                 let path = Self.directory(root, byte)
                 guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw posixFailure("mkdir", path) }
-                let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                guard descriptor >= 0 else { throw posixFailure("open", path) }
-                opened.append(descriptor)
             }
-            for path in [root + "/data", root] { try Self.syncDirectory(path) }
+            for path in [root + "/data", root] { try syncDirectory(path) }
         } catch {
-            for descriptor in opened { Glibc.close(descriptor) }
             Glibc.close(lock)
             throw error
         }
-        directories = opened
         self.lock = Mutex(lock)
     }
 
@@ -79,17 +75,38 @@ final class DataDirectory: Sendable {
         }
     }
 
+    /// Tells this store from others that share a remote one; made when it is first wanted.
+    func storeID() throws(ObjectStoreError) -> String {
+        let path = root + "/store-id"
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            guard errno == ENOENT else { throw posixFailure("open", path) }
+            let id = hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255) })
+            try makeFile(path, Array(id.utf8))
+            return id
+        }
+        defer { Glibc.close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 33)
+        let count = read(descriptor, &bytes, bytes.count)
+        guard count >= 0 else { throw posixFailure("read", path) }
+        guard count == 32 else { throw .failed("\(path) does not hold an id; restore it from a backup.") }
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }
+
     private func makeStoreKey(_ path: String) throws(ObjectStoreError) {
+        try makeFile(path, ContentKey.random().bytes)
+    }
+
+    private func makeFile(_ path: String, _ bytes: [UInt8]) throws(ObjectStoreError) {
         let new = path + ".new"
         let descriptor = Glibc.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw posixFailure("open", new) }
         defer { Glibc.close(descriptor) }
-        let bytes = ContentKey.random().bytes
         guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
             throw posixFailure("write", new)
         }
         guard rename(new, path) == 0 else { throw posixFailure("rename", path) }
-        try Self.syncDirectory(root)
+        try syncDirectory(root)
     }
 
     /// Lets others open the store. What is open for reading stays readable.
@@ -100,20 +117,10 @@ final class DataDirectory: Sendable {
         }
     }
 
-    deinit {
-        for descriptor in directories { Glibc.close(descriptor) }
-        unlock()
-    }
+    deinit { unlock() }
 
     private static func directory(_ root: String, _ byte: Int) -> String {
         root + "/data/" + hexadecimal([UInt8(truncatingIfNeeded: byte)])
-    }
-
-    private static func syncDirectory(_ path: String) throws(ObjectStoreError) {
-        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw posixFailure("open", path) }
-        defer { Glibc.close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw posixFailure("fsync", path) }
     }
 
     private static func name(_ id: Int64) -> String {
@@ -137,28 +144,26 @@ final class DataDirectory: Sendable {
 
     /// Writes all bytes at the end of a file.
     func append(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, id: Int64) throws(ObjectStoreError) {
-        var done = 0
-        while done < bytes.count {
-            let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                if errno == ENOSPC || errno == EDQUOT {
-                    throw .insufficientStorage(needed: Int64(bytes.count - done), free: free())
-                }
-                throw posixFailure("write", path(id))
-            }
-            done += count
-        }
+        try writeAll(bytes, to: descriptor, path: path(id), free: free)
     }
 
     /// Makes a written file and its name durable.
     func sync(_ id: Int64, descriptor: Int32) throws(ObjectStoreError) {
+        guard isSynced else { return }
         // The size is part of what fdatasync writes; times are of no interest.
         guard fdatasync(descriptor) == 0 else {
             if errno == ENOSPC || errno == EDQUOT { throw .insufficientStorage(needed: 0, free: free()) }
             throw posixFailure("fdatasync", path(id))
         }
-        guard fsync(directories[slot(id)]) == 0 else { throw posixFailure("fsync", path(id)) }
+        try syncDirectory(Self.directory(root, slot(id)))
+    }
+
+    /// An empty file of a given id, which no row names: what is left of an earlier attempt goes.
+    func replace(_ id: Int64) throws(ObjectStoreError) -> Int32 {
+        let descriptor = Glibc.open(path(id), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { return descriptor }
+        if errno == ENOSPC || errno == EDQUOT { throw .insufficientStorage(needed: 0, free: free()) }
+        throw posixFailure("open", path(id))
     }
 
     /// Opens a file for reading; nil if it is not there.
@@ -173,12 +178,7 @@ final class DataDirectory: Sendable {
     func remove(_ id: Int64) { unlink(path(id)) }
 
     /// Bytes that an unprivileged writer may still fill.
-    func free() -> Int64 {
-        var status = statvfs()
-        guard statvfs(root, &status) == 0 else { return 0 }
-        return Int64(
-            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
-    }
+    func free() -> Int64 { freeSpace(root) }
 
     /// The file system's size in bytes.
     func capacity() -> Int64 {
@@ -188,10 +188,10 @@ final class DataDirectory: Sendable {
             clamping: UInt64(status.f_blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 
-    /// Removes every file for which `isNamed` is false.
+    /// Removes every file for which `isNamed` is false, unless they shall be kept.
     ///
-    /// - Returns: how many were removed.
-    func collectOrphans(isNamed: (Int64) throws -> Bool) throws -> Int {
+    /// - Returns: how many there were.
+    func collectOrphans(keep: Bool, isNamed: (Int64) throws -> Bool) throws -> Int {
         var removed = 0
         for byte in 0..<256 {
             let path = Self.directory(root, byte)
@@ -206,7 +206,7 @@ final class DataDirectory: Sendable {
                     continue
                 }
                 if try !isNamed(id) {
-                    remove(id)
+                    if !keep { remove(id) }
                     removed += 1
                 }
             }

@@ -17,7 +17,8 @@ extension FileBackend {
             throw ObjectStoreError.invalidPartOrder
         }
         let modified = configuration.clock()
-        let (record, released) = try await commits.write { database in
+        let (record, released) = try await commits.write { writer in
+            let database = writer.database
             let target = try ObjectIndex.bucket(bucket, database)
             let begun = try Self.upload(bucket: bucket, key: key, id: upload, database).upload
             var stored: [Int: StoredPart] = [:]
@@ -39,10 +40,8 @@ extension FileBackend {
                         number: part.number, size: found.size, minimum: options.minimumPartSize)
                 }
                 chosen.append(found)
-                try database.cachedStatement(
-                    sql: "INSERT INTO piece (content, number, file, size, checksum) VALUES (?, ?, ?, ?, ?)"
-                ).execute(
-                    arguments: [content, part.number, found.file, found.size, ObjectIndex.encode(found.checksum)])
+                try writer.run(
+                    .putPiece, [content, part.number, found.file, found.size, ObjectIndex.encode(found.checksum)])
             }
             let size = chosen.reduce(0) { $0 + $1.size }
             if let announced = options.size, announced != size {
@@ -63,10 +62,12 @@ extension FileBackend {
                 modified: modified, attributes: attributes)
             var released = stored.values.map { ObjectIndex.Released(content: $0.file, files: [$0.file]) }
             let entry = ObjectIndex.Entry(record: object, content: content, layout: .pieces)
-            let result = try ObjectIndex.replace(bucket: target, entry, condition: options.condition, database)
+            let result = try ObjectIndex.replace(bucket: target, entry, condition: options.condition, writer)
             released += result.released
-            try database.execute(sql: "DELETE FROM part WHERE upload = ?", arguments: [upload])
-            try database.execute(sql: "DELETE FROM upload WHERE id = ?", arguments: [upload])
+            let under = (chosen + stored.values).reduce(0) { $0 + $1.size }
+            writer.count(target.id, partBytes: -under)
+            try writer.run(.deleteParts, [upload])
+            try writer.run(.deleteUpload, [upload])
             var made = object
             made.version = result.version
             return (made, released)

@@ -10,12 +10,12 @@ extension FileBackend {
         let random = (0..<16).map { _ in UInt8.random(in: 0...255) }
         let upload = UploadRecord(
             id: hexadecimal(random), key: key, owner: owner, initiated: configuration.clock(), attributes: attributes)
-        try await commits.write { database in
-            try database.execute(
-                sql: "INSERT INTO upload (id, bucket, key, owner, initiated, attributes) VALUES (?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    upload.id, try ObjectIndex.bucketID(bucket, database), Self.data(key), owner, upload.initiated,
-                    try ObjectIndex.encode(attributes),
+        try await commits.write { writer in
+            try writer.run(
+                .putUpload,
+                [
+                    upload.id, try ObjectIndex.bucketID(bucket, writer.database), Self.data(key), owner,
+                    upload.initiated, try ObjectIndex.encode(attributes),
                 ])
         }
         return upload
@@ -52,7 +52,8 @@ extension FileBackend {
     ) async throws -> PartRecord where Body.Element == ByteBuffer {
         _ = try await self.upload(bucket: bucket, key: key, id: upload)
         // Parts are always files: their bytes are what the object will be made of.
-        let received = try await receive(body, options: options, inlineLimit: -1)
+        let received = try await receive(
+            body, options: options, inlineLimit: -1, place: try await self.bucket(bucket).place)
         let part = PartRecord(
             number: number, size: received.digests.size, etag: hexadecimal(received.digests.md5),
             modified: configuration.clock(), checksum: received.checksum)
@@ -62,19 +63,18 @@ extension FileBackend {
         case .inline(_, _): file = try await emptyFile()
         }
         do {
-            let former = try await commits.write { database -> Int64? in
-                _ = try Self.upload(bucket: bucket, key: key, id: upload, database)
-                let former = try Int64.fetchOne(
-                    database, sql: "SELECT file FROM part WHERE upload = ? AND number = ?", arguments: [upload, number])
-                try database.execute(
-                    sql: """
-                        INSERT OR REPLACE INTO part (upload, number, file, size, etag, modified, checksum)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)
-                        """,
-                    arguments: [
+            let former = try await commits.write { writer -> Int64? in
+                let target = try Self.upload(bucket: bucket, key: key, id: upload, writer.database).bucket
+                let former = try Row.fetchOne(
+                    writer.database, sql: "SELECT file, size FROM part WHERE upload = ? AND number = ?",
+                    arguments: [upload, number])
+                try writer.run(
+                    .putPart,
+                    [
                         upload, number, file, part.size, part.etag, part.modified, ObjectIndex.encode(part.checksum),
                     ])
-                return former
+                writer.count(target, partBytes: part.size - (former?[1] ?? 0))
+                return former?[0]
             }
             if let former { try await dispose([.init(content: former, files: [former])]) }
         } catch {
@@ -118,13 +118,15 @@ extension FileBackend {
 
     /// See `ObjectBackend`.
     public func abortUpload(bucket: String, key: String, upload: String) async throws {
-        let files = try await commits.write { database -> [Int64] in
-            _ = try Self.upload(bucket: bucket, key: key, id: upload, database)
-            let files = try Int64.fetchAll(
-                database, sql: "SELECT file FROM part WHERE upload = ?", arguments: [upload])
-            try database.execute(sql: "DELETE FROM part WHERE upload = ?", arguments: [upload])
-            try database.execute(sql: "DELETE FROM upload WHERE id = ?", arguments: [upload])
-            return files
+        let files = try await commits.write { writer -> [Int64] in
+            let target = try Self.upload(bucket: bucket, key: key, id: upload, writer.database).bucket
+            let parts = try Row.fetchAll(
+                writer.database, sql: "SELECT file, size FROM part WHERE upload = ?", arguments: [upload]
+            ).map { (file: $0[0] as Int64, size: $0[1] as Int64) }
+            writer.count(target, partBytes: -parts.reduce(0) { $0 + $1.size })
+            try writer.run(.deleteParts, [upload])
+            try writer.run(.deleteUpload, [upload])
+            return parts.map(\.file)
         }
         try await dispose(files.map { .init(content: $0, files: [$0]) })
     }

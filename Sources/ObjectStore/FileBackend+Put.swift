@@ -11,8 +11,9 @@ extension FileBackend {
     public func put<Body: AsyncSequence & Sendable>(
         bucket: String, key: String, options: PutOptions, body: Body
     ) async throws -> ObjectRecord where Body.Element == ByteBuffer {
-        _ = try await self.bucket(bucket)
-        let received = try await receive(body, options: options, inlineLimit: configuration.inlineLimit)
+        let place = try await self.bucket(bucket).place
+        let received = try await receive(
+            body, options: options, inlineLimit: place == .files ? configuration.inlineLimit : 0, place: place)
         var attributes = options.attributes
         attributes.checksum = received.checksum
         var record = ObjectRecord(
@@ -30,14 +31,10 @@ extension FileBackend {
         let entry = ObjectIndex.Entry(record: record, content: content, layout: layout)
         let bytes = small
         do {
-            let (version, released) = try await commits.write { database in
-                let target = try ObjectIndex.bucket(bucket, database)
-                let result = try ObjectIndex.replace(
-                    bucket: target, entry, condition: options.condition, database)
-                if let bytes {
-                    try database.cachedStatement(sql: "INSERT INTO inline (content, data) VALUES (?, ?)")
-                        .execute(arguments: [content, Self.data(bytes)])
-                }
+            let (version, released) = try await commits.write { writer in
+                let target = try ObjectIndex.bucket(bucket, writer.database)
+                let result = try ObjectIndex.replace(bucket: target, entry, condition: options.condition, writer)
+                if let bytes { try writer.run(.putInline, [content, Self.data(bytes)]) }
                 return result
             }
             record.version = version
@@ -58,27 +55,43 @@ extension FileBackend {
         var checksum: ObjectChecksum?
     }
 
-    /// Takes in a body, checks it, and makes its file durable. On a throw nothing is left behind.
+    /// Takes in a body, checks it, and makes it durable in its place. On a throw nothing is left behind.
     func receive<Body: AsyncSequence & Sendable>(
-        _ body: Body, options: PutOptions, inlineLimit: Int
+        _ body: Body, options: PutOptions, inlineLimit: Int, place: ContentPlace
     ) async throws -> Received where Body.Element == ByteBuffer {
-        try await checkSpace(for: options.expectedSize ?? 0)
+        try checkSpace(for: options.expectedSize ?? 0)
         let writer = ContentWriter(
-            directory: directory, inlineLimit: inlineLimit, checksum: options.checksum, key: options.key)
+            directory: directory, inlineLimit: inlineLimit, checksum: options.checksum, key: options.key,
+            isPassing: place == .s3)
         do {
-            try await fill(writer, from: body, expected: options.expectedSize)
-            return try await threads.blocking {
-                let digests = writer.digests()
-                if let expected = options.expectedSize, expected != digests.size {
-                    throw ObjectStoreError.incompleteBody(expected: expected, received: digests.size)
+            if let expected = options.expectedSize, expected <= Int64(inlineLimit) {
+                // A few microseconds of hashing and no file: not worth a change of threads.
+                var total: Int64 = 0
+                for try await buffer in body {
+                    total += Int64(buffer.readableBytes)
+                    guard total <= expected else {
+                        throw ObjectStoreError.incompleteBody(expected: expected, received: total)
+                    }
+                    try writer.append(buffer)
                 }
-                let checksum = try options.validate(digests)
-                return Received(stored: try writer.finish(), digests: digests, checksum: checksum)
+                return try Self.finish(writer, options)
             }
+            try await fill(writer, from: body, expected: options.expectedSize)
+            let received = try await threads.blocking { try Self.finish(writer, options) }
+            return place == .s3 ? try await deliver(received, isPlain: options.key == nil) : received
         } catch {
             try await threads.blocking { writer.discard() }
             throw error
         }
+    }
+
+    private static func finish(_ writer: ContentWriter, _ options: PutOptions) throws -> Received {
+        let digests = writer.digests()
+        if let expected = options.expectedSize, expected != digests.size {
+            throw ObjectStoreError.incompleteBody(expected: expected, received: digests.size)
+        }
+        let checksum = try options.validate(digests)
+        return Received(stored: try writer.finish(), digests: digests, checksum: checksum)
     }
 
     /// Writes one batch while the next arrives.
@@ -106,22 +119,29 @@ extension FileBackend {
                 sinceCheck += Int64(batch.readableBytes)
                 if expected == nil, sinceCheck > 64 << 20 {
                     sinceCheck = 0
-                    try await checkSpace(for: 0)
+                    try checkSpace(for: 0)
                 }
                 let full = batch
                 batch = ByteBuffer()
-                group.addTask { try await threads.blocking { try writer.append(full) } }
+                group.addTask { try await Self.append(full, to: writer, threads) }
                 writing = true
             }
             if writing { try await group.next() }
-            let last = batch
-            if last.readableBytes > 0 { try await threads.blocking { try writer.append(last) } }
+            if batch.readableBytes > 0 { try await Self.append(batch, to: writer, threads) }
         }
     }
 
+    /// Hashes and writes a batch; MD5, the slowest of it, beside the rest.
+    private static func append(_ batch: ByteBuffer, to writer: ContentWriter, _ threads: NIOThreadPool) async throws {
+        async let digest: Void = threads.blocking { writer.digest(batch) }
+        try await threads.blocking { try writer.store(batch) }
+        try await digest
+    }
+
     /// Refuses before anything is written, so that the index always has room to commit and to delete.
-    private func checkSpace(for size: Int64) async throws {
-        let free = try await threads.blocking { [directory] in directory.free() }
+    func checkSpace(for size: Int64) throws {
+        // A look into the kernel's memory; it waits for no disk.
+        let free = directory.free()
         guard free >= reserve, free - reserve >= size else {
             throw ObjectStoreError.insufficientStorage(needed: size, free: max(free - reserve, 0))
         }
@@ -133,13 +153,13 @@ extension FileBackend {
     ) async throws -> [Result<Deleted, any Error>] {
         let now = configuration.clock()
         let (results, released) = try await commits.write {
-            database -> ([Result<Deleted, any Error>], [ObjectIndex.Released]) in
-            let target = try ObjectIndex.bucket(bucket, database)
+            writer -> ([Result<Deleted, any Error>], [ObjectIndex.Released]) in
+            let target = try ObjectIndex.bucket(bucket, writer.database)
             var released: [ObjectIndex.Released] = []
             var results: [Result<Deleted, any Error>] = []
             for deletion in deletions {
                 do {
-                    let done = try ObjectIndex.delete(bucket: target, deletion, now: now, permit: permit, database)
+                    let done = try ObjectIndex.delete(bucket: target, deletion, now: now, permit: permit, writer)
                     released += done.released
                     results.append(.success(done.deleted))
                 } catch let error as DatabaseError {
@@ -161,17 +181,17 @@ extension FileBackend {
         bucket: String, key: String, version: String?,
         _ change: @escaping @Sendable (inout ObjectAttributes) throws -> Void
     ) async throws -> ObjectRecord {
-        try await commits.write { database in
-            let id = try ObjectIndex.bucketID(bucket, database)
+        try await commits.write { writer in
+            let id = try ObjectIndex.bucketID(bucket, writer.database)
             var entry = try ObjectIndex.entry(
-                bucket: id, key: key, version: Self.storedVersion(version), database)
+                bucket: id, key: key, version: Self.storedVersion(version), writer.database)
             if entry.layout == .marker {
                 throw ObjectStoreError.isDeleteMarker(
                     key: key, version: entry.record.versionID, isNamed: true,
                     modified: entry.record.modified)
             }
             try change(&entry.record.attributes)
-            try ObjectIndex.update(bucket: id, entry, database)
+            try ObjectIndex.update(bucket: id, entry, writer)
             return entry.record
         }
     }

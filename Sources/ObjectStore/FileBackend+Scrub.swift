@@ -27,9 +27,10 @@ extension FileBackend {
         var size: Int64
         var sha256: String?
         var isEncrypted: Bool
+        var isInline: Bool
     }
 
-    /// Reads every content file and compares it with its record: that it is there, its size, and its SHA-256 where one
+    /// Reads every content and compares it with its record: that it is there, its size, and its SHA-256 where one
     /// is known of the bytes as they lie on the disk. It changes nothing.
     ///
     /// - Parameter pause: rest after each file, so that the disk stays free for others.
@@ -43,7 +44,7 @@ extension FileBackend {
                 for suspect in batch {
                     try Task.checkCancellation()
                     try await check(suspect, &outcome)
-                    try await Task.sleep(for: pause)
+                    if !suspect.isInline { try await Task.sleep(for: pause) }
                 }
                 guard let end = batch.last else { break }
                 last = end
@@ -86,18 +87,19 @@ extension FileBackend {
             database,
             sql: """
                 SELECT bucket, key, sequence, content, size, sha256,
-                    json_extract(attributes, '$.encryption.kind') IS NOT NULL
-                FROM \(table) WHERE layout = 1 \(place) ORDER BY bucket, key, sequence LIMIT 100
+                    json_extract(attributes, '$.encryption.kind') IS NOT NULL, layout = 0
+                FROM \(table) WHERE layout IN (0, 1) AND content > 0 \(place) ORDER BY bucket, key, sequence LIMIT 100
                 """,
             arguments: last.map { [$0.bucket, $0.key, $0.sequence] } ?? []
         ).map {
             Suspect(
                 bucket: $0[0], key: $0[1], sequence: $0[2], file: $0[3], size: $0[4], sha256: $0[5],
-                isEncrypted: $0[6])
+                isEncrypted: $0[6], isInline: $0[7])
         }
     }
 
     private func check(_ suspect: Suspect, _ outcome: inout ScrubOutcome) async throws {
+        if suspect.isInline { return try await checkInline(suspect, &outcome) }
         let size = suspect.isEncrypted ? ContentKey.sealedSize(suspect.size) : suspect.size
         let sha256 = suspect.isEncrypted ? nil : suspect.sha256
         let problem = try await threads.blocking { [directory] in
@@ -107,6 +109,33 @@ extension FileBackend {
         outcome.bytes += sha256 == nil ? 0 : size
         // Overwritten or deleted since it was listed is no damage.
         if let problem, try await isStillNamed(suspect.file) { outcome.damaged.append(problem) }
+    }
+
+    private func checkInline(_ suspect: Suspect, _ outcome: inout ScrubOutcome) async throws {
+        let content = suspect.file
+        let data = try await index.read { database in
+            try Data.fetchOne(database, sql: "SELECT data FROM inline WHERE content = ?", arguments: [content])
+        }
+        outcome.contents += 1
+        let size = suspect.isEncrypted ? ContentKey.sealedSize(suspect.size) : suspect.size
+        let key = String(decoding: suspect.key, as: UTF8.self)
+        guard let data else {
+            let isNamed = try await index.read { database in
+                try Bool.fetchOne(
+                    database,
+                    sql: """
+                        SELECT EXISTS (SELECT 1 FROM object WHERE content = :c)
+                            OR EXISTS (SELECT 1 FROM version WHERE content = :c)
+                        """, arguments: ["c": content]) ?? false
+            }
+            if isNamed { outcome.damaged.append("the bytes of \(key) are missing in the index") }
+            return
+        }
+        outcome.bytes += Int64(data.count)
+        let isRight =
+            Int64(data.count) == size
+            && (suspect.isEncrypted || suspect.sha256.map { $0 == hexadecimal(SHA256.hash(data: data)) } ?? true)
+        if !isRight { outcome.damaged.append("the index holds wrong bytes of \(key)") }
     }
 
     private func isStillNamed(_ file: Int64) async throws -> Bool {

@@ -90,14 +90,23 @@ public protocol ObjectBackend: Sendable {
     func abortUpload(bucket: String, key: String, upload: String) async throws
     /// Uploads under way by key, then age; `after` counts keys, and within its key the uploads after `afterUpload`.
     func uploads(bucket: String, _ query: ListQuery, afterUpload: String) async throws -> ListPage<UploadRecord>
-    /// Objects and bytes of a bucket.
-    func usage(bucket: String) async throws -> (objects: Int64, bytes: Int64)
+    /// What lies in a bucket; quick. Throws `noSuchBucket`.
+    func usage(bucket: String) async throws -> StorageUsage
+    /// What lies in all buckets of an owner; quick enough to be asked at each write.
+    func usage(owner: String) async throws -> StorageUsage
 }
 
 extension ObjectBackend {
     /// The record of an object.
     public func head(bucket: String, key: String) async throws -> ObjectRecord {
         try await head(bucket: bucket, key: key, version: nil)
+    }
+
+    /// The sum over the owner's buckets.
+    public func usage(owner: String) async throws -> StorageUsage {
+        var sum = StorageUsage()
+        for bucket in try await buckets(owner: owner) { sum = sum + (try await usage(bucket: bucket.name)) }
+        return sum
     }
 
     /// Opens an object.

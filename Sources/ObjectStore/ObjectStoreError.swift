@@ -30,13 +30,15 @@ public enum ObjectStoreError: Error, Sendable, Equatable {
     case preconditionFailed
     /// Too little space is left; nothing was changed.
     case insufficientStorage(needed: Int64, free: Int64)
+    /// The store behind this one cannot be reached, or serves nobody now; nothing was changed. The text is for the log.
+    case unavailable(String)
     /// The store is not as it should be or the disk fails. The text is for the log, not for the caller.
     case failed(String)
 
     /// Whether the same call may succeed later without anybody changing it.
     public var isRetryable: Bool {
         switch self {
-        case .insufficientStorage, .failed: true
+        case .insufficientStorage, .unavailable, .failed: true
         case .noSuchBucket, .bucketExists, .bucketNotEmpty, .noSuchKey, .noSuchVersion, .isDeleteMarker,
             .noSuchUpload, .invalidPart, .invalidPartOrder, .partTooSmall, .incompleteBody, .contentMismatch,
             .undecipherable, .preconditionFailed:

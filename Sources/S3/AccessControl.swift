@@ -189,7 +189,7 @@ extension S3Call {
     func getObjectACL(_ bucket: String, _ key: String) async throws -> Response {
         let (list, owner, object) = try await walrus.objectACL(caller, bucket: bucket, key: key, version: version)
         var response = try await accessControlPolicy(owner: owner, list)
-        versionHeader(object, try await walrus.state(bucket), &response.headers)
+        versionHeader(object, try await walrus.state(caller, bucket), &response.headers)
         return response
     }
 
@@ -200,7 +200,7 @@ extension S3Call {
             try await requestedACL(owner: $0, bucketOwner: $1, header: header, bytes)
         }
         var headers = HTTPFields()
-        versionHeader(object, try await walrus.state(bucket), &headers)
+        versionHeader(object, try await walrus.state(caller, bucket), &headers)
         return Response(status: .ok, headers: headers)
     }
 

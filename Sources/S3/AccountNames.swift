@@ -18,3 +18,19 @@ final class AccountNames: Sendable {
 
     subscript(_ id: String) -> String { known.withLock { $0[id] } ?? id }
 }
+
+extension S3CredentialSource {
+    /// The credential, or why there is none as S3 says it.
+    func good(_ id: String, sessionToken: String?) async throws -> S3Credential {
+        switch try await credential(forAccessKey: id, sessionToken: sessionToken) {
+        case .found(let credential): return credential
+        case .unknownKey:
+            throw S3Error(
+                .invalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.",
+                fields: [("AWSAccessKeyId", id)])
+        case .invalidToken:
+            throw S3Error(.invalidToken, "The provided token is malformed or otherwise invalid.")
+        case .expiredToken: throw S3Error(.expiredToken, "The provided token has expired.")
+        }
+    }
+}

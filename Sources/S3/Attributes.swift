@@ -54,7 +54,7 @@ extension S3Call {
             if asked.contains("ObjectSize") { writer.element("ObjectSize", object.size) }
         }
         response.headers[.lastModified] = Timestamp.http(object.modified / 1000)
-        versionHeader(object, try await walrus.state(bucket), &response.headers)
+        versionHeader(object, try await walrus.state(caller, bucket), &response.headers)
         return response
     }
 

@@ -57,7 +57,22 @@ extension S3Call {
     }
 
     private static func required<T>(_ value: T?, _ code: S3Error.Code) throws -> T {
-        guard let value else { throw S3Error(code, "The configuration does not exist.") }
+        guard let value else {
+            let message =
+                switch code {
+                case .noSuchCORSConfiguration: "The CORS configuration does not exist"
+                case .noSuchTagSet: "The TagSet does not exist"
+                case .noSuchLifecycleConfiguration: "The lifecycle configuration does not exist"
+                case .noSuchWebsiteConfiguration: "The specified bucket does not have a website configuration"
+                case .serverSideEncryptionConfigurationNotFoundError:
+                    "The server side encryption configuration was not found"
+                case .objectLockConfigurationNotFoundError: "Object Lock configuration does not exist for this bucket"
+                case .noSuchPublicAccessBlockConfiguration: "The public access block configuration was not found"
+                case .ownershipControlsNotFoundError: "The bucket ownership controls were not found"
+                default: "The configuration does not exist."
+                }
+            throw S3Error(code, message)
+        }
         return value
     }
 
@@ -123,7 +138,8 @@ extension S3Call {
             let lock = try readObjectLock(bytes)
             guard state.settings.objectLock != nil || state.record.versioning == .enabled else {
                 throw S3Error(
-                    .invalidBucketState, "Object Lock configuration cannot be enabled on existing buckets")
+                    .invalidBucketState,
+                    "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
             }
             try await set(.objectLock, lock)
         case .publicAccessBlock: try await set(.publicAccessBlock, try readAccessBlock(bytes))

@@ -88,14 +88,16 @@ enum CORSHeaders {
     }
 
     /// Adds what the bucket's rules say to the answer of a page's request.
-    static func add(_ request: S3Request, _ walrus: Walrus, to headers: inout HTTPFields) async {
+    static func add(
+        _ request: S3Request, _ caller: WalrusCaller, _ walrus: Walrus, to headers: inout HTTPFields
+    ) async {
         // A preflight has said itself what is allowed.
         guard request.method != "OPTIONS", let origin = request.header("origin"), let bucket = request.bucket,
             headers[text: "access-control-allow-origin"] == nil
         else { return }
         let method = request.header("access-control-request-method") ?? request.method
         // A bucket that is not there has no rules; the answer says so itself.
-        guard let rules = try? await walrus.state(bucket).settings.cors,
+        guard let rules = try? await walrus.state(caller, bucket).settings.cors,
             let rule = rules.first(where: { $0.matches(origin: origin, method: method, headers: []) })
         else { return }
         add(rule, origin: origin, to: &headers)

@@ -50,7 +50,9 @@ extension S3Call {
             return Source(content: content, bucket: source.bucket, version: source.version, state: state)
         case .notModified, .failed:
             content.close()
-            throw S3Error(.preconditionFailed, "At least one of the pre-conditions you specified did not hold")
+            throw S3Error(
+                .preconditionFailed, "At least one of the pre-conditions you specified did not hold",
+                fields: [("Condition", Preconditions.named(request, prefix: "x-amz-copy-source-"))])
         }
     }
 
@@ -70,6 +72,7 @@ extension S3Call {
         let changes =
             ["x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-website-redirect-location"]
             .contains { request.header($0) != nil } || write.encryption != .standard
+        write.redirect = attributes.redirect
         let directive = Walrus.CopyDirective(
             attributes: try isReplaced("x-amz-metadata-directive") ? attributes : nil, tags: tags,
             checksum: request.header("x-amz-checksum-algorithm").flatMap {
@@ -89,7 +92,7 @@ extension S3Call {
                 writer.element("ChecksumType", "FULL_OBJECT")
             }
         }
-        versionHeader(record, try await walrus.state(bucket), &response.headers)
+        versionHeader(record, try await walrus.state(caller, bucket), &response.headers)
         encryptionHeaders(record.attributes.encryption, &response.headers)
         sourceVersionHeader(source, &response.headers)
         return response

@@ -24,7 +24,7 @@ extension S3Call {
         guard let deleted = try results.first?.get() else { return noContent() }
         await emit(deleted, bucket)
         var response = noContent()
-        if let version = deleted.version, try await walrus.state(bucket).record.versioning != .never {
+        if let version = deleted.version, try await walrus.state(caller, bucket).record.versioning != .never {
             response.headers[text: S3Header.versionID] = version
         }
         if deleted.isMarker { response.headers[text: "x-amz-delete-marker"] = "true" }
@@ -65,7 +65,7 @@ extension S3Call {
             return deletion
         }
         let results = try await walrus.deleteObjects(caller, bucket: bucket, deletions, bypass: bypassesGovernance)
-        let hasVersions = try await walrus.state(bucket).record.versioning != .never
+        let hasVersions = try await walrus.state(caller, bucket).record.versioning != .never
         for case .success(let deleted) in results { await emit(deleted, bucket) }
         return xml("DeleteResult") { writer in
             for (deletion, result) in zip(deletions, results) {

@@ -34,6 +34,12 @@ struct Preconditions {
         }
     }
 
+    /// The condition of a write that was sent, for the one that it failed.
+    static func named(_ request: S3Request, prefix: String = "") -> String {
+        let names = ["If-Match", "If-None-Match", "If-Unmodified-Since", "If-Modified-Since"]
+        return names.first { request.header(prefix + $0.lowercased()) != nil }.map { prefix + $0 } ?? "If-Match"
+    }
+
     func judge(_ record: ObjectRecord) -> Outcome {
         let modified = record.modified / 1000
         if let match {
@@ -147,7 +153,7 @@ extension S3Call {
         }
         if let part = try partRange(record, parts, &headers) {
             headers[.contentLength] = String(part.count)
-            guard part.count < record.size || !parts.isEmpty else { return (.partialContent, headers, part) }
+            guard part.count > 0 else { return (.partialContent, headers, part) }
             headers[.contentRange] = "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(record.size)"
             return (.partialContent, headers, part)
         }

@@ -81,6 +81,9 @@ extension S3Call {
     }
 
     private func readFilter(_ item: XMLElement) throws -> LifecycleRule.Filter {
+        if item.child("Filter") != nil, item.child("Prefix") != nil {
+            throw S3Error.malformed("A Rule has a Filter or a Prefix, not both.")
+        }
         guard let filter = item.child("Filter") else {
             guard let prefix = item.child("Prefix")?.text else {
                 throw S3Error.malformed("A Rule has a Filter or a Prefix.")

@@ -90,7 +90,8 @@ extension S3Call {
         let token = request["continuation-token"]
         var after = request["start-after"] ?? ""
         if let token, !token.isEmpty {
-            guard let bytes = Base64.decode(token), !bytes.isEmpty else {
+            guard let bytes = Base64.decode(token), !bytes.isEmpty, String(validating: bytes, as: UTF8.self) != nil
+            else {
                 throw S3Error(
                     .invalidArgument, "The continuation token provided is incorrect",
                     fields: [("ArgumentName", "continuation-token")])
@@ -103,7 +104,8 @@ extension S3Call {
         return xml("ListBucketResult") { writer in
             writer.element("Name", bucket)
             writer.element("Prefix", encoding(query.prefix))
-            if let start = request["start-after"] { writer.element("StartAfter", encoding(start)) }
+            // Who goes on with a token started elsewhere.
+            if let start = request["start-after"], token == nil { writer.element("StartAfter", encoding(start)) }
             if let token { writer.element("ContinuationToken", token) }
             if let next = page.next { writer.element("NextContinuationToken", Base64.encode(next.utf8)) }
             writer.element("KeyCount", page.items.count + page.commonPrefixes.count)

@@ -121,7 +121,7 @@ extension S3Call {
                 writer.element("ChecksumType", checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT")
             }
         }
-        let state = try await walrus.state(bucket)
+        let state = try await walrus.state(caller, bucket)
         if !record.version.isEmpty { versionHeader(record, state, &response.headers) }
         encryptionHeaders(record.attributes.encryption, &response.headers)
         expirationHeader(record, state, &response.headers)
@@ -131,7 +131,7 @@ extension S3Call {
     /// Who will own the object.
     private func uploadOwner(_ upload: UploadRecord, _ bucket: String) async throws -> String {
         if let owner = upload.attributes.owner { return owner }
-        return try await walrus.state(bucket).record.owner
+        return try await walrus.state(caller, bucket).record.owner
     }
 
     func abortUpload(_ bucket: String, _ key: String) async throws -> Response {

@@ -87,7 +87,9 @@ extension S3Call {
     func emit(_ event: String, _ bucket: String, _ key: String, _ object: ObjectRecord?) async {
         guard let events else { return }
         // The change is done: that its bucket went away meanwhile is no failure of it.
-        guard let state = try? await walrus.state(bucket), let rules = state.settings.notification else { return }
+        guard let state = try? await walrus.state(caller, bucket), let rules = state.settings.notification else {
+            return
+        }
         for rule in rules where rule.matches(event: event, key: key) {
             await events.deliver(message(event, state, key, object, rule: rule.id), to: rule.endpoint)
         }

@@ -135,11 +135,7 @@ extension S3Call {
                 "Bucket POST must contain a field named 'Signature'.  If it is specified, please check the order of the fields."
             )
         }
-        guard let credential = try await credentials.credential(forAccessKey: id) else {
-            throw S3Error(
-                .invalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.",
-                fields: [("AWSAccessKeyId", id)])
-        }
+        let credential = try await credentials.good(id, sessionToken: fields["x-amz-security-token"])
         let isValid =
             isV4
             ? PostPolicySignature.isValid(

@@ -91,7 +91,7 @@ extension S3Call {
         headers[.eTag] = "\"" + record.etag + "\""
         checksumHeaders(record.attributes.checksum, &headers)
         encryptionHeaders(record.attributes.encryption, &headers)
-        let state = try await walrus.state(bucket)
+        let state = try await walrus.state(caller, bucket)
         if !record.version.isEmpty { versionHeader(record, state, &headers) }
         expirationHeader(record, state, &headers)
         return headers

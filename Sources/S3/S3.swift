@@ -54,6 +54,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     let configuration: S3Configuration
     let accessLog: S3AccessLog?
     let events: (any S3EventSink)?
+    let observer: (any S3ChangeObserver)?
+    let metrics: S3Metrics
     let channel: @Sendable (Context) -> (any Channel)?
 
     /// Makes the interface of a Walrus.
@@ -61,11 +63,14 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     /// - Parameters:
     ///   - accessLog: takes the lines of buckets that log; nil for none.
     ///   - events: takes event notifications; nil for none.
+    ///   - observer: is told of each change; nil for nobody.
+    ///   - metrics: counts requests.
     ///   - channel: the connection of a request, so that a large object waits for its reader (see
     ///   `S3Call.drained`). Without it a slow reader of large objects costs memory.
     public init(
         walrus: Walrus, credentials: any S3CredentialSource, configuration: S3Configuration = S3Configuration(),
-        accessLog: S3AccessLog? = nil, events: (any S3EventSink)? = nil,
+        accessLog: S3AccessLog? = nil, events: (any S3EventSink)? = nil, observer: (any S3ChangeObserver)? = nil,
+        metrics: S3Metrics = S3Metrics(),
         channel: @escaping @Sendable (Context) -> (any Channel)? = { _ in nil }
     ) {
         self.walrus = walrus
@@ -73,6 +78,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         self.configuration = configuration
         self.accessLog = accessLog
         self.events = events
+        self.observer = observer
+        self.metrics = metrics
         self.channel = channel
     }
 
@@ -80,6 +87,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     public func respond(to request: Request, context: Context) async throws -> Response {
         let requestID = Self.makeRequestID()
         let began = walrus.clock()
+        metrics.begin()
         var name = "-"
         var code = ""
         var caller = WalrusCaller.anonymous
@@ -99,11 +107,12 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                 let (principal, payload) = isSigned ? try await authenticate(asked) : (nil, .unsigned)
                 let call = call(asked, principal: principal, payload, request, context)
                 caller = call.caller
-                try await checkExpectedOwner(asked)
+                try await checkExpectedOwner(asked, caller)
                 response = try await call.dispatch(operation)
             }
         } catch {
-            let failure = S3Error(error)
+            var failure = S3Error(error)
+            if let parsed { failure.name(parsed) }
             code = failure.code.rawValue
             if failure.status >= 500, failure.code != .notImplemented {
                 context.logger.error(
@@ -121,11 +130,21 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                     "operation": "\(name)", "path": "\(request.uri.path)", "status": "\(response.status.code)",
                     "account": "\(caller.principal?.accountID ?? "anonymous")", "requestID": "\(requestID)",
                 ])
+            await observer?.observed(
+                S3Change(
+                    time: began, requestID: requestID, operation: name, bucket: parsed?.bucket, key: parsed?.key,
+                    account: caller.principal?.accountID, user: caller.principal?.userARN,
+                    address: channel(context)?.remoteAddress?.ipAddress ?? "", status: response.status.code,
+                    error: code.isEmpty ? nil : code))
         }
         if let parsed {
-            await CORSHeaders.add(parsed, walrus, to: &response.headers)
+            await CORSHeaders.add(parsed, caller, walrus, to: &response.headers)
             await log(parsed, caller, name, code, response, began: began, request)
         }
+        metrics.end(
+            name, status: response.status.code, milliseconds: walrus.clock() - began,
+            received: request.headers[.contentLength].flatMap { Int64($0) } ?? 0,
+            sent: request.method == .head ? 0 : Int64(response.body.contentLength ?? 0))
         return response
     }
 
@@ -147,9 +166,9 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     private var isSecure: Bool { configuration.isSecure }
 
     /// `x-amz-expected-bucket-owner`: the client wants no bucket but that account's.
-    private func checkExpectedOwner(_ request: S3Request) async throws {
+    private func checkExpectedOwner(_ request: S3Request, _ caller: WalrusCaller) async throws {
         guard let bucket = request.bucket, let expected = request.header("x-amz-expected-bucket-owner") else { return }
-        guard try await walrus.state(bucket).record.owner == expected else { throw WalrusError.accessDenied }
+        guard try await walrus.state(caller, bucket).record.owner == expected else { throw WalrusError.accessDenied }
     }
 
     private func log(
@@ -157,7 +176,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         began: Int64, _ request: Request
     ) async {
         // What concerns a bucket that is gone by now is logged nowhere.
-        guard let accessLog, let bucket = parsed.bucket, let state = try? await walrus.state(bucket),
+        guard let accessLog, let bucket = parsed.bucket, let state = try? await walrus.state(caller, bucket),
             let logging = state.settings.logging
         else { return }
         let length =
@@ -206,11 +225,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         } catch SignatureError.missing {
             return (nil, .unsigned)
         }
-        guard let credential = try await credentials.credential(forAccessKey: claim.accessKeyID) else {
-            throw S3Error(
-                .invalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.",
-                fields: [("AWSAccessKeyId", claim.accessKeyID)])
-        }
+        let credential = try await credentials.good(claim.accessKeyID, sessionToken: claim.sessionToken)
         let verified = try claim.verify(
             secret: credential.secret, now: configuration.clock(),
             policy: SignaturePolicy(allowedSkew: configuration.allowedSkew))

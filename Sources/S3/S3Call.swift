@@ -52,6 +52,8 @@ struct S3Call: Sendable {
             try await objectDocument(verb, document, bucket, key)
         case .postObject(let bucket): try await postObject(bucket)
         case .preflight: try await preflight()
+        case .getPlaces: try await getPlaces()
+        case .putPlaces: try await putPlaces()
         case .listUploads(let bucket): try await listUploads(bucket)
         case .deleteObjects(let bucket): try await deleteObjects(bucket)
         case .getObject(let bucket, let key): try await getObject(bucket, key)

@@ -24,6 +24,8 @@ struct S3Error: Error, Sendable {
         case incompleteBody = "IncompleteBody"
         case internalError = "InternalError"
         case invalidAccessKeyId = "InvalidAccessKeyId"
+        case invalidToken = "InvalidToken"
+        case expiredToken = "ExpiredToken"
         case invalidArgument = "InvalidArgument"
         case invalidBucketName = "InvalidBucketName"
         case invalidDigest = "InvalidDigest"
@@ -106,7 +108,7 @@ struct S3Error: Error, Sendable {
     let code: Code
     let message: String
     /// Further elements, as S3 adds them to some errors.
-    let fields: [(name: String, value: String)]
+    var fields: [(name: String, value: String)]
     /// Headers of the answer.
     var headers: [(name: String, value: String)] = []
     /// For the log; may hold what the caller shall not see.
@@ -193,8 +195,13 @@ struct S3Error: Error, Sendable {
             self.init(
                 .invalidArgument, "Part number must be an integer between 1 and 10000, inclusive",
                 fields: [("ArgumentName", "partNumber"), ("ArgumentValue", String(number))])
-        case .noParts: self.init(.malformedXML, "You must specify at least one part")
+        case .noParts:
+            self.init(
+                .malformedXML,
+                "The XML you provided was not well-formed or did not validate against our published schema")
         case .quotaExceeded(let what): self.init(.quotaExceeded, what)
+        case .policyQuota(let key, let limit):
+            self.init(.quotaExceeded, "The request would exceed the quota \(key) of \(limit).")
         case .tooManyBuckets(let maximum):
             self.init(.tooManyBuckets, "You have attempted to create more buckets than allowed: \(maximum)")
         case .locked:
@@ -209,6 +216,11 @@ struct S3Error: Error, Sendable {
             self.init(.accessControlListNotSupported, "The bucket does not allow ACLs")
         case .invalidSetting(let code):
             self.init(Code(rawValue: code) ?? .invalidRequest, "Bucket cannot have ACLs set with this ObjectOwnership.")
+        case .noRemoteStore:
+            self.init(
+                .invalidRequest,
+                "This Walrus has no S3 store behind it. Set S3_ENDPOINT, S3_BUCKET and S3_CREDENTIALS in its configuration "
+                    + "and start it again.")
         case .encryptionKeyNeeded:
             self.init(
                 .invalidRequest,
@@ -287,9 +299,29 @@ struct S3Error: Error, Sendable {
                 .serviceUnavailable,
                 "Insufficient storage: the object needs \(needed) bytes and \(free) are free. Delete objects, or ask "
                     + "the administrator for more space.")
+        case .unavailable(let text):
+            self.init(
+                .serviceUnavailable, "The store behind this service is not available. Please try again.", detail: text)
         case .failed(let text):
             self.init(
                 .internalError, "We encountered an internal error. Please try again.", detail: text)
+        }
+    }
+
+    /// Adds what of the request the error is about, where the error itself does not know it.
+    mutating func name(_ request: S3Request) {
+        func add(_ name: String, _ value: String) {
+            if !fields.contains(where: { $0.name == name }) { fields.insert((name: name, value: value), at: 0) }
+        }
+        switch code {
+        case .preconditionFailed: add("Condition", Preconditions.named(request))
+        case .methodNotAllowed: add("Method", request.method)
+        case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .noSuchCORSConfiguration, .noSuchTagSet,
+            .noSuchLifecycleConfiguration, .noSuchWebsiteConfiguration, .noSuchPublicAccessBlockConfiguration,
+            .serverSideEncryptionConfigurationNotFoundError, .objectLockConfigurationNotFoundError,
+            .ownershipControlsNotFoundError:
+            if let bucket = request.bucket { add("BucketName", bucket) }
+        default: break
         }
     }
 

@@ -27,10 +27,16 @@ enum S3Facts {
             case "aws:referer": return one(request.header("referer"))
             case "aws:currenttime": return [Timestamp.extended(now)]
             case "aws:epochtime": return [String(now)]
-            case "aws:principalaccount", "aws:userid": return one(principal?.accountID)
-            case "aws:principalarn": return one(principal?.userARN)
-            case "aws:username": return one(principal?.displayName)
-            case "aws:principaltype": return [principal == nil ? "Anonymous" : "Account"]
+            case "aws:principalaccount": return one(principal?.accountID)
+            case "aws:userid": return one(principal?.userID)
+            case "aws:principalarn":
+                return one(principal.map { $0.userARN ?? "arn:aws:iam::\($0.accountID):root" })
+            case "aws:username":
+                return one(principal.flatMap { $0.userName ?? ($0.userARN == nil ? $0.displayName : nil) })
+            case "aws:principaltype":
+                guard let principal else { return ["Anonymous"] }
+                if principal.userARN == nil { return ["Account"] }
+                return [principal.userName == nil ? "AssumedRole" : "User"]
             case "s3:prefix": return one(request["prefix"] ?? (request.key == nil ? "" : nil))
             case "s3:delimiter": return one(request["delimiter"])
             case "s3:max-keys": return one(request["max-keys"])

@@ -106,6 +106,8 @@ enum S3Operation: Sendable, Equatable {
     case abortUpload(String, String)
     case listParts(String, String)
     case preflight
+    case getPlaces
+    case putPlaces
 
     /// The API's name, for the log.
     var name: String {
@@ -134,6 +136,8 @@ enum S3Operation: Sendable, Equatable {
         case .abortUpload: "AbortMultipartUpload"
         case .listParts: "ListParts"
         case .preflight: "Preflight"
+        case .getPlaces: "GetPlaces"
+        case .putPlaces: "PutPlaces"
         }
     }
 
@@ -183,7 +187,12 @@ enum S3Operation: Sendable, Equatable {
 
     private static func select(_ request: S3Request) throws -> S3Operation? {
         guard let bucket = request.bucket else {
-            return request.method == "GET" ? .listBuckets : nil
+            let isPlaces = has(request, S3Call.placesParameter)
+            switch request.method {
+            case "GET": return isPlaces ? .getPlaces : .listBuckets
+            case "PUT": return isPlaces ? .putPlaces : nil
+            default: return nil
+            }
         }
         guard let key = request.key else { return bucketOperation(request, bucket) }
         for document in ObjectDocument.allCases where has(request, document.rawValue) {

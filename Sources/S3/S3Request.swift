@@ -18,6 +18,8 @@ struct S3Request: Sendable {
     let authority: String
     /// The path below the service prefix, still encoded.
     private let innerPath: String
+    /// The headers as they came, which is what a signature covers.
+    private let sentHeaders: HTTPFields
     /// The host name is that of a website.
     let isWebsite: Bool
     /// The bucket came from the host name.
@@ -26,7 +28,7 @@ struct S3Request: Sendable {
     init(_ request: Request, requestID: String, configuration: S3Configuration) throws {
         self.requestID = requestID
         method = request.method.rawValue
-        headers = request.headers
+        var headers = request.headers
         authority = request.head.authority ?? ""
         var target = request.head.path ?? "/"
         // A proxy's absolute form.
@@ -38,6 +40,18 @@ struct S3Request: Sendable {
         rawPath = String(target[..<(question ?? target.endIndex)])
         rawQuery = question.map { String(target[target.index(after: $0)...]) } ?? ""
         query = Self.parameters(rawQuery)
+        sentHeaders = headers
+        // Who presigns an address puts headers of the request into it: the signature covers them there.
+        if query.contains(where: { $0.name.lowercased() == "x-amz-signature" }) {
+            for (name, value) in query {
+                let name = name.lowercased()
+                guard name.hasPrefix("x-amz-"), !Self.signatureParameters.contains(name),
+                    let field = HTTPField.Name(name), headers[field] == nil, HTTPField.isValidValue(value)
+                else { continue }
+                headers[field] = value
+            }
+        }
+        self.headers = headers
 
         var inner = rawPath
         for prefix in configuration.pathPrefixes {
@@ -68,6 +82,11 @@ struct S3Request: Sendable {
         key = decoded.isEmpty ? nil : decoded
         if bucket == nil, key != nil { throw S3Error(.invalidBucketName, "The specified bucket is not valid.") }
     }
+
+    private static let signatureParameters: Set<String> = [
+        "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature",
+        "x-amz-security-token", "x-amz-content-sha256",
+    ]
 
     private static func decode(_ bytes: some Collection<UInt8>) throws -> String {
         guard let text = String(validating: PercentEncoding.decode(bytes), as: UTF8.self) else {
@@ -104,7 +123,7 @@ struct S3Request: Sendable {
 
     /// What a signature covers.
     var signed: SignedRequest {
-        var all = headers.map { (name: $0.name.rawName, value: $0.value) }
+        var all = sentHeaders.map { (name: $0.name.rawName, value: $0.value) }
         if !all.contains(where: { $0.name.lowercased() == "host" }) { all.append((name: "host", value: authority)) }
         var resources = [rawPath]
         if innerPath != rawPath { resources.append(innerPath) }

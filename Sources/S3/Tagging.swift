@@ -17,6 +17,10 @@ enum Tags {
             guard (1...128).contains(tag.key.unicodeScalars.count) else {
                 throw S3Error(.invalidTag, "The TagKey you have provided is invalid", fields: [("TagKey", tag.key)])
             }
+            guard !tag.key.lowercased().hasPrefix("aws:") else {
+                throw S3Error(
+                    .invalidTag, "System tags cannot be added/updated by requester", fields: [("TagKey", tag.key)])
+            }
             guard tag.value.unicodeScalars.count <= 256 else {
                 throw S3Error(
                     .invalidTag, "The TagValue you have provided is invalid", fields: [("TagValue", tag.value)])
@@ -75,7 +79,7 @@ extension S3Call {
         case .get:
             let object = try await walrus.objectTags(caller, bucket: bucket, key: key, version: version)
             var response = writeTags(object.attributes.tags ?? [])
-            versionHeader(object, try await walrus.state(bucket), &response.headers)
+            versionHeader(object, try await walrus.state(caller, bucket), &response.headers)
             return response
         case .put, .delete:
             let tags = verb == .put ? try readTags(try await document(), most: 10) : nil
@@ -86,7 +90,7 @@ extension S3Call {
             await emit(
                 verb == .put ? "ObjectTagging:Put" : "ObjectTagging:Delete", bucket, key, object)
             var response = verb == .put ? Response(status: .ok) : noContent()
-            versionHeader(object, try await walrus.state(bucket), &response.headers)
+            versionHeader(object, try await walrus.state(caller, bucket), &response.headers)
             return response
         }
     }

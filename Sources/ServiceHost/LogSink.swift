@@ -1,3 +1,4 @@
+import CPosix
 import Foundation
 import Synchronization
 
@@ -58,8 +59,8 @@ public final class RotatingFileSink: LogSink {
         var line = line
         return line.withUTF8 { bytes in
             state.withLock { state in
-                var status = stat()
-                if fstat(state.descriptor, &status) == 0, status.st_nlink == 0 {
+                var status = cposix_stat()
+                if cposix_stat_fd(state.descriptor, &status) == 0, status.links == 0 {
                     do throws(ServiceHostError) { try replace(&state) } catch { return "\(error)" }
                 }
                 if state.size > 0, state.size + bytes.count > maximumBytes { rotate(&state) }

@@ -5,6 +5,20 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
+/// A call of a contract that was answered.
+public struct SOAPObservation: Sendable {
+    /// Nil if there is none of its name.
+    public var operation: String?
+    /// Who called.
+    public var caller: ServiceCaller
+    /// The request's id.
+    public var requestID: String
+    /// HTTP status.
+    public var status: Int
+    /// The envelope that was sent; it may hold secrets.
+    public var request: [UInt8]
+}
+
 /// Serves one contract over HTTP: SOAP 1.1 calls by POST, its WSDL and the shared schema by GET.
 ///
 ///     POST <path>                       the operation in the body's element
@@ -24,6 +38,7 @@ public struct SOAPResponder: HTTPResponder {
     private let dispatch: Dispatch
     private let maximumRequestBytes: Int
     private let admitsAnybody: Bool
+    private let observer: (@Sendable (SOAPObservation) -> Void)?
 
     /// Serves any contract; for those of this cloud see ``cloud(_:)``, ``cluster(_:)`` and ``node(_:)``.
     ///
@@ -31,14 +46,17 @@ public struct SOAPResponder: HTTPResponder {
     ///   - description: the contract's documents, as the generated `description(query:location:)` gives them.
     ///   - maximumRequestBytes: larger requests get a 413; the largest is a node's report of its instances.
     ///   - admitsAnybody: whether calls over TLS need no certificate.
+    ///   - observer: told of every call that was answered.
     ///   - dispatch: the contract's dispatcher. While it runs, ``ServiceCaller/current`` says who calls.
     public init(
         description: @escaping @Sendable (_ query: String, _ location: String) -> String?,
-        maximumRequestBytes: Int = 16 << 20, admitsAnybody: Bool = false, dispatch: @escaping Dispatch
+        maximumRequestBytes: Int = 16 << 20, admitsAnybody: Bool = false,
+        observer: (@Sendable (SOAPObservation) -> Void)? = nil, dispatch: @escaping Dispatch
     ) {
         self.description = description
         self.maximumRequestBytes = maximumRequestBytes
         self.admitsAnybody = admitsAnybody
+        self.observer = observer
         self.dispatch = dispatch
     }
 
@@ -50,15 +68,23 @@ public struct SOAPResponder: HTTPResponder {
     }
 
     /// Serves the cluster controller's contract.
-    public static func cluster(_ service: some ClusterContract.AsyncService) -> SOAPResponder {
-        SOAPResponder(description: { ClusterContract.description(query: $0, location: $1) }) { envelope, action in
+    public static func cluster(
+        _ service: some ClusterContract.AsyncService, observer: (@Sendable (SOAPObservation) -> Void)? = nil
+    ) -> SOAPResponder {
+        SOAPResponder(
+            description: { ClusterContract.description(query: $0, location: $1) }, observer: observer
+        ) { envelope, action in
             await ClusterContract.dispatch(body: envelope, soapAction: action, service: service)
         }
     }
 
     /// Serves the cloud controller's contract for the other components.
-    public static func cloud(_ service: some CloudContract.AsyncService) -> SOAPResponder {
-        SOAPResponder(description: { CloudContract.description(query: $0, location: $1) }) { envelope, action in
+    public static func cloud(
+        _ service: some CloudContract.AsyncService, observer: (@Sendable (SOAPObservation) -> Void)? = nil
+    ) -> SOAPResponder {
+        SOAPResponder(
+            description: { CloudContract.description(query: $0, location: $1) }, observer: observer
+        ) { envelope, action in
             await CloudContract.dispatch(body: envelope, soapAction: action, service: service)
         }
     }
@@ -110,6 +136,10 @@ public struct SOAPResponder: HTTPResponder {
         let reply = await ServiceCaller.$current.withValue(caller) {
             await dispatch(Array(body.readableBytesView), action)
         }
+        observer?(
+            SOAPObservation(
+                operation: reply.operation, caller: caller, requestID: context.requestID, status: reply.status,
+                request: Array(body.readableBytesView)))
         if let fault = reply.fault {
             context.logger.info(
                 "A call failed",

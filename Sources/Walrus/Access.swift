@@ -33,38 +33,51 @@ enum Access {
 
     static func policyDecision(_ question: AccessQuestion) -> PolicyDecision {
         guard let policy = question.state.settings.policy else { return .none }
-        let principal = question.caller.principal
+        return policy.decide(request(question))
+    }
+
+    /// What the caller's own policies say; an account that nothing limits may do what it likes with what is its own.
+    static func identityDecision(_ question: AccessQuestion) -> PolicyDecision {
+        guard let policies = question.caller.principal?.policies else { return .allow }
+        return policies.decide(request(question))
+    }
+
+    private static func request(_ question: AccessQuestion) -> PolicyRequest {
         let tags = question.object?.attributes.tags
         let facts = question.caller.facts
         let existing = "s3:existingobjecttag/"
-        return policy.decide(
-            PolicyRequest(
-                principal: principal.map { PolicyPrincipal(account: $0.accountID, userARN: $0.userARN) },
-                action: question.action.rawValue,
-                resource: "arn:aws:s3:::" + question.state.record.name + (question.key.map { "/" + $0 } ?? ""),
-                context: { name in
-                    if name.hasPrefix(existing) {
-                        let key = name.dropFirst(existing.count)
-                        return tags?.first { $0.key.lowercased() == key }.map { [$0.value] }
-                    }
-                    return facts(name)
-                }))
+        return PolicyRequest(
+            principal: question.caller.principal?.inPolicies, action: question.action.rawValue,
+            resource: "arn:aws:s3:::" + question.state.record.name + (question.key.map { "/" + $0 } ?? ""),
+            context: { name in
+                if name.hasPrefix(existing) {
+                    let key = name.dropFirst(existing.count)
+                    return tags?.first { $0.key.lowercased() == key }.map { [$0.value] }
+                }
+                return facts(name)
+            })
     }
 
     static func permits(_ question: AccessQuestion) throws -> Bool {
         let principal = question.caller.principal
-        if principal?.isAdministrator == true { return true }
+        // What his own policies deny stays denied whoever else allows it; what they do not allow can still be allowed
+        // by a bucket's policy that names him, within his account.
+        let identity = identityDecision(question)
+        if identity == .deny { return false }
+        let isAllowed = identity == .allow
+        if principal?.isAdministrator == true, isAllowed { return true }
         let state = question.state
         let isOwner = principal?.accountID == state.record.owner
-        if isOwner, alwaysOwners.contains(question.action), !state.settings.refusesOwner { return true }
+        if isOwner, isAllowed, alwaysOwners.contains(question.action), !state.settings.refusesOwner { return true }
         let block = state.settings.publicAccessBlock
         switch policyDecision(question) {
         case .deny: return false
-        case .allow:
+        case .allow where isOwner || isAllowed, .allowAccount where isAllowed:
             let isRestricted = block?.restrictBuckets == true && state.settings.policy?.isPublic == true
             if !isRestricted || isOwner { return true }
-        case .none: break
+        case .allow, .allowAccount, .none: break
         }
+        guard isAllowed else { return false }
         let ignoresPublic = block?.ignoreACLs == true
         if let permission = question.action.objectPermission {
             guard let object = question.object else { return isOwner }

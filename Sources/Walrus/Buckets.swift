@@ -28,12 +28,14 @@ extension Walrus {
     public func listBuckets(_ caller: WalrusCaller) async throws -> [BucketRecord] {
         // Nobody owns nothing.
         guard let principal = caller.principal else { return [] }
+        try requireIdentity(caller, "s3:ListAllMyBuckets", "*")
         return try await backend.buckets(owner: principal.accountID)
     }
 
     /// Creates a bucket. Creating one's own again in the same place succeeds, as it does in S3's first region.
     public func createBucket(_ caller: WalrusCaller, name: String, options: BucketOptions) async throws {
         guard let principal = caller.principal else { throw WalrusError.accessDenied }
+        try requireIdentity(caller, WalrusAction.createBucket.rawValue, "arn:aws:s3:::" + name)
         try Names.checkBucket(name)
         if options.ownership == .enforced, let acl = options.acl, acl != .owned(by: principal.accountID) {
             throw WalrusError.invalidSetting("InvalidBucketAclWithObjectOwnership")
@@ -43,7 +45,10 @@ extension Walrus {
             try repeated(mine, options)
             return
         }
-        try await quota.permitBucket(account: principal.accountID, present: present.count)
+        if let most = try await quota.limits(of: principal.accountID).buckets, present.count >= most {
+            throw WalrusError.tooManyBuckets(maximum: most)
+        }
+        try limit(caller, .createBucket, "arn:aws:s3:::" + name, ["s3:quota-bucketnumber": Int64(present.count + 1)])
         var record = BucketRecord(name: name, owner: principal.accountID, region: options.location, created: clock())
         if let acl = options.acl, acl != .owned(by: principal.accountID) {
             record.settings[BucketSetting.acl.rawValue] = try BucketSettings.encode(acl)
@@ -86,6 +91,7 @@ extension Walrus {
         _ = try await authorised(caller, action, bucket)
         var named: [String: String?] = [:]
         for (setting, value) in settings { named.updateValue(value, forKey: setting.rawValue) }
+        caller.bucket.forget()
         try await backend.changeBucket(bucket, versioning: versioning, settings: named, check: check)
     }
 
@@ -103,6 +109,7 @@ extension Walrus {
         let state = try await authorised(caller, .putBucketACL, bucket)
         if state.settings.ownership == .enforced { throw WalrusError.aclsDisabled }
         try checkACL(list, in: state)
+        caller.bucket.forget()
         try await backend.changeBucket(
             bucket, versioning: nil, settings: [BucketSetting.acl.rawValue: try BucketSettings.encode(list)],
             check: { _ in })
@@ -132,8 +139,22 @@ extension Walrus {
         return (try await backend.versions(bucket: bucket, query, afterVersion: afterVersion), state.record.owner)
     }
 
-    /// Objects and bytes of a bucket.
-    public func usage(_ bucket: String) async throws -> (objects: Int64, bytes: Int64) {
-        try await backend.usage(bucket: bucket)
+    /// What lies in a bucket.
+    public func usage(_ bucket: String) async throws -> StorageUsage { try await backend.usage(bucket: bucket) }
+
+    /// All buckets with what lies in them, by name.
+    public func allUsage() async throws -> [(record: BucketRecord, usage: StorageUsage)] {
+        var found: [(record: BucketRecord, usage: StorageUsage)] = []
+        for record in try await backend.buckets(owner: nil) {
+            // One that was deleted meanwhile has none.
+            guard let usage = try? await backend.usage(bucket: record.name) else { continue }
+            found.append((record, usage))
+        }
+        return found
+    }
+
+    /// What lies in all buckets of an account, and how many they are.
+    public func usage(ofAccount account: String) async throws -> (buckets: Int, usage: StorageUsage) {
+        (try await backend.buckets(owner: account).count, try await backend.usage(owner: account))
     }
 }

@@ -1,22 +1,48 @@
 // Who calls, and where access keys are known.
 
-/// An account that has proved who it is.
-public struct WalrusPrincipal: Sendable, Equatable {
+public import AccessPolicy
+internal import ObjectStore
+internal import Synchronization
+
+/// Somebody who has proved who he is: an account, or one of its users.
+public struct WalrusPrincipal: Sendable {
     /// The account's id, as in `BucketRecord.owner`.
     public var accountID: String
     /// A name to show; S3 prints it beside the id.
     public var displayName: String
     /// Whether it administers the cloud, and so may do everything.
     public var isAdministrator: Bool
-    /// The user's ARN; nil for the account itself.
+    /// The ARN of the user or session; nil for the account itself.
     public var userARN: String?
+    /// Other ARNs by which policies may name him: a session's role.
+    public var otherARNs: [String] = []
+    /// The user's name; nil for the account itself and for sessions.
+    public var userName: String?
+    /// The unique id of user or session.
+    public var userID: String
+    /// The policies of his identity; nil for an account that nothing limits.
+    public var policies: IdentityPolicies?
 
-    /// Makes a principal.
-    public init(accountID: String, displayName: String, isAdministrator: Bool, userARN: String? = nil) {
+    /// Makes a principal; by default an account itself.
+    public init(
+        accountID: String, displayName: String, isAdministrator: Bool, userARN: String? = nil,
+        otherARNs: [String] = [], userName: String? = nil, userID: String? = nil, policies: IdentityPolicies? = nil
+    ) {
         self.accountID = accountID
         self.displayName = displayName
         self.isAdministrator = isAdministrator
         self.userARN = userARN
+        self.otherARNs = otherARNs
+        self.userName = userName
+        self.userID = userID ?? accountID
+        self.policies = policies
+    }
+
+    /// As policies see him.
+    var inPolicies: PolicyPrincipal {
+        var principal = PolicyPrincipal(account: accountID, userARN: userARN)
+        principal.otherARNs = otherARNs
+        return principal
     }
 }
 
@@ -26,6 +52,8 @@ public struct WalrusCaller: Sendable {
     public var principal: WalrusPrincipal?
     /// The values of a condition key (`aws:SourceIp`, `s3:prefix`, …) by its name in lower case.
     public var facts: @Sendable (String) -> [String]?
+    /// The bucket that the request is about, once it was read: a request reads it once.
+    public let bucket = RequestBucket()
 
     /// Makes a caller.
     public init(principal: WalrusPrincipal?, facts: @escaping @Sendable (String) -> [String]? = { _ in nil }) {
@@ -34,10 +62,25 @@ public struct WalrusCaller: Sendable {
     }
 
     /// Nobody in particular: an unsigned request.
-    public static let anonymous = WalrusCaller(principal: nil)
+    public static var anonymous: WalrusCaller { WalrusCaller(principal: nil) }
 
     /// An account, of whose request nothing else is known.
     public static func principal(_ principal: WalrusPrincipal) -> WalrusCaller { WalrusCaller(principal: principal) }
+}
+
+/// The bucket of one request as it was when the request first asked for it.
+public final class RequestBucket: Sendable {
+    private let known = Mutex<BucketState?>(nil)
+
+    /// The bucket of this name, if the request has read it.
+    public func state(_ name: String) -> BucketState? {
+        known.withLock { $0.flatMap { $0.record.name == name ? $0 : nil } }
+    }
+
+    func note(_ state: BucketState) { known.withLock { $0 = $0 ?? state } }
+
+    /// What follows in the request shall see the bucket as it is now.
+    func forget() { known.withLock { $0 = nil } }
 }
 
 /// What an access key stands for.
@@ -54,12 +97,26 @@ public struct S3Credential: Sendable {
     }
 }
 
+/// The outcome of looking an access key up.
+public enum S3CredentialLookup: Sendable {
+    /// It is good.
+    case found(S3Credential)
+    /// There is no such key, or it is inactive.
+    case unknownKey
+    /// The session token is not one of this cloud, or not of this key.
+    case invalidToken
+    /// The session is over.
+    case expiredToken
+}
+
 /// Where access keys are known: the cloud controller, in this process or over the network.
 public protocol S3CredentialSource: Sendable {
     /// The credential of an access key id; nil if there is no such key or it is inactive.
     ///
     /// - Throws: if the look-up itself fails; the request is then answered with a retryable error.
     func credential(forAccessKey id: String) async throws -> S3Credential?
+    /// The credential of an access key id with the session token that temporary ones bring.
+    func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup
     /// Whether there is such an account, so that it may be granted something; nil if that cannot be said.
     func accountExists(_ id: String) async throws -> Bool?
     /// The name to show for an account; nil if it has none or is not known.
@@ -69,6 +126,12 @@ public protocol S3CredentialSource: Sendable {
 }
 
 extension S3CredentialSource {
+    /// Without temporary credentials by default.
+    public func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup {
+        guard sessionToken == nil else { return .invalidToken }
+        return try await credential(forAccessKey: id).map { .found($0) } ?? .unknownKey
+    }
+
     /// Not known by default.
     public func accountExists(_ id: String) async throws -> Bool? { nil }
 

@@ -23,12 +23,18 @@ extension Walrus {
     where Body.Element == ByteBuffer {
         let state = try await authorised(caller, .putObject, bucket, key: key)
         guard (1...10_000).contains(number) else { throw WalrusError.invalidPartNumber(number) }
-        try await checkSize(options.expectedSize, in: state.record)
+        try checkSize(options.expectedSize)
         let encryption = try await backend.upload(bucket: bucket, key: key, id: upload).attributes.encryption
         var options = options
         options.key = try self.key(encryption, customerKey)
-        let part = try await backend.putPart(
-            bucket: bucket, key: key, upload: upload, number: number, options: options, body: body)
+        let prepared = options
+        let part = try await withinQuota(
+            of: state.record, replacing: nil, objects: 0, size: options.expectedSize
+        ) { known in
+            try await backend.putPart(
+                bucket: bucket, key: key, upload: upload, number: number, options: prepared.announcing(known),
+                body: body)
+        }
         return (part, encryption)
     }
 
@@ -56,13 +62,17 @@ extension Walrus {
         _ caller: WalrusCaller, bucket: String, key: String, upload: String, parts: [CompletedPart],
         options: CompletionOptions
     ) async throws -> ObjectRecord {
-        _ = try await authorised(caller, .putObject, bucket, key: key)
+        let state = try await authorised(caller, .putObject, bucket, key: key)
         guard !parts.isEmpty else { throw WalrusError.noParts }
         var options = options
         options.minimumPartSize = configuration.smallestPart
+        let settled = options
         do {
-            return try await backend.completeUpload(
-                bucket: bucket, key: key, upload: upload, parts: parts, options: options)
+            // The bytes are counted already, as parts.
+            return try await withinQuota(of: state.record, replacing: key, objects: 1, size: 0) { _ in
+                try await backend.completeUpload(
+                    bucket: bucket, key: key, upload: upload, parts: parts, options: settled)
+            }
         } catch ObjectStoreError.noSuchUpload {
             // A client that lost the answer asks again: if the object is just what these parts make, it is done.
             guard let present = try await present(bucket: bucket, key: key),
@@ -72,7 +82,8 @@ extension Walrus {
         }
     }
 
-    private func present(bucket: String, key: String) async throws -> ObjectRecord? {
+    /// The object of a key; nil if there is none.
+    func present(bucket: String, key: String) async throws -> ObjectRecord? {
         do {
             return try await backend.head(bucket: bucket, key: key)
         } catch ObjectStoreError.noSuchKey, ObjectStoreError.isDeleteMarker {

@@ -13,6 +13,8 @@ public struct WriteOptions: Sendable {
     public var retention: ObjectRetention?
     /// Legal hold.
     public var legalHold: Bool?
+    /// Where the website sends a reader of a copy that keeps its source's other attributes.
+    public var redirect: String?
     /// Encryption.
     public var encryption = EncryptionRequest.standard
 
@@ -59,29 +61,30 @@ extension Walrus {
     ) async throws -> ObjectRecord where Body.Element == ByteBuffer {
         let state = try await authorised(caller, .putObject, bucket, key: key)
         try Names.checkKey(key)
-        try await checkSize(options.expectedSize, in: state.record)
+        try checkSize(options.expectedSize)
+        try await limitBytes(caller, state.record, key: key, size: options.expectedSize)
         var options = options
         options.key = try prepare(caller, state, write, &options.attributes)
-        return try await backend.put(bucket: bucket, key: key, options: options, body: body)
+        let prepared = options
+        return try await withinQuota(
+            of: state.record, replacing: key, objects: 1, size: options.expectedSize
+        ) { known in
+            try await backend.put(bucket: bucket, key: key, options: prepared.announcing(known), body: body)
+        }
     }
 
-    func checkSize(_ size: Int64?, in bucket: BucketRecord) async throws {
+    func checkSize(_ size: Int64?) throws {
         if let size, size > configuration.largestPut {
             throw WalrusError.tooLarge(size: size, maximum: configuration.largestPut)
         }
-        try await quota.permitBytes(bucket: bucket, bytes: size)
     }
 
     /// Opens an object for reading; the caller closes it.
     public func getObject(
         _ caller: WalrusCaller, bucket: String, key: String, version: String? = nil, customerKey: CustomerKey? = nil
     ) async throws -> (content: any ObjectContent, state: BucketState) {
-        let (state, _) = try await authorisedObject(caller, .getObject, bucket, key, version: version)
-        let content = try await backend.open(bucket: bucket, key: key, version: version)
+        let (state, content) = try await authorisedContent(caller, .getObject, bucket, key, version: version)
         do {
-            // What was opened may be newer than what was judged.
-            try require(
-                caller, WalrusAction.getObject.onVersion(version), state, key: key, object: content.record)
             if let key = try self.key(content.record.attributes.encryption, customerKey) { content.unlock(key) }
         } catch {
             content.close()
@@ -103,10 +106,9 @@ extension Walrus {
     public func objectParts(
         _ caller: WalrusCaller, bucket: String, key: String, version: String?, customerKey: CustomerKey?
     ) async throws -> (record: ObjectRecord, parts: [ObjectPart]) {
-        let (_, record) = try await authorisedObject(caller, .getObjectAttributes, bucket, key, version: version)
-        _ = try self.key(record.attributes.encryption, customerKey)
-        let content = try await backend.open(bucket: bucket, key: key, version: version)
+        let (_, content) = try await authorisedContent(caller, .getObjectAttributes, bucket, key, version: version)
         defer { content.close() }
+        _ = try self.key(content.record.attributes.encryption, customerKey)
         return (content.record, content.parts)
     }
 
@@ -126,7 +128,7 @@ extension Walrus {
     public func deleteObjects(
         _ caller: WalrusCaller, bucket: String, _ deletions: [Deletion], bypass: Bool = false
     ) async throws -> [Result<Deleted, any Error>] {
-        let state = try await state(bucket)
+        let state = try await state(caller, bucket)
         var results: [Result<Deleted, any Error>?] = []
         var permitted: [Deletion] = []
         for deletion in deletions {
@@ -187,7 +189,7 @@ extension Walrus {
             throw WalrusError.copyOntoItself
         }
         var attributes = directive.attributes ?? ObjectAttributes(headers: former.headers, metadata: former.metadata)
-        if directive.attributes == nil { attributes.redirect = nil }
+        if directive.attributes == nil { attributes.redirect = write.redirect }
         var write = write
         write.tags = directive.tags ?? former.tags
         // The bytes are hashed on their way, so a checksum that was right stays right, or the copy fails.
@@ -212,5 +214,19 @@ extension Walrus {
 
     private static func hexadecimal(_ bytes: [UInt8]) -> String {
         bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+}
+
+extension PutOptions {
+    /// The same, telling the number of bytes to `known` before they become visible.
+    func announcing(_ known: @escaping @Sendable (Int64) throws -> Void) -> PutOptions {
+        var options = self
+        let validate = options.validate
+        options.validate = { digests in
+            let checksum = try validate(digests)
+            try known(digests.size)
+            return checksum
+        }
+        return options
     }
 }

@@ -1,26 +1,181 @@
-public import ObjectStore
+// What an account may have. Usage is counted by the back end with each commit; what is on its way in is reserved here,
+// so that many writes at once cannot go beyond the limit together.
 
-/// Decides on quantities, before anything is written.
-public protocol WalrusQuota: Sendable {
-    /// Throws if the account may not have one more bucket than `present`.
-    func permitBucket(account: String, present: Int) async throws
-    /// Throws if the bucket's owner may not store so many bytes more; nil where the size is not known beforehand.
-    func permitBytes(bucket: BucketRecord, bytes: Int64?) async throws
+internal import AccessPolicy
+internal import ObjectStore
+internal import Synchronization
+
+/// The limits of one account; nil is none.
+public struct AccountLimits: Sendable, Equatable, Codable {
+    /// Buckets.
+    public var buckets: Int?
+    /// Objects, with all versions.
+    public var objects: Int64?
+    /// Bytes, with all versions and the parts of uploads under way.
+    public var bytes: Int64?
+
+    /// Makes limits.
+    public init(buckets: Int? = 1000, objects: Int64? = nil, bytes: Int64? = nil) {
+        self.buckets = buckets
+        self.objects = objects
+        self.bytes = bytes
+    }
 }
 
-/// Limits the number of buckets of an account, and nothing else.
-public struct BucketCountQuota: WalrusQuota {
-    /// The most buckets that an account may have.
-    public var maximum: Int
+/// Knows the limits of accounts.
+public protocol WalrusQuota: Sendable {
+    /// The limits that hold for an account now.
+    func limits(of account: String) async throws -> AccountLimits
+}
 
-    /// Makes the rule.
-    public init(maximum: Int = 1000) { self.maximum = maximum }
+/// The same limits for everybody.
+public struct UniformQuota: WalrusQuota {
+    private let limits: AccountLimits
+
+    /// Makes the rule; by default 1000 buckets and nothing else.
+    public init(_ limits: AccountLimits = AccountLimits()) { self.limits = limits }
 
     /// See `WalrusQuota`.
-    public func permitBucket(account: String, present: Int) async throws {
-        guard present < maximum else { throw WalrusError.tooManyBuckets(maximum: maximum) }
+    public func limits(of account: String) async throws -> AccountLimits { limits }
+}
+
+/// What is on its way into each account.
+final class QuotaLedger: Sendable {
+    private struct Pending {
+        var objects: Int64 = 0
+        var bytes: Int64 = 0
     }
 
-    /// See `WalrusQuota`.
-    public func permitBytes(bucket: BucketRecord, bytes: Int64?) async throws {}
+    private let pending = Mutex<[String: Pending]>([:])
+
+    /// Room that is kept for one write until the write is counted or has failed.
+    final class Reservation: Sendable {
+        private let ledger: QuotaLedger
+        private let account: String
+        private let limits: AccountLimits
+        private let objects: Int64
+        private let bytes: Mutex<Int64>
+
+        fileprivate init(ledger: QuotaLedger, account: String, limits: AccountLimits, objects: Int64, bytes: Int64) {
+            self.ledger = ledger
+            self.account = account
+            self.limits = limits
+            self.objects = objects
+            self.bytes = Mutex(bytes)
+        }
+
+        /// The write has turned out to have so many bytes.
+        func extend(to size: Int64, usage: StorageUsage) throws {
+            let more = bytes.withLock { size - $0 }
+            guard more > 0 else { return }
+            try ledger.take(account, limits, usage: usage, objects: 0, bytes: more)
+            bytes.withLock { $0 += more }
+        }
+
+        func release() {
+            let held = bytes.withLock { $0 }
+            ledger.give(account, objects: objects, bytes: held)
+        }
+    }
+
+    fileprivate func take(
+        _ account: String, _ limits: AccountLimits, usage: StorageUsage, objects: Int64, bytes: Int64
+    ) throws {
+        try pending.withLock { pending in
+            var mine = pending[account] ?? Pending()
+            mine.objects += objects
+            mine.bytes += bytes
+            if let most = limits.objects, objects > 0, usage.objects + mine.objects > most {
+                throw WalrusError.quotaExceeded("the account may have \(most) objects")
+            }
+            if let most = limits.bytes, bytes > 0, usage.bytes + usage.partBytes + mine.bytes > most {
+                throw WalrusError.quotaExceeded("the account may have \(most) bytes")
+            }
+            pending[account] = mine
+        }
+    }
+
+    fileprivate func give(_ account: String, objects: Int64, bytes: Int64) {
+        pending.withLock { pending in
+            guard var mine = pending[account] else { return }
+            mine.objects -= objects
+            mine.bytes -= bytes
+            pending[account] = mine.objects == 0 && mine.bytes == 0 ? nil : mine
+        }
+    }
+
+    /// Keeps room, or throws `quotaExceeded`.
+    func reserve(
+        _ account: String, _ limits: AccountLimits, usage: StorageUsage, objects: Int64, bytes: Int64
+    ) throws -> Reservation {
+        try take(account, limits, usage: usage, objects: objects, bytes: bytes)
+        return Reservation(ledger: self, account: account, limits: limits, objects: objects, bytes: bytes)
+    }
+}
+
+extension Walrus {
+    /// Runs a write within the owner's quota. `body` gets what must be called when the size is known, before the write
+    /// becomes visible.
+    ///
+    /// - Parameters:
+    ///   - replacing: the key that is written, whose present object (in a bucket without versions) makes room.
+    ///   - size: bytes, as far as they are known beforehand.
+    func withinQuota<T: Sendable>(
+        of bucket: BucketRecord, replacing key: String?, objects: Int64, size: Int64?,
+        _ body: (_ known: @escaping @Sendable (Int64) throws -> Void) async throws -> T
+    ) async throws -> T {
+        let limits = try await quota.limits(of: bucket.owner)
+        guard limits.objects != nil || limits.bytes != nil else { return try await body { _ in } }
+        var usage = try await backend.usage(owner: bucket.owner)
+        if let key, bucket.versioning == .never, let present = try await present(bucket: bucket.name, key: key) {
+            usage.objects -= 1
+            usage.bytes -= present.size
+        }
+        let reservation = try ledger.reserve(
+            bucket.owner, limits, usage: usage, objects: objects, bytes: size ?? 0)
+        defer { reservation.release() }
+        let counted = usage
+        return try await body { size in try reservation.extend(to: size, usage: counted) }
+    }
+}
+
+extension Walrus {
+    /// Throws if the caller's own policies do not allow what concerns no bucket that is there.
+    func requireIdentity(_ caller: WalrusCaller, _ action: String, _ resource: String) throws {
+        guard let principal = caller.principal, let policies = principal.policies else { return }
+        let request = PolicyRequest(
+            principal: principal.inPolicies, action: action, resource: resource, context: caller.facts)
+        guard policies.decide(request) == .allow else { throw WalrusError.accessDenied }
+    }
+
+    /// Throws if the request breaks a quota in the caller's policies (the original's `Limit` statements).
+    ///
+    /// - Parameter amounts: what there will be after the request, by condition key.
+    func limit(_ caller: WalrusCaller, _ action: WalrusAction, _ resource: String, _ amounts: [String: Int64]) throws {
+        guard let principal = caller.principal, let policies = principal.policies else { return }
+        let request = PolicyRequest(
+            principal: principal.inPolicies, action: action.rawValue, resource: resource,
+            context: { key in amounts[key].map { [String($0)] } ?? caller.facts(key) })
+        guard let limit = policies.exceededLimit(request) else { return }
+        throw WalrusError.policyQuota(limit.key, limit: limit.values.compactMap { Int64($0) }.max() ?? 0)
+    }
+
+    /// Throws if an object of this size would break a quota in the caller's policies. A size that is not known
+    /// beforehand counts as nothing, so that it is the next object that is refused.
+    func limitBytes(_ caller: WalrusCaller, _ bucket: BucketRecord, key: String, size: Int64?) async throws {
+        // Counting is not free, and few have quotas.
+        guard let policies = caller.principal?.policies, policies.hasLimits else { return }
+        let here = try await backend.usage(bucket: bucket.name)
+        var total: Int64 = 0
+        for other in try await backend.buckets(owner: bucket.owner) {
+            total += other.name == bucket.name ? here.bytes : try await backend.usage(bucket: other.name).bytes
+        }
+        let added = size ?? 0
+        try limit(
+            caller, .putObject, "arn:aws:s3:::" + bucket.name + "/" + key,
+            [
+                "s3:quota-bucketobjectnumber": here.objects + 1, "s3:quota-objectnumber": here.objects + 1,
+                "s3:quota-bucketsize": (here.bytes + added) >> 20, "s3:quota-buckettotalsize": (total + added) >> 20,
+            ])
+    }
 }

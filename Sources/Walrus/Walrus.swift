@@ -39,7 +39,10 @@ public struct Walrus: Sendable {
     /// Milliseconds since 1970.
     public let clock: @Sendable () -> Int64
     let backend: any ObjectBackend
+    /// The mover of contents.
+    public let moves = MoveBoard()
     let quota: any WalrusQuota
+    let ledger = QuotaLedger()
     private let cache = SettingsCache()
 
     /// Makes the service over a back end.
@@ -47,7 +50,7 @@ public struct Walrus: Sendable {
     /// - Parameter clock: milliseconds since 1970.
     public init(
         backend: any ObjectBackend, configuration: WalrusConfiguration = WalrusConfiguration(),
-        quota: any WalrusQuota = BucketCountQuota(),
+        quota: any WalrusQuota = UniformQuota(),
         clock: @escaping @Sendable () -> Int64 = FileBackendConfiguration.systemClock
     ) {
         self.backend = backend
@@ -62,11 +65,19 @@ public struct Walrus: Sendable {
     /// The bucket as it is, without asking who wants to know.
     public func state(_ bucket: String) async throws -> BucketState { try state(await backend.bucket(bucket)) }
 
+    /// The bucket as the caller's request has first seen it.
+    public func state(_ caller: WalrusCaller, _ bucket: String) async throws -> BucketState {
+        if let known = caller.bucket.state(bucket) { return known }
+        let state = try await state(bucket)
+        caller.bucket.note(state)
+        return state
+    }
+
     /// The bucket, if the caller may do this to it (or to the key).
     public func authorised(
         _ caller: WalrusCaller, _ action: WalrusAction, _ bucket: String, key: String? = nil
     ) async throws -> BucketState {
-        let state = try await state(bucket)
+        let state = try await state(caller, bucket)
         try require(caller, action, state, key: key)
         return state
     }
@@ -84,7 +95,7 @@ public struct Walrus: Sendable {
     public func authorisedObject(
         _ caller: WalrusCaller, _ action: WalrusAction, _ bucket: String, _ key: String, version: String?
     ) async throws -> (state: BucketState, object: ObjectRecord) {
-        let state = try await state(bucket)
+        let state = try await state(caller, bucket)
         let object: ObjectRecord
         do {
             object = try await backend.head(bucket: bucket, key: key, version: version)
@@ -98,6 +109,31 @@ public struct Walrus: Sendable {
                 key: key, version: object.versionID, isNamed: true, modified: object.modified)
         }
         return (state, object)
+    }
+
+    /// Opens an object or version, if the caller may do this to it: one look at the store. Whoever gets it closes it.
+    func authorisedContent(
+        _ caller: WalrusCaller, _ action: WalrusAction, _ bucket: String, _ key: String, version: String?
+    ) async throws -> (state: BucketState, content: any ObjectContent) {
+        let state = try await state(caller, bucket)
+        let content: any ObjectContent
+        do {
+            content = try await backend.open(bucket: bucket, key: key, version: version)
+        } catch ObjectStoreError.isDeleteMarker(let key, let marker, true, let modified) {
+            // A marker is a version like others: first who asks, then what it is.
+            _ = try await authorisedObject(caller, action, bucket, key, version: version)
+            throw ObjectStoreError.isDeleteMarker(key: key, version: marker, isNamed: true, modified: modified)
+        } catch let error as ObjectStoreError {
+            try mayKnow(caller, action, state, key, version)
+            throw error
+        }
+        do {
+            try require(caller, action.onVersion(version), state, key: key, object: content.record)
+        } catch {
+            content.close()
+            throw error
+        }
+        return (state, content)
     }
 
     private func mayKnow(

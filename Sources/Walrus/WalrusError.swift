@@ -20,6 +20,8 @@ public enum WalrusError: Error, Sendable, Equatable {
     case noParts
     /// The account has all it may have; the text says of what.
     case quotaExceeded(String)
+    /// A quota in the caller's policies: its condition key.
+    case policyQuota(String, limit: Int64)
     /// The account may not create more buckets.
     case tooManyBuckets(maximum: Int)
     /// A copy onto itself that changes nothing.
@@ -34,6 +36,8 @@ public enum WalrusError: Error, Sendable, Equatable {
     case aclsDisabled
     /// A setting that cannot be; its S3 code.
     case invalidSetting(String)
+    /// There is no store behind this one to which contents could go.
+    case noRemoteStore
     /// The object is encrypted with a customer's key, which is not in the request.
     case encryptionKeyNeeded
     /// The customer's key is not the one.

@@ -1,8 +1,8 @@
 // XML: a small, strict reader and a fast writer for XML 1.0 with namespaces.
 //
 // Here live `XMLElement` (a parsed document is its root element), the parser behind
-// `XMLElement.parse`, its limits, and `XMLWriter`. Here do not live schemas, SOAP, or any one
-// protocol's documents.
+// `XMLElement.parse`, its limits, `XMLWriter`, and the canonical forms that signatures cover
+// (`XMLCanonicalForm`). Here do not live schemas, SOAP, or any one protocol's documents.
 //
 // The parser knows no DTD: `<!DOCTYPE` is refused, so there are no entities to expand and no files
 // to fetch. It works on a whole document in memory, does not recurse, and bounds depth, size,

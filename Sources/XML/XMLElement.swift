@@ -38,12 +38,16 @@ public enum XMLContent: Sendable, Equatable {
     case element(XMLElement)
     /// Character data: text, CDATA and references between two tags, as one string.
     case text(String)
+    /// The text of a comment. Only `XMLDocument.parse` keeps comments.
+    case comment(String)
+    /// A processing instruction. Only `XMLDocument.parse` keeps them.
+    case instruction(target: String, data: String)
 }
 
 /// An element with everything in it. Immutable, so that it can be shared between threads.
 ///
 /// Content keeps its order, whitespace, prefixes and namespace declarations, which is what canonical
-/// XML needs; comments and processing instructions are dropped by the parser.
+/// XML needs; comments and processing instructions are only kept by `XMLDocument.parse`.
 public final class XMLElement: Sendable, Equatable {
     /// The prefix as written, empty if there is none.
     public let prefix: String
@@ -142,12 +146,30 @@ extension XMLElement {
     ///   are read too if the XML declaration names them), has a DOCTYPE, or exceeds `limits`.
     public static func parse(_ bytes: [UInt8], limits: XMLLimits = XMLLimits()) throws(XMLError) -> XMLElement {
         var parser = XMLParser(bytes: try XMLDecoding.normalised(bytes, limits: limits), limits: limits)
-        return try parser.document()
+        return try parser.document().root
     }
 
     /// Parses a document that is already text.
     public static func parse(_ text: String, limits: XMLLimits = XMLLimits()) throws(XMLError) -> XMLElement {
         try parse([UInt8](text.utf8), limits: limits)
+    }
+}
+
+/// A whole document with its comments and processing instructions, as canonical forms need it.
+public struct XMLDocument: Sendable, Equatable {
+    /// Comments and processing instructions before the root element.
+    public let before: [XMLContent]
+    /// The root element.
+    public let root: XMLElement
+    /// Comments and processing instructions after the root element.
+    public let after: [XMLContent]
+
+    /// Parses a document as `XMLElement.parse` does, and keeps comments and processing instructions; each of them
+    /// counts as an element among the limits.
+    public static func parse(_ bytes: [UInt8], limits: XMLLimits = XMLLimits()) throws(XMLError) -> XMLDocument {
+        var parser = XMLParser(
+            bytes: try XMLDecoding.normalised(bytes, limits: limits), limits: limits, keepsMarkup: true)
+        return try parser.document()
     }
 }
 

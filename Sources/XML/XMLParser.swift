@@ -7,6 +7,8 @@
 struct XMLParser {
     private let bytes: [UInt8]
     private let limits: XMLLimits
+    /// Whether comments and processing instructions are kept; only canonical forms need them.
+    private let keepsMarkup: Bool
     private var index = 0
     private var elementCount = 0
     private var open: [Frame] = []
@@ -35,24 +37,25 @@ struct XMLParser {
     private static let xmlnsNamespace = "http://www.w3.org/2000/xmlns/"
 
     /// `bytes` come from `XMLDecoding.normalised`: valid UTF-8, legal characters, line feeds.
-    init(bytes: [UInt8], limits: XMLLimits) {
+    init(bytes: [UInt8], limits: XMLLimits, keepsMarkup: Bool = false) {
         self.bytes = bytes
         self.limits = limits
+        self.keepsMarkup = keepsMarkup
     }
 
     /// Parses the whole document.
-    mutating func document() throws(XMLError) -> XMLElement {
+    mutating func document() throws(XMLError) -> XMLDocument {
         try xmlDeclaration()
-        try misc()
+        let before = try misc()
         guard peek() == UInt8(ascii: "<") else {
             throw malformed(index >= bytes.count ? "the document has no root element" : "text before the root element")
         }
         var root = try startTag()
         while root == nil { root = try contentPiece() }
-        try misc()
+        let after = try misc()
         guard index >= bytes.count else { throw malformed("content after the root element") }
         guard let root else { throw malformed("the document has no root element") }
-        return root
+        return XMLDocument(before: before, root: root, after: after)
     }
 
     // MARK: Prolog
@@ -81,39 +84,46 @@ struct XMLParser {
         index += 2
     }
 
-    /// Comments, processing instructions and white space outside of the root element.
-    private mutating func misc() throws(XMLError) {
+    /// Comments, processing instructions and white space outside of the root element. Returns what is kept of them.
+    private mutating func misc() throws(XMLError) -> [XMLContent] {
+        var kept: [XMLContent] = []
         while true {
             skipSpace()
             if looksAt("<!--") {
-                try comment()
+                let piece = try comment()
+                if let piece { kept.append(piece) }
             } else if looksAt("<?") {
-                try processingInstruction()
+                let piece = try processingInstruction()
+                if let piece { kept.append(piece) }
             } else if looksAt("<!DOCTYPE") {
                 throw XMLDecoding.error(
                     .doctype, "a document type declaration is not accepted; send the document without <!DOCTYPE",
                     bytes, index)
             } else {
-                return
+                return kept
             }
         }
     }
 
-    private mutating func comment() throws(XMLError) {
+    private mutating func comment() throws(XMLError) -> XMLContent? {
         let start = index
         index += 4
+        let first = index
         while index < bytes.count {
             if looksAt("--") {
                 guard peek(2) == UInt8(ascii: ">") else { throw malformed("\"--\" inside a comment") }
+                let text = first..<index
                 index += 3
-                return
+                guard keepsMarkup else { return nil }
+                try count()
+                return .comment(String(decoding: bytes[text], as: UTF8.self))
             }
             index += 1
         }
         throw malformed("the comment is not closed", at: start)
     }
 
-    private mutating func processingInstruction() throws(XMLError) {
+    private mutating func processingInstruction() throws(XMLError) -> XMLContent? {
         let start = index
         index += 2
         let target = try name()
@@ -122,14 +132,27 @@ struct XMLParser {
         guard looksAt("?>") || XMLCharacter.isSpace(peek()) else {
             throw malformed("white space is missing after the target of a processing instruction")
         }
+        skipSpace()
+        let first = index
         while index < bytes.count {
             if looksAt("?>") {
+                let data = first..<index
                 index += 2
-                return
+                guard keepsMarkup else { return nil }
+                try count()
+                return .instruction(
+                    target: String(decoding: bytes[target], as: UTF8.self),
+                    data: String(decoding: bytes[data], as: UTF8.self))
             }
             index += 1
         }
         throw malformed("the processing instruction is not closed", at: start)
+    }
+
+    /// Counts an element, or a comment or instruction that is kept.
+    private mutating func count() throws(XMLError) {
+        elementCount += 1
+        if elementCount > limits.elements { throw exceeded("more than \(limits.elements) elements") }
     }
 
     // MARK: Elements
@@ -137,8 +160,7 @@ struct XMLParser {
     /// Reads a start tag. Returns the element if it is the root and empty.
     private mutating func startTag() throws(XMLError) -> XMLElement? {
         let start = index
-        elementCount += 1
-        if elementCount > limits.elements { throw exceeded("more than \(limits.elements) elements") }
+        try count()
         if open.count >= limits.depth { throw exceeded("elements nested deeper than \(limits.depth)") }
         index += 1
         let nameStart = index
@@ -241,6 +263,16 @@ struct XMLParser {
             }
             buffer.append(contentsOf: bytes[run])
         }
+        /// Closes the piece of text before markup that is kept.
+        func flush() {
+            if let run = text {
+                open[open.count - 1].content.append(.text(String(decoding: bytes[run], as: UTF8.self)))
+            } else if !buffer.isEmpty {
+                open[open.count - 1].content.append(.text(String(decoding: buffer, as: UTF8.self)))
+            }
+            text = nil
+            buffer.removeAll(keepingCapacity: true)
+        }
         scan: while index < bytes.count {
             let start = index
             while index < bytes.count, bytes[index] != UInt8(ascii: "<"), bytes[index] != UInt8(ascii: "&") {
@@ -258,9 +290,17 @@ struct XMLParser {
                 continue
             }
             switch (peek(1), peek(2)) {
-            case (UInt8(ascii: "!"), UInt8(ascii: "-")) where looksAt("<!--"): try comment()
+            case (UInt8(ascii: "!"), UInt8(ascii: "-")) where looksAt("<!--"):
+                if let piece = try comment() {
+                    flush()
+                    open[open.count - 1].content.append(piece)
+                }
             case (UInt8(ascii: "!"), UInt8(ascii: "[")) where looksAt("<![CDATA["): plain(try cdata())
-            case (UInt8(ascii: "?"), _): try processingInstruction()
+            case (UInt8(ascii: "?"), _):
+                if let piece = try processingInstruction() {
+                    flush()
+                    open[open.count - 1].content.append(piece)
+                }
             case (UInt8(ascii: "!"), _):
                 if looksAt("<!DOCTYPE") {
                     throw XMLDecoding.error(
@@ -271,11 +311,7 @@ struct XMLParser {
             default: break scan
             }
         }
-        if let text {
-            open[open.count - 1].content.append(.text(String(decoding: bytes[text], as: UTF8.self)))
-        } else if !buffer.isEmpty {
-            open[open.count - 1].content.append(.text(String(decoding: buffer, as: UTF8.self)))
-        }
+        flush()
     }
 
     private mutating func cdata() throws(XMLError) -> Range<Int> {

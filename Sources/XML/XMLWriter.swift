@@ -126,6 +126,8 @@ public struct XMLWriter: Sendable {
             switch piece {
             case .element(let child): self.element(child)
             case .text(let text): self.text(text)
+            case .comment(let text): raw("<!--" + text + "-->")
+            case .instruction(let target, let data): raw(data.isEmpty ? "<?\(target)?>" : "<?\(target) \(data)?>")
             }
         }
         close()

@@ -261,20 +261,15 @@ final class NodeProcess: @unchecked Sendable {
         } catch {
             throw Failure(description: "\(error)")
         }
-        let hypervisor: QEMUHypervisor
-        do throws(HypervisorError) {
-            hypervisor = try QEMUHypervisor(
-                stateDirectory: FileSystem.join(directory, "hypervisor"),
-                programs: QEMUPrograms(directory: configuration.qemuDirectory))
-        } catch {
-            throw Failure(description: error.message)
-        }
+        let hypervisor = try driver(directory)
         guard let records, let client else { throw Failure(description: "the state directory is not open") }
         var capacity = NodeResources.none
         var relay = ""
         try NodeProcess.posix { () throws(PosixError) in
             let cacheBytes = try HostCapacity.cacheBytes(configuration, stateDirectory: directory)
-            capacity = try HostCapacity.resources(configuration, stateDirectory: directory, cacheBytes: cacheBytes)
+            capacity = try HostCapacity.resources(
+                configuration, stateDirectory: directory, cacheBytes: cacheBytes,
+                guestMemoryMiB: NodeProcess.guestMemory(hypervisor))
             images = try ImageCache(
                 directory: FileSystem.join(directory, "cache"), limitBytes: cacheBytes, reserveBytes: 64 << 20,
                 images: hypervisor.diskImages, downloader: ArtifactDownloader(client: client), log: log)
@@ -286,8 +281,36 @@ final class NodeProcess: @unchecked Sendable {
         settings.shutdownGrace = Milliseconds(configuration.shutdownGraceSeconds) * 1000
         settings.lowestBindablePort = HostCapacity.lowestBindablePort()
         settings.relayCommand = [relay, "relay"]
+        if hypervisor is XenHypervisor {
+            settings.usesUserNetwork = false
+            settings.bridge = configuration.bridge
+        }
         return NodeController(
             settings: settings, hypervisor: hypervisor, records: records, images: images, environment: environment)
+    }
+
+    /// What runs guests on this host.
+    private func driver(_ directory: String) throws(Failure) -> any Hypervisor {
+        do throws(HypervisorError) {
+            let isXen =
+                configuration.hypervisor == .xen
+                || configuration.hypervisor == .auto && XenHypervisor.isControlDomain()
+            if isXen { return try XenHypervisor() }
+            return try QEMUHypervisor(
+                stateDirectory: FileSystem.join(directory, "hypervisor"),
+                programs: QEMUPrograms(directory: configuration.qemuDirectory))
+        } catch {
+            throw Failure(description: error.message)
+        }
+    }
+
+    /// A hypervisor that does not answer makes the node faulty later, with its own words.
+    private static func guestMemory(_ hypervisor: any Hypervisor) -> Int64? {
+        do throws(HypervisorError) {
+            return hypervisor is XenHypervisor ? try hypervisor.probe().guestMemoryMiB : nil
+        } catch {
+            return nil
+        }
     }
 
     private func startFleet(_ url: String) throws(Failure) {

@@ -17,7 +17,9 @@ enum Launch {
             UpCommand.self, CloudCommand.self, WalrusCommand.self, ClusterCommand.self,
         ]
         let command = CommandLine.arguments.dropFirst().first
-        if daemons.contains(where: { $0.configuration.commandName == command }) { Signals.block() }
+        let isKey =
+            command == CloudCommand.configuration.commandName && CommandLine.arguments.dropFirst(2).first == "key"
+        if !isKey, daemons.contains(where: { $0.configuration.commandName == command }) { Signals.block() }
         // Detached, since this thread, the main actor's, waits below.
         Task.detached {
             await Mallee.main()
@@ -34,9 +36,11 @@ struct Mallee: AsyncParsableCommand {
         commandName: "mallee", abstract: "A private cloud with the interfaces of EC2 and S3.",
         version: "mallee \(MalleeRelease.version)",
         subcommands: [
-            UpCommand.self, DownCommand.self, StatusCommand.self, ImageCommand.self, TypeCommand.self,
+            UpCommand.self, DownCommand.self, StatusCommand.self, InstanceCommand.self, AccountCommand.self,
+            ImageCommand.self,
+            TypeCommand.self,
             CloudCommand.self, WalrusCommand.self, ClusterCommand.self, CertificateCommand.self, NodeCommand.self,
-            InitCommand.self, EnrolmentCommand.self,
+            AgreementCommand.self, InitCommand.self, EnrolmentCommand.self,
             DoctorCommand.self,
         ])
 }

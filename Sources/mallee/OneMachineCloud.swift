@@ -55,11 +55,22 @@ struct OneMachineCloud: Sendable {
             throw CommandFailure("\(options.region) cannot be a region's name.")
         }
         _ = try ClusterDaemon.policy(options.placement, program: options.placementProgram, logger: logger)
+        let gateway = try options.walrusConfig.map { try ConfigurationFile(path: $0) }.flatMap(GatewaySettings.init)
         let host = "127.0.0.1"
         let ec2URL = "http://\(host):\(options.portBase)/"
         let s3URL = "http://\(host):\(options.portBase + 7)"
         let authority = try CloudAuthority.open(directory: directory.authority.path)
+        let audit = try AuditLog(path: directory.logs.appendingPathComponent("audit.log").path, logger: logger)
         let http = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup)
+        var agreement: (any AllocationPolicy)?
+        if let sla = options.sla {
+            do {
+                agreement = try AgreementFile.policy(sla, http: http)
+            } catch {
+                try await http.shutdown()
+                throw error
+            }
+        }
 
         var clusters: [ClusterDaemon] = []
         var background: [Task<Void, Never>] = []
@@ -76,7 +87,7 @@ struct OneMachineCloud: Sendable {
                     configuration: ClusterConfiguration(zone: zone, addresses: addresses),
                     policy: try ClusterDaemon.policy(
                         options.placement, program: options.placementProgram, logger: Logger(label: "cluster \(zone)")),
-                    identity: identity, host: host, port: options.portBase + 1 + index,
+                    identity: identity, host: host, port: options.portBase + 1 + index, audit: audit,
                     logger: Logger(label: "cluster \(zone)")))
         }
 
@@ -84,6 +95,7 @@ struct OneMachineCloud: Sendable {
         settings.region = options.region
         settings.endpoint = "\(host):\(options.portBase)"
         settings.accountID = options.accountId
+        if let agreement { settings.policy = agreement }
         settings.addressBlocks = Dictionary(
             zones(options).enumerated().map { ($0.element, "127.\($0.offset + 1).0.0/16") },
             uniquingKeysWith: { first, _ in first })
@@ -94,10 +106,15 @@ struct OneMachineCloud: Sendable {
                 ZoneConnection(
                     name: zone.0, endpoint: "https://\(host):\(options.portBase + 1 + index)\(ClusterDaemon.path)",
                     service: zone.1.controller)
-            }, walrusURL: s3URL, http: http, logger: Logger(label: "cloud"))
+            }, walrusURL: s3URL, http: http, audit: audit, logger: Logger(label: "cloud"))
+        var walrusSettings = WalrusSettings(region: options.region)
+        walrusSettings.domains = try WalrusSettings.domains(options.s3Domain)
+        walrusSettings.websiteDomains = try WalrusSettings.domains(options.websiteDomain)
+        walrusSettings.quotaFile = options.quotaFile
+        walrusSettings.gateway = gateway
         let walrus = try await WalrusDaemon.open(
-            root: directory.walrus.path, region: options.region,
-            credentials: LocalCredentials(controller: cloud.controller))
+            root: directory.walrus.path, settings: walrusSettings,
+            credentials: LocalCredentials(controller: cloud.controller), audit: audit)
 
         let listeners =
             [
@@ -106,7 +123,8 @@ struct OneMachineCloud: Sendable {
                     logger: Logger(label: "walrus")),
                 HTTPService(
                     .init(name: "cloud", host: host, port: options.portBase),
-                    responder: PathDispatcher(routes: cloud.routes() + walrus.sharedRoutes()),
+                    responder: PathDispatcher(
+                        routes: cloud.routes() + walrus.sharedRoutes() + [walrus.metricsRoute()]),
                     logger: Logger(label: "cloud")),
             ] + clusters.map { $0.listener }
         for listener in listeners { try await listener.start() }

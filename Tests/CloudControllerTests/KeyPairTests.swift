@@ -104,7 +104,13 @@ import Testing
         let der = [UInt8](try #require(Data(base64Encoded: body)))
         let viaDER = try await cloud.controller.importKeyPair(
             name: "der", material: der, tags: [], dryRun: false, as: cloud.admin)
-        for other in [viaPEM, viaPKCS1, viaSSH2, viaDER] {
+        // What is not of the alphabet is skipped, and the owner sees what he has imported.
+        let odd = line.prefix(40) + "\\" + line.dropFirst(40)
+        let viaOdd = try await cloud.controller.importKeyPair(
+            name: "odd", material: Array(odd.utf8), tags: [], dryRun: false, as: cloud.admin)
+        #expect(viaOdd.importedText == String(odd))
+        #expect(viaDER.importedText == nil)
+        for other in [viaPEM, viaPKCS1, viaSSH2, viaDER, viaOdd] {
             #expect(other.fingerprint == pair.fingerprint)
             #expect(other.publicKey.split(separator: " ")[1] == pair.publicKey.split(separator: " ")[1])
         }

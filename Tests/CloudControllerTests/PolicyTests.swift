@@ -51,7 +51,7 @@ import Testing
         let text = """
             {"quota": {"instances": 1}, "accounts": {"123456789012": {"instances": 2}}, "leases": [{"seconds": 60}]}
             """
-        let policy = try ServiceLevelAgreement(json: Array(text.utf8)).policy
+        let policy = try ServiceLevelAgreement(json: Array(text.utf8)).policy()
         let cloud = try await TestCloud.open(configure: { $0.policy = policy })
         let image = try await cloud.image()
         let request = RunInstancesRequest(imageID: image.id.value, minCount: 1, maxCount: 9)
@@ -60,7 +60,7 @@ import Testing
         #expect(launched[0].options?.lease?.endsAt == cloud.clock.now.adding(seconds: 60))
         let user = try await cloud.user("user")
         #expect(try await cloud.controller.runInstances(request, as: user).instances.count == 1)
-        #expect(try ServiceLevelAgreement(json: Array("{}".utf8)).policy is UnrestrictedAllocation)
+        #expect(try ServiceLevelAgreement(json: Array("{}".utf8)).policy() is UnrestrictedAllocation)
         for bad in [
             "", "[]", "{\"quota\": 3}", "{\"quota\": {\"instances\": -1}}", "{\"leases\": [{\"seconds\": 1e30}]}",
         ] {

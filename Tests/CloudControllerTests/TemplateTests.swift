@@ -20,7 +20,17 @@ import Testing
         #expect(second.version.data == ["InstanceType": "m1.large", "KeyName": "k"])
         let repeated = try await cloud.controller.createLaunchTemplateVersion(request, as: cloud.admin)
         #expect(repeated.version.number == 2)
-        _ = try await cloud.controller.setDefaultVersion("2", of: selector, dryRun: false, as: cloud.admin)
+        for version in ["1", "2"] {
+            _ = try await cloud.controller.setDefaultVersion(
+                version, of: selector, clientToken: version, dryRun: false, as: cloud.admin)
+        }
+        let late = try await cloud.controller.setDefaultVersion(
+            "1", of: selector, clientToken: "1", dryRun: false, as: cloud.admin)
+        #expect(late.defaultVersion == 2)
+        await #expect(throws: CloudError.idempotentParameterMismatch(token: "2")) {
+            try await cloud.controller.setDefaultVersion(
+                "1", of: selector, clientToken: "2", dryRun: false, as: cloud.admin)
+        }
         let again = try await cloud.reopened()
         let kept = try await again.controller.launchTemplate(selector, as: again.admin)
         #expect(kept.defaultVersion == 2 && kept.latestVersion == 2 && kept.tags == create.tags)

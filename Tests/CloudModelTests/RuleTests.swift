@@ -87,11 +87,11 @@ import Testing
 
     @Test func tagsFollowEC2sRestrictions() throws {
         try NamingRules.checkTags([
-            Tag(key: String(repeating: "ä", count: 127), value: String(repeating: "v", count: 255))
+            Tag(key: String(repeating: "ä", count: 127), value: String(repeating: "v", count: 256))
         ])
         for tags in [
             [Tag(key: "", value: "")], [Tag(key: String(repeating: "k", count: 128), value: "")],
-            [Tag(key: "k", value: String(repeating: "v", count: 256))], [Tag(key: "AWS:x", value: "")],
+            [Tag(key: "k", value: String(repeating: "v", count: 257))], [Tag(key: "AWS:x", value: "")],
             [Tag(key: "a", value: "1"), Tag(key: "a", value: "2")], (0..<51).map { Tag(key: "\($0)", value: "") },
         ] {
             #expect(throws: CloudError.self) { try NamingRules.checkTags(tags) }

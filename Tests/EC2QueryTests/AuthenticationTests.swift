@@ -1,5 +1,6 @@
 import CloudModel
 import EC2Query
+import QueryProtocol
 import Signatures
 import Testing
 import XML
@@ -140,6 +141,9 @@ import XML
         let answer = await cloud.send(request)
         #expect(answer.code == "InvalidClientTokenId")
         #expect(answer.message?.contains("AWS_SESSION_TOKEN") == true)
+        request.headers.removeLast()
+        request.headers.append((name: "X-Amz-Security-Token", value: "expired"))
+        #expect(await cloud.send(request).code == "RequestExpired")
     }
 
     @Test func `a body that the signature does not cover is refused`() async {

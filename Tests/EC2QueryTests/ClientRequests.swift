@@ -1,4 +1,5 @@
 import EC2Query
+import QueryProtocol
 
 /// Requests as today's and yesterday's clients send them, captured from botocore 1.43 at 2026-11-21T04:00:00Z with the
 /// key of `TestCloud`: the signatures are theirs, not ours.

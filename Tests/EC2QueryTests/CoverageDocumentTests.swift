@@ -1,5 +1,6 @@
 import EC2Query
 import Foundation
+import QueryProtocol
 import Testing
 
 /// `docs/ec2-coverage.md` is made from the tables: `MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocument` writes it,

@@ -1,4 +1,5 @@
 import EC2Query
+import QueryProtocol
 import Testing
 import XML
 

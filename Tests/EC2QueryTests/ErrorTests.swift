@@ -1,5 +1,6 @@
 import CloudModel
 import EC2Query
+import QueryProtocol
 import Testing
 import XML
 

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 
 /// A cloud of one instance, one image, one key pair and one group, which remembers what it was asked last and can be
 /// told to fail.
@@ -9,6 +10,8 @@ actor FakeCloud: CloudBackend {
     let keys: [AccessKey]
     let accounts: [Account]
     private var failure: CloudError?
+    private var refusal: CloudError?
+    private(set) var checks: [AccessCheck] = []
     private(set) var asked: [String] = []
     private(set) var caller: Caller?
     private(set) var describeRequest: DescribeRequest?
@@ -53,6 +56,25 @@ actor FakeCloud: CloudBackend {
     }
 
     func account(id: String) async throws(CloudError) -> Account? { accounts.first { $0.id == id } }
+
+    func credential(accessKeyID: String, sessionToken: String?) async throws(CloudError) -> CredentialLookup {
+        if sessionToken != nil { return sessionToken == "expired" ? .expiredToken : .invalidToken }
+        guard let key = try await accessKey(id: accessKeyID), key.isActive,
+            let account = try await account(id: key.accountID)
+        else { return .unknownKey }
+        return .found(
+            Credential(
+                accessKeyID: key.id, secret: key.secret, principal: Principal(account, userName: key.userName)))
+    }
+
+    func signingCertificate(fingerprint: [UInt8]) async throws(CloudError) -> (SigningCertificate, Principal)? { nil }
+
+    func authorize(_ caller: Caller, _ check: AccessCheck) async throws(CloudError) {
+        checks.append(check)
+        if let refusal { throw refusal }
+    }
+
+    func refuse(_ error: CloudError?) { refusal = error }
 
     func runInstances(_ request: RunInstancesRequest, as caller: Caller) async throws(CloudError) -> Reservation {
         runRequest = request

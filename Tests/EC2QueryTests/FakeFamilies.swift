@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 
 /// The families of the back end beside the oldest ones.
 extension FakeCloud {
@@ -200,9 +201,9 @@ extension FakeCloud {
         return Self.template
     }
 
-    func setDefaultVersion(_ version: String, of selector: LaunchTemplateSelector, dryRun: Bool, as caller: Caller)
-        async throws(CloudError) -> LaunchTemplate
-    {
+    func setDefaultVersion(
+        _ version: String, of selector: LaunchTemplateSelector, clientToken: String?, dryRun: Bool, as caller: Caller
+    ) async throws(CloudError) -> LaunchTemplate {
         try ask("default \(version)", caller)
         return Self.template
     }
@@ -220,4 +221,15 @@ extension FakeCloud {
         try ask("delete versions \(versions)", caller)
         return DeletedTemplateVersions(template: Self.template, deleted: [3], missing: [2], kept: [1])
     }
+}
+
+/// No action of EC2 asks for these.
+extension FakeCloud {
+    func holdings(of account: String?, as caller: Caller) async throws(CloudError) -> AccountHoldings {
+        throw .unsupported("holdings")
+    }
+    func allHoldings(as caller: Caller) async throws(CloudError) -> [AccountHoldings] { throw .unsupported("holdings") }
+    func waitingRequests(as caller: Caller) async throws(CloudError) -> [WaitingRequest] { throw .unsupported("queue") }
+    func refusals(as caller: Caller) async throws(CloudError) -> [AllocationRefusal] { throw .unsupported("refusals") }
+    func agreement(as caller: Caller) async throws(CloudError) -> AgreementSummary { throw .unsupported("agreement") }
 }

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 
 /// Reads an identifier that a test wrote down.
 func id<Kind>(_ text: String, as kind: Kind.Type = Kind.self) -> Identifier<Kind> {

@@ -1,5 +1,6 @@
 import CloudModel
 import EC2Query
+import QueryProtocol
 
 /// Attributes, templates, placement groups and the account's network.
 extension ActionTests {

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import Testing
 
 @testable import EC2Query

@@ -59,10 +59,10 @@ private let installed = Comment("QEMU is not installed: apt-get install qemu-sys
             #expect(text.contains("hello from the guest") && text.contains("left out"))
             let files = QEMUFiles(directory: rig.directory + "/i-1")
             var total: Int64 = 0
-            for path in [files.consoleHead, files.consoleTail, files.consoleOlder] {
+            for path in files.console.paths {
                 total += try FileSystem.statusIfPresent(path)?.size ?? 0
             }
-            #expect(total <= QEMUConsole.headBytes + 2 * QEMUConsole.tailBytes)
+            #expect(total <= GuestConsole.headBytes + 2 * GuestConsole.tailBytes)
         }
     }
 

@@ -312,7 +312,7 @@ struct EmptyHost {
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             let bare = line.hasPrefix("#") ? line.dropFirst() : line
             if let equals = bare.firstIndex(of: "="), bare.first?.isUppercase == true,
-                bare[..<equals].allSatisfy({ $0.isUppercase || $0 == "_" })
+                bare[..<equals].allSatisfy({ $0.isUppercase || $0.isNumber || $0 == "_" })
             {
                 #expect(explained, "\(line) has no comment")
                 #expect(seen.insert(String(bare[..<equals])).inserted, "\(line) is there twice")

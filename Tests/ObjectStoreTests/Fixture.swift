@@ -7,16 +7,21 @@ import NIOCore
 struct Fixture: Sendable {
     let root: String
     let store: FileBackend
+    /// The remote store that is attached.
+    var remote = MemoryContents()
 
     @discardableResult
     static func with<T>(
-        inlineLimit: Int = 100, reserve: Int64 = 0, _ body: (Fixture) async throws -> T
+        inlineLimit: Int = 100, reserve: Int64 = 0, place: ContentPlace = .files, _ body: (Fixture) async throws -> T
     ) async throws -> T {
         let root = NSTemporaryDirectory() + "objects-" + UUID().uuidString
         // A leftover in the temporary directory is harmless.
         defer { try? FileManager.default.removeItem(atPath: root) }
-        let store = try await FileBackend.open(.init(root: root, inlineLimit: inlineLimit, reserve: reserve))
+        var configuration = FileBackendConfiguration(root: root, inlineLimit: inlineLimit, reserve: reserve)
+        configuration.place = place
+        let store = try await FileBackend.open(configuration)
         let fixture = Fixture(root: root, store: store)
+        store.attach(fixture.remote)
         try await store.createBucket(BucketRecord(name: "bucket", owner: "me", region: "", created: 1))
         let result = try await body(fixture)
         try await store.close()

@@ -13,7 +13,7 @@ import Testing
             _ = try await fixture.store.put(
                 bucket: "bucket", key: "sealed", options: options, body: Chunks([UInt8](repeating: 1, count: 70_000)))
             let sound = try await fixture.store.scrub(pause: .zero)
-            #expect(sound.contents == 5 && sound.bytes == 20_000 && sound.damaged.isEmpty)
+            #expect(sound.contents == 6 && sound.bytes == 20_001 && sound.damaged.isEmpty)
 
             let files = try fixture.files().map { fixture.root + "/data/" + $0 }
                 .filter { try FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int == 5000 }

@@ -30,16 +30,20 @@ struct Server: Sendable {
     /// Runs a server while the body runs.
     static func with(
         reserve: Int64 = 0, smallestPart: Int64 = 5 << 20, baseDomains: [String] = ["s3.test"],
+        limits: AccountLimits = AccountLimits(), observer: (any S3ChangeObserver)? = nil,
+        metrics: S3Metrics = S3Metrics(),
         _ body: @escaping @Sendable (Server) async throws -> Void
     ) async throws {
         let root = NSTemporaryDirectory() + "s3-" + UUID().uuidString
         // A leftover in the temporary directory is harmless.
         defer { try? FileManager.default.removeItem(atPath: root) }
         let store = try await FileBackend.open(.init(root: root, reserve: reserve))
-        let walrus = Walrus(backend: store, configuration: .init(smallestPart: smallestPart))
+        let walrus = Walrus(
+            backend: store, configuration: .init(smallestPart: smallestPart), quota: UniformQuota(limits))
         let responder = S3Responder<BasicRequestContext>(
             walrus: walrus, credentials: Keys(),
-            configuration: .init(baseDomains: baseDomains, websiteDomains: ["web.test"]))
+            configuration: .init(baseDomains: baseDomains, websiteDomains: ["web.test"]), observer: observer,
+            metrics: metrics)
         var logger = Logger(label: "S3Tests")
         logger.logLevel = .critical
         let (ports, found) = AsyncStream<Int>.makeStream()

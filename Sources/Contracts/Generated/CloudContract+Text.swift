@@ -38,6 +38,9 @@ extension CloudContract {
                           <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
                         </xsd:element>
                         <xsd:element name="accessKeyId" type="xsd:string"/>
+                        <xsd:element name="sessionToken" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>What temporary credentials bring with every request.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
@@ -48,6 +51,31 @@ extension CloudContract {
                         <xsd:element name="accountId" type="xsd:string" minOccurs="0"/>
                         <xsd:element name="userName" type="xsd:string" minOccurs="0"/>
                         <xsd:element name="isAdministrator" type="xsd:boolean" minOccurs="0"/>
+                        <xsd:element name="tokenState" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>invalid or expired, if that is why there is no secret.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="accountName" type="xsd:string" minOccurs="0"/>
+                        <xsd:element name="userArn" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Of the user or session; absent for the account itself.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="userId" type="xsd:string" minOccurs="0"/>
+                        <xsd:element name="otherArn" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Other names of the same in policies: a session&apos;s role.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="isUser" type="xsd:boolean" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Whether it is a user, as against a session.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="isLimited" type="xsd:boolean" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Whether the policies below decide; false for an account that nothing limits. Absent counts as false only together with an absent userArn.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="isAccount" type="xsd:boolean" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Whether everything is granted that no policy denies.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="grantingPolicy" type="xsd:string" minOccurs="0" maxOccurs="unbounded"/>
+                        <xsd:element name="boundaryPolicy" type="xsd:string" minOccurs="0"/>
+                        <xsd:element name="hasSessionPolicies" type="xsd:boolean" minOccurs="0"/>
+                        <xsd:element name="sessionPolicy" type="xsd:string" minOccurs="0" maxOccurs="unbounded"/>
+                        <xsd:element name="accountPolicy" type="xsd:string" minOccurs="0" maxOccurs="unbounded"/>
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>

@@ -21,11 +21,14 @@ extension CloudContract {
         public var correlationId: String?
         /// The element `accessKeyId`.
         public var accessKeyId: String
+        /// What temporary credentials bring with every request.
+        public var sessionToken: String?
 
         /// Makes a value; what is optional is absent unless given.
-        public init(correlationId: String? = nil, accessKeyId: String) {
+        public init(correlationId: String? = nil, accessKeyId: String, sessionToken: String? = nil) {
             self.correlationId = correlationId
             self.accessKeyId = accessKeyId
+            self.sessionToken = sessionToken
         }
 
         /// Reads the content of an element.
@@ -33,6 +36,7 @@ extension CloudContract {
             let namespace = CloudContract.namespace
             self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
             self.accessKeyId = try xml.required("accessKeyId", in: namespace, ContractValue.string)
+            self.sessionToken = try xml.optional("sessionToken", in: namespace, ContractValue.string)
         }
 
         /// Writes an element with this content.
@@ -40,6 +44,7 @@ extension CloudContract {
             writer.open(name, namespace: CloudContract.namespace)
             if let value = self.correlationId { writer.element("correlationId", value) }
             writer.element("accessKeyId", self.accessKeyId)
+            if let value = self.sessionToken { writer.element("sessionToken", value) }
             writer.close()
         }
     }
@@ -63,15 +68,59 @@ extension CloudContract {
         public var userName: String?
         /// The element `isAdministrator`.
         public var isAdministrator: Bool?
+        /// invalid or expired, if that is why there is no secret.
+        public var tokenState: String?
+        /// The element `accountName`.
+        public var accountName: String?
+        /// Of the user or session; absent for the account itself.
+        public var userArn: String?
+        /// The element `userId`.
+        public var userId: String?
+        /// Other names of the same in policies: a session's role.
+        public var otherArn: [String]
+        /// Whether it is a user, as against a session.
+        public var isUser: Bool?
+        /// Whether the policies below decide; false for an account that nothing limits. Absent counts as false only
+        /// together with an absent userArn.
+        public var isLimited: Bool?
+        /// Whether everything is granted that no policy denies.
+        public var isAccount: Bool?
+        /// The element `grantingPolicy`.
+        public var grantingPolicy: [String]
+        /// The element `boundaryPolicy`.
+        public var boundaryPolicy: String?
+        /// The element `hasSessionPolicies`.
+        public var hasSessionPolicies: Bool?
+        /// The element `sessionPolicy`.
+        public var sessionPolicy: [String]
+        /// The element `accountPolicy`.
+        public var accountPolicy: [String]
 
         /// Makes a value; what is optional is absent unless given.
         public init(
-            secretKey: String? = nil, accountId: String? = nil, userName: String? = nil, isAdministrator: Bool? = nil
+            secretKey: String? = nil, accountId: String? = nil, userName: String? = nil, isAdministrator: Bool? = nil,
+            tokenState: String? = nil, accountName: String? = nil, userArn: String? = nil, userId: String? = nil,
+            otherArn: [String] = [], isUser: Bool? = nil, isLimited: Bool? = nil, isAccount: Bool? = nil,
+            grantingPolicy: [String] = [], boundaryPolicy: String? = nil, hasSessionPolicies: Bool? = nil,
+            sessionPolicy: [String] = [], accountPolicy: [String] = []
         ) {
             self.secretKey = secretKey
             self.accountId = accountId
             self.userName = userName
             self.isAdministrator = isAdministrator
+            self.tokenState = tokenState
+            self.accountName = accountName
+            self.userArn = userArn
+            self.userId = userId
+            self.otherArn = otherArn
+            self.isUser = isUser
+            self.isLimited = isLimited
+            self.isAccount = isAccount
+            self.grantingPolicy = grantingPolicy
+            self.boundaryPolicy = boundaryPolicy
+            self.hasSessionPolicies = hasSessionPolicies
+            self.sessionPolicy = sessionPolicy
+            self.accountPolicy = accountPolicy
         }
 
         /// Reads the content of an element.
@@ -81,6 +130,19 @@ extension CloudContract {
             self.accountId = try xml.optional("accountId", in: namespace, ContractValue.string)
             self.userName = try xml.optional("userName", in: namespace, ContractValue.string)
             self.isAdministrator = try xml.optional("isAdministrator", in: namespace, ContractValue.boolean)
+            self.tokenState = try xml.optional("tokenState", in: namespace, ContractValue.string)
+            self.accountName = try xml.optional("accountName", in: namespace, ContractValue.string)
+            self.userArn = try xml.optional("userArn", in: namespace, ContractValue.string)
+            self.userId = try xml.optional("userId", in: namespace, ContractValue.string)
+            self.otherArn = try xml.array("otherArn", in: namespace, ContractValue.string)
+            self.isUser = try xml.optional("isUser", in: namespace, ContractValue.boolean)
+            self.isLimited = try xml.optional("isLimited", in: namespace, ContractValue.boolean)
+            self.isAccount = try xml.optional("isAccount", in: namespace, ContractValue.boolean)
+            self.grantingPolicy = try xml.array("grantingPolicy", in: namespace, ContractValue.string)
+            self.boundaryPolicy = try xml.optional("boundaryPolicy", in: namespace, ContractValue.string)
+            self.hasSessionPolicies = try xml.optional("hasSessionPolicies", in: namespace, ContractValue.boolean)
+            self.sessionPolicy = try xml.array("sessionPolicy", in: namespace, ContractValue.string)
+            self.accountPolicy = try xml.array("accountPolicy", in: namespace, ContractValue.string)
         }
 
         /// Writes an element with this content.
@@ -90,6 +152,19 @@ extension CloudContract {
             if let value = self.accountId { writer.element("accountId", value) }
             if let value = self.userName { writer.element("userName", value) }
             if let value = self.isAdministrator { writer.element("isAdministrator", value) }
+            if let value = self.tokenState { writer.element("tokenState", value) }
+            if let value = self.accountName { writer.element("accountName", value) }
+            if let value = self.userArn { writer.element("userArn", value) }
+            if let value = self.userId { writer.element("userId", value) }
+            for value in self.otherArn { writer.element("otherArn", value) }
+            if let value = self.isUser { writer.element("isUser", value) }
+            if let value = self.isLimited { writer.element("isLimited", value) }
+            if let value = self.isAccount { writer.element("isAccount", value) }
+            for value in self.grantingPolicy { writer.element("grantingPolicy", value) }
+            if let value = self.boundaryPolicy { writer.element("boundaryPolicy", value) }
+            if let value = self.hasSessionPolicies { writer.element("hasSessionPolicies", value) }
+            for value in self.sessionPolicy { writer.element("sessionPolicy", value) }
+            for value in self.accountPolicy { writer.element("accountPolicy", value) }
             writer.close()
         }
     }

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import XML
 
 /// The actions on the length of identifiers: all that this cloud makes have 17 digits, and nobody can choose.

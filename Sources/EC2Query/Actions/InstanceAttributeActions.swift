@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import Signatures
 import XML
 

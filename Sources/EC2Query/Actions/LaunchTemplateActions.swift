@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import Signatures
 import XML
 
@@ -59,12 +60,12 @@ enum LaunchTemplates {
             guard wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
                 throw .invalidValue(
                     parameter: "LaunchTemplateVersion", value: Parameters.shortened(wanted[0]),
-                    reason:
-                        "To describe the launch template data for all your launch templates, for ‘--versions’ specify "
-                        + "‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, ‘--launch-template-name’, and "
-                        + "version numbers. To describe the launch template data for a specific launch template, specify "
-                        + "‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of "
-                        + "the following values: ‘$Latest’, ‘$Default’, or one or more version numbers.")
+                    reason: "To describe the launch template data for all your launch templates, for ‘--versions’ "
+                        + "specify ‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, "
+                        + "‘--launch-template-name’, and version numbers. To describe the launch template data for a "
+                        + "specific launch template, specify ‘--launch-template-id’ or ‘--launch-template-name’, and "
+                        + "for ‘--versions’ specify one or more of the following values: ‘$Latest’, ‘$Default’, or one "
+                        + "or more version numbers.")
             }
             let all = try await call.backend.describeLaunchTemplates(DescribeRequest(), as: call.caller)
             for template in all.items { found += try versions(of: template, wanted, parameters) }
@@ -124,7 +125,8 @@ enum LaunchTemplates {
             throw .missingParameter("DefaultVersion")
         }
         let template = try await call.backend.setDefaultVersion(
-            version, of: try selector(parameters, to: "modify"), dryRun: try parameters.dryRun(), as: call.caller)
+            version, of: try selector(parameters, to: "modify"), clientToken: parameters.text("ClientToken"),
+            dryRun: try parameters.dryRun(), as: call.caller)
         answer.launchTemplate("launchTemplate", template)
     }
 

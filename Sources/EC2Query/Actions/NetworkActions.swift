@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import XML
 
 /// The actions that describe an account's network: a default VPC with a subnet in each zone.

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import XML
 
 /// The actions on security groups.

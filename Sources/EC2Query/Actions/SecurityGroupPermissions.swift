@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 
 extension SecurityGroups {
     /// The permissions of a request, in today's nested form or in the flat one of old clients.

@@ -1,4 +1,5 @@
 import CloudModel
+import QueryProtocol
 import XML
 
 /// How the parameters in a launch template are called in answers.

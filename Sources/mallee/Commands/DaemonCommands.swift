@@ -43,6 +43,7 @@ struct Daemon {
         logger = Logger(label: label)
         let common: Set<String> = [
             "LOG_FILE", "LOGLEVEL", "STATE_DIR", "LISTEN_ADDRESS", "IDENTITY_DIR", "READY_FILE", "REGION",
+            "AUDIT_LOG", "AUDIT_LOG_SIZE", "AUDIT_LOG_KEEP",
         ]
         for key in file.unknown(besides: keys.union(common)) {
             logger.warning("The configuration sets a key that has no effect.", metadata: ["key": "\(key)"])
@@ -62,8 +63,28 @@ struct Daemon {
 
     var host: String { file.string("LISTEN_ADDRESS", default: "127.0.0.1") }
 
-    /// Listens, runs the background work, waits for SIGTERM or SIGINT, and stops. SIGHUP opens the log file anew.
-    func run(_ listeners: [HTTPService], background: [@Sendable () async -> Void] = []) async throws {
+    /// Opens the audit log: AUDIT_LOG, or beside LOG_FILE, or in STATE_DIR; nil for AUDIT_LOG="none".
+    func audit() throws -> AuditLog? {
+        let path: String
+        if let configured = file.optional("AUDIT_LOG") {
+            if configured == "none" { return nil }
+            path = configured
+        } else if let log = file.optional("LOG_FILE") {
+            path = (log.hasSuffix(".log") ? String(log.dropLast(4)) : log) + "-audit.log"
+        } else {
+            path = try stateDirectory().appendingPathComponent("audit.log").path
+        }
+        return try AuditLog(
+            path: path,
+            maximumBytes: try file.integer("AUDIT_LOG_SIZE", default: AuditLog.defaultBytes >> 20, in: 1...1 << 20)
+                << 20,
+            keep: try file.integer("AUDIT_LOG_KEEP", default: AuditLog.defaultKeep, in: 1...1000), logger: logger)
+    }
+
+    /// Listens, runs the background work, waits for SIGTERM or SIGINT, and stops. SIGHUP opens the log files anew.
+    func run(
+        _ listeners: [HTTPService], audit: AuditLog?, background: [@Sendable () async -> Void] = []
+    ) async throws {
         for listener in listeners { try await listener.start() }
         let tasks = background.map { work in Task { await work() } }
         if let ready = file.optional("READY_FILE") {
@@ -73,7 +94,10 @@ struct Daemon {
         await withCheckedContinuation { continuation in
             Foundation.Thread.detachNewThread { [sink] in
                 // Any failure of the wait itself ends the daemon too: it could not be stopped otherwise.
-                while let number = try? Signals.wait(), number == Signals.hangup { sink?.reopen() }
+                while let number = try? Signals.wait(), number == Signals.hangup {
+                    sink?.reopen()
+                    audit?.reopen()
+                }
                 continuation.resume()
             }
         }
@@ -97,19 +121,29 @@ extension Daemon {
     }
 }
 
-/// The cloud controller by itself.
+/// The cloud controller by itself, and the key of its secrets.
 struct CloudCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cloud", abstract: "Run the cloud controller.",
+        commandName: "cloud", abstract: "Run the cloud controller (--config), or rotate its key (key).",
+        subcommands: [CloudRunCommand.self, CloudKeyCommand.self], defaultSubcommand: CloudRunCommand.self)
+}
+
+/// The cloud controller by itself.
+struct CloudRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run the cloud controller.",
         discussion: """
             Keys: STATE_DIR, LISTEN_ADDRESS, CLOUD_PORT (8773), CONTROL_PORT (8778, for components), REGION, ACCOUNT_ID, \
             ZONES ("us-east-1a=https://host:8774/services/ClusterController …"), WALRUS_URL, PUBLIC_WALRUS_URL (for \
             credentials, default WALRUS_URL), PUBLIC_ENDPOINT, IDENTITY_DIR, AUTHORITY_DIR \
             (/var/lib/mallee/authority; signs the keys of nodes that enrol), EUCARC (written with the administrator's \
             credentials), SECRETS_KEY_FILE (the key that wraps the secrets in the store, made by the first start; default \
-            secrets.key in STATE_DIR), SUBNETS (the zones' blocks, as users see them: "us-east-1a=10.1.0.0/16 …"), SLA (a file in \
-            JSON with quotas and leases, such as {"quota": {"instances": 10}, "leases": [{"seconds": 86400}]}), \
-            READY_FILE, LOG_FILE, LOGLEVEL.
+            secrets.key in STATE_DIR), SUBNETS (the zones' blocks, as users see them: "us-east-1a=10.1.0.0/16 …"), SLA \
+            (a file in JSON with quotas, leases, fair share or a program of the site's, such as \
+            {"quota": {"instances": 10}, "leases": [{"seconds": 86400}]}; docs/service-level-agreements.md), \
+            READY_FILE, LOG_FILE, LOGLEVEL, AUDIT_LOG (one line in JSON for each change; default NAME-audit.log beside \
+            LOG_FILE, or audit.log in STATE_DIR; "none" for none), AUDIT_LOG_SIZE (MiB, 64), AUDIT_LOG_KEEP (old files, \
+            10); walrus and cluster have the last three too.
             """)
 
     @OptionGroup var options: DaemonOptions
@@ -145,13 +179,12 @@ struct CloudCommand: AsyncParsableCommand {
         settings.endpoint = file.string("PUBLIC_ENDPOINT", default: "\(daemon.host):\(port)")
         settings.accountID = file.optional("ACCOUNT_ID")
         if let agreement = file.optional("SLA") {
-            let json = try Data(contentsOf: URL(fileURLWithPath: agreement))
-            do throws(CloudError) {
-                settings.policy = try ServiceLevelAgreement(json: [UInt8](json)).policy
+            do {
+                settings.policy = try AgreementFile.policy(agreement, http: http)
             } catch {
-                var reason = "\(error)"
-                if case .invalidValue(_, _, let text) = error { reason = text }
-                throw CommandFailure("\(agreement): \(reason)")
+                // A client that is not shut down would end the process before it says why.
+                try await http.shutdown()
+                throw error
             }
         }
         for entry in file.string("SUBNETS", default: "").split(separator: " ") {
@@ -164,11 +197,12 @@ struct CloudCommand: AsyncParsableCommand {
         // Shorter than the time limit of a call, so that a quiet zone is not taken for a dead one.
         settings.pollWait = 20_000
         let walrusURL = try file.required("WALRUS_URL")
+        let audit = try daemon.audit()
         let cloud = try await CloudDaemon.open(
             storePath: state.appendingPathComponent("cloud.db").path,
             secretsPath: file.optional("SECRETS_KEY_FILE")
                 ?? state.appendingPathComponent(CloudDaemon.secretsFile).path, configuration: settings, zones: zones,
-            walrusURL: walrusURL, http: http, logger: daemon.logger)
+            walrusURL: walrusURL, http: http, audit: audit, logger: daemon.logger)
         if let eucarc = file.optional("EUCARC") {
             try Credentials(
                 ec2URL: "http://\(settings.endpoint)/", s3URL: file.optional("PUBLIC_WALRUS_URL") ?? walrusURL,
@@ -179,7 +213,7 @@ struct CloudCommand: AsyncParsableCommand {
         let contract = SOAPResponder.cloud(
             CloudContractService(
                 controller: cloud.controller, authority: try Self.authority(file, of: identity, logger: daemon.logger),
-                logger: daemon.logger))
+                logger: daemon.logger), observer: { audit?.record($0) })
         try await daemon.run(
             [
                 HTTPService(
@@ -193,14 +227,14 @@ struct CloudCommand: AsyncParsableCommand {
                     responder: PathDispatcher(routes: [
                         .prefix("/services/CloudController", contract), .exact("/services/types.xsd", contract),
                     ]), logger: daemon.logger),
-            ], background: [{ await cloud.controller.run() }])
+            ], audit: audit, background: [{ await cloud.controller.run() }])
         await cloud.store.close()
         try await connections.shutdown()
         try await http.shutdown()
     }
 }
 
-extension CloudCommand {
+extension CloudRunCommand {
     /// The cloud's authority, if its key is on this host and can be read; without it nodes cannot enrol.
     private static func authority(
         _ file: ConfigurationFile, of identity: ComponentIdentity, logger: Logger
@@ -217,39 +251,6 @@ extension CloudCommand {
                     + "to the right one, or issue the identity again.")
         }
         return authority
-    }
-}
-
-/// Walrus by itself.
-struct WalrusCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "walrus", abstract: "Run Walrus, the object store.",
-        discussion: """
-            Keys: STATE_DIR, LISTEN_ADDRESS, WALRUS_PORT (8780), CLOUD_ENDPOINT \
-            ("https://host:8778/services/CloudController"), REGION, IDENTITY_DIR, READY_FILE, LOG_FILE, LOGLEVEL.
-            """)
-
-    @OptionGroup var options: DaemonOptions
-
-    func run() async throws {
-        let daemon = try Daemon(options, label: "walrus", keys: ["WALRUS_PORT", "CLOUD_ENDPOINT"])
-        let connections = try ServiceConnections(identity: daemon.identity())
-        let cloud = CloudContract.AsyncClient(
-            transport: connections.transport(to: try daemon.file.required("CLOUD_ENDPOINT")))
-        let walrus = try await WalrusDaemon.open(
-            root: daemon.stateDirectory().path, region: daemon.file.string("REGION", default: "us-east-1"),
-            credentials: RemoteCredentials(cloud: cloud))
-        try await daemon.run([
-            HTTPService(
-                .init(
-                    name: "walrus", host: daemon.host,
-                    port: try daemon.file.integer("WALRUS_PORT", default: 8780, in: 1...65_535)),
-                responder: PathDispatcher(
-                    routes: walrus.sharedRoutes() + [.exact("/healthz", HealthResponder())], fallback: walrus.s3),
-                logger: daemon.logger)
-        ])
-        try await walrus.backend.close()
-        try await connections.shutdown()
     }
 }
 
@@ -285,6 +286,7 @@ struct ClusterCommand: AsyncParsableCommand {
                 "\(file.path): ALLOW_PLAIN_HTTP is for loopback addresses only; set IDENTITY_DIR instead.")
         }
         let identity = isPlain ? nil : try daemon.identity()
+        let audit = try daemon.audit()
         let cluster = try await ClusterDaemon.open(
             storePath: daemon.stateDirectory().appendingPathComponent("cluster.db").path,
             configuration: ClusterConfiguration(
@@ -294,12 +296,12 @@ struct ClusterCommand: AsyncParsableCommand {
                 file.string("SCHEDPOLICY", default: "ROUNDROBIN"), program: file.optional("SCHEDPATH"),
                 logger: daemon.logger),
             identity: identity, host: daemon.host,
-            port: try file.integer("CC_PORT", default: 8774, in: 1...65_535), logger: daemon.logger)
+            port: try file.integer("CC_PORT", default: 8774, in: 1...65_535), audit: audit, logger: daemon.logger)
         do {
             let enrolment = try EnrolmentDaemon.open(
                 file, cluster: cluster, identity: identity, host: daemon.host, logger: daemon.logger)
             try await daemon.run(
-                [cluster.listener] + (enrolment.map { [$0.listener] } ?? []),
+                [cluster.listener] + (enrolment.map { [$0.listener] } ?? []), audit: audit,
                 background: [{ await cluster.controller.run() }])
         } catch {
             // Connections that are not closed would end the process before it says why.

@@ -44,6 +44,23 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "The program of the placement policy USER.")
     var placementProgram: String?
 
+    @Option(help: "Service level agreement: a file in JSON (default: everything is free for all).", completion: .file())
+    var sla: String?
+    @Option(help: "A domain below which a bucket is a host name of S3; may be repeated.")
+    var s3Domain: [String] = []
+
+    @Option(help: "A domain below which a bucket answers as a static website; may be repeated.")
+    var websiteDomain: [String] = []
+
+    @Option(help: "A file in JSON with limits of accounts on buckets, objects and bytes (`mallee walrus --help`).")
+    var quotaFile: String?
+
+    @Option(
+        help: """
+            File with the S3 store behind Walrus: S3_ENDPOINT and the other keys of `mallee help walrus serve`.
+            """, completion: .file())
+    var walrusConfig: String?
+
     @Flag(help: "Return when the cloud is up, and leave it running; stop it with `mallee down`.")
     var detach = false
 

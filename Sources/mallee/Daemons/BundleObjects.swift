@@ -33,7 +33,7 @@ extension ImageObjects {
         "mallee-unbundled-" + (try attached().own.accountID)
     }
 
-    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle {
+    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> BundledImage {
         let trust = try bundleTrust()
         let client = try await client(of: caller)
         let (manifest, _) = try await read(location, client)
@@ -46,7 +46,7 @@ extension ImageObjects {
             throw Self.refusal(error, location)
         }
         try await checkParts(manifest, location, client)
-        return ImageBundle(
+        return BundledImage(
             name: manifest.name, architecture: ["i386", "x86_64"].first { $0 == manifest.architecture },
             kind: Image.Kind(rawValue: manifest.kind.rawValue) ?? .machine, kernelID: manifest.kernelID,
             ramdiskID: manifest.ramdiskID, sizeBytes: manifest.size)

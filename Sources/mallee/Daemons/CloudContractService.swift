@@ -1,3 +1,4 @@
+import AccessPolicy
 import CloudController
 import CloudModel
 import Contracts
@@ -65,12 +66,27 @@ struct CloudContractService: CloudContract.AsyncService {
                     + "access keys are looked up by Walrus only.")
         }
         do throws(CloudError) {
-            guard let key = try await controller.accessKey(id: request.accessKeyId), key.isActive,
-                let account = try await controller.account(id: key.accountID)
-            else { return CloudContract.DescribeAccessKeyResponse() }
+            let credential: Credential
+            switch try await controller.credential(
+                accessKeyID: request.accessKeyId, sessionToken: request.sessionToken)
+            {
+            case .found(let known): credential = known
+            case .unknownKey: return CloudContract.DescribeAccessKeyResponse()
+            case .invalidToken: return CloudContract.DescribeAccessKeyResponse(tokenState: "invalid")
+            case .expiredToken: return CloudContract.DescribeAccessKeyResponse(tokenState: "expired")
+            }
+            let principal = credential.principal
+            let documents = await controller.policyDocuments(of: principal)
+            var isUser = false
+            if case .user = principal.identity { isUser = true }
             return CloudContract.DescribeAccessKeyResponse(
-                secretKey: key.secret, accountId: account.id, userName: key.userName,
-                isAdministrator: account.isAdministrator)
+                secretKey: credential.secret, accountId: principal.accountID, userName: principal.userName,
+                isAdministrator: principal.isAdministrator, accountName: principal.accountName,
+                userArn: principal.identity == .account ? nil : principal.arn, userId: principal.userID,
+                otherArn: await controller.otherARNs(of: principal), isUser: isUser, isLimited: documents != nil,
+                isAccount: documents?.isAccount, grantingPolicy: documents?.granting ?? [],
+                boundaryPolicy: documents?.boundary, hasSessionPolicies: documents?.session != nil,
+                sessionPolicy: documents?.session ?? [], accountPolicy: documents?.account ?? [])
         } catch {
             throw ServiceFault(code: .unavailable, message: "The cloud controller cannot look the key up now.")
         }

@@ -1,12 +1,17 @@
+import AccessPolicy
 import AsyncHTTPClient
 import CloudController
 import CloudModel
 import EC2Query
+import EC2SOAP
 import Hummingbird
+import IAMQuery
 import Logging
+import NativeAPI
 import Secrets
 import ServiceHost
 import Store
+import Synchronization
 import Walrus
 
 /// The cloud controller with its EC2 interface, wired.
@@ -14,6 +19,7 @@ struct CloudDaemon: Sendable {
     let controller: CloudController
     let store: any Store
     let ec2: EC2Responder
+    let native: NativeResponder
     /// The administrator's account and key.
     let account: Account
     let key: AccessKey
@@ -28,7 +34,7 @@ struct CloudDaemon: Sendable {
     static func open(
         storePath: String, secretsPath: String, configuration: CloudConfiguration, zones: [ZoneConnection],
         walrusURL: String,
-        http: HTTPClient, logger: Logger
+        http: HTTPClient, audit: AuditLog?, logger: Logger
     ) async throws -> CloudDaemon {
         let files = try SQLiteStore(path: storePath)
         let store: SealedStore
@@ -39,6 +45,8 @@ struct CloudDaemon: Sendable {
             await files.close()
             throw error
         }
+        var configuration = configuration
+        configuration.rotateSecrets = { () async throws(CloudError) in try await Self.rotate(store) }
         let images = ImageObjects(http: http, walrusURL: walrusURL, region: configuration.region)
         let controller = try await CloudController.open(
             store: store, configuration: configuration, zones: zones, images: images, logger: logger)
@@ -51,18 +59,69 @@ struct CloudDaemon: Sendable {
             own = try await controller.createAccessKey(accountID: account.id, userName: systemUser)
         }
         images.attach(controller, own: own)
-        guard let key = keys.first(where: { $0.userName != systemUser && $0.isActive }) else {
+        images.trust.withLock {
+            $0 = BundleTrust(
+                key: { () async throws(CloudError) in try await controller.bundleKey() },
+                certificates: { (caller) async throws(CloudError) in
+                    try await controller.signingCertificates(user: nil, as: caller).filter(\.isActive).map(\.pem)
+                })
+        }
+        guard let key = keys.first(where: { $0.userName == Account.rootUserName && $0.isActive }) else {
             throw CommandFailure(
                 "The administrator's account \(account.id) has no active access key left in \(storePath).")
         }
         var settings = EC2Configuration(region: configuration.region)
-        settings.observer = { Self.audit($0, logger) }
+        settings.observer = { seen in
+            Self.log(seen, logger)
+            audit?.record(seen)
+        }
+        var identity = IAMConfiguration(
+            region: configuration.region, now: { EC2Configuration.systemTime() },
+            requestID: { EC2Configuration.randomRequestID() })
+        identity.observer = { seen in
+            Self.log(seen, logger)
+            audit?.record(seen)
+        }
+        let query = EC2Interface(backend: controller, configuration: settings)
         let ec2 = EC2Responder(
-            interface: EC2Interface(backend: controller, configuration: settings), largestBody: settings.largestBody)
-        return CloudDaemon(controller: controller, store: store, ec2: ec2, account: account, key: key)
+            interface: query, identity: IAMInterface(backend: controller, configuration: identity),
+            soap: EC2SOAPInterface(
+                query: query, configuration: settings, owners: CertificateHolders(backend: controller)),
+            largestBody: settings.largestBody)
+        let nativeSettings = NativeConfiguration(observer: { $0.log(to: logger) })
+        let native = NativeResponder(
+            interface: NativeInterface(backend: controller, configuration: nativeSettings),
+            largestBody: nativeSettings.largestBody)
+        return CloudDaemon(
+            controller: controller, store: store, ec2: ec2, native: native, account: account, key: key)
     }
 
-    private static func audit(_ seen: EC2Observation, _ logger: Logger) {
+    private static func rotate(_ store: SealedStore) async throws(CloudError) -> SecretsRotation {
+        do throws(SecretsError) {
+            let rotation = try await store.rotate()
+            return SecretsRotation(
+                keyID: rotation.keyID, rewrapped: rotation.rewrapped, isContinuation: rotation.isContinuation)
+        } catch {
+            throw .unavailable(component: "store", reason: error.description)
+        }
+    }
+
+    private static func log(_ seen: IAMObservation, _ logger: Logger) {
+        var metadata: Logger.Metadata = [
+            "request": "\(seen.requestID)", "action": "\(seen.service.rawValue):\(seen.action ?? "-")",
+            "status": "\(seen.status)", "account": "\(seen.caller?.accountID ?? "-")",
+            "who": "\(seen.caller?.arn ?? "-")", "from": "\(seen.sourceAddress)",
+        ]
+        if let code = seen.errorCode { metadata["error"] = "\(code)" }
+        if let detail = seen.internalDetail {
+            metadata["detail"] = "\(detail)"
+            logger.error("IAM request failed", metadata: metadata)
+        } else {
+            logger.debug("IAM request", metadata: metadata)
+        }
+    }
+
+    private static func log(_ seen: EC2Observation, _ logger: Logger) {
         var metadata: Logger.Metadata = [
             "request": "\(seen.requestID)", "action": "\(seen.action ?? "-")", "status": "\(seen.status)",
             "account": "\(seen.caller?.accountID ?? "-")", "from": "\(seen.sourceAddress)",
@@ -78,11 +137,15 @@ struct CloudDaemon: Sendable {
         }
     }
 
-    /// The paths at which EC2 answers.
+    /// The paths at which EC2 and the native interface answer.
     func routes() -> [PathDispatcher.Route] {
-        [
-            .exact("/", ec2), .prefix("/services/Eucalyptus", ec2), .prefix("/services/compute", ec2),
-            .exact("/healthz", HealthResponder()),
+        let iam = IdentityResponder(interface: ec2.identity, service: .iam)
+        let sts = IdentityResponder(interface: ec2.identity, service: .sts)
+        return [
+            .prefix("/services/Euare", iam), .prefix("/services/IAM", iam), .prefix("/services/Tokens", sts),
+            .prefix("/services/STS", sts), .exact("/", ec2), .prefix("/services/Eucalyptus", ec2),
+            .prefix("/services/compute", ec2),
+            .prefix(NativeInterface.basePath, native), .exact("/healthz", HealthResponder()),
         ]
     }
 }
@@ -92,12 +155,39 @@ struct LocalCredentials: S3CredentialSource {
     let controller: CloudController
 
     func credential(forAccessKey id: String) async throws -> S3Credential? {
-        guard let key = try await controller.accessKey(id: id), key.isActive,
-            let account = try await controller.account(id: key.accountID)
-        else { return nil }
-        return S3Credential(
-            secret: key.secret,
-            principal: WalrusPrincipal(
-                accountID: account.id, displayName: account.name, isAdministrator: account.isAdministrator))
+        guard case .found(let credential) = try await self.credential(forAccessKey: id, sessionToken: nil) else {
+            return nil
+        }
+        return credential
+    }
+
+    func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup {
+        switch try await controller.credential(accessKeyID: id, sessionToken: sessionToken) {
+        case .unknownKey: return .unknownKey
+        case .invalidToken: return .invalidToken
+        case .expiredToken: return .expiredToken
+        case .found(let credential):
+            await controller.noteUse(ofKey: id, service: "s3")
+            let documents = await controller.policyDocuments(of: credential.principal)
+            return .found(
+                S3Credential(
+                    secret: credential.secret,
+                    principal: WalrusPrincipal(
+                        credential.principal, policies: try documents.map { try $0.policies() },
+                        otherARNs: await controller.otherARNs(of: credential.principal))))
+        }
+    }
+}
+
+extension WalrusPrincipal {
+    /// Somebody whom the cloud controller knows, as Walrus sees him.
+    init(_ principal: Principal, policies: IdentityPolicies?, otherARNs: [String]) {
+        let isAccount = principal.identity == .account
+        var userName: String?
+        if case .user(let name, _) = principal.identity { userName = name }
+        self.init(
+            accountID: principal.accountID, displayName: principal.accountName,
+            isAdministrator: principal.isAdministrator, userARN: isAccount ? nil : principal.arn,
+            otherARNs: otherARNs, userName: userName, userID: principal.userID, policies: policies)
     }
 }

@@ -24,7 +24,7 @@ struct ClusterDaemon: Sendable {
     /// Opens the zone's store and prepares its listener; nothing runs yet.
     static func open(
         storePath: String, configuration: ClusterConfiguration, policy: any PlacementPolicy,
-        identity: ComponentIdentity?, host: String, port: Int, logger: Logger
+        identity: ComponentIdentity?, host: String, port: Int, audit: AuditLog?, logger: Logger
     ) async throws -> ClusterDaemon {
         let store = try SQLiteStore(path: storePath)
         let admission = AdmissionBox()
@@ -52,7 +52,8 @@ struct ClusterDaemon: Sendable {
             : .cluster(
                 ClusterAuthorization(
                     service: controller, zone: configuration.zone,
-                    admission: { controller.admission.fault(for: $0, serial: $1) }))
+                    admission: { controller.admission.fault(for: $0, serial: $1) }),
+                observer: { audit?.record($0) })
         let listener = HTTPService(
             .init(
                 name: "cluster \(configuration.zone)", host: host, port: port,

@@ -1,19 +1,55 @@
 import EC2Query
+import EC2SOAP
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import IAMQuery
 import Logging
 import NIOCore
+import QueryProtocol
 import ServiceHost
 
-/// Puts the EC2 interface behind a listener: raw request in, bytes out.
+/// Puts the EC2 interfaces behind a listener: raw request in, bytes out.
 struct EC2Responder: HTTPResponder {
     typealias Context = ServiceRequestContext
     let interface: EC2Interface
+    /// Answers what is for IAM or STS by its version, since tools know one address for all.
+    let identity: IAMInterface
+    /// Takes SOAP messages and questions for the WSDL.
+    let soap: EC2SOAPInterface
     /// Bodies are read up to one byte more, so that the interface can say that they are too large.
     let largestBody: Int
 
     func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
+        let query = try await QueryExchange.request(request, context, largestBody: largestBody)
+        if EC2SOAPInterface.isMeant(by: query) { return QueryExchange.response(await soap.respond(to: query)) }
+        if let service = IdentityService.named(in: query) {
+            return QueryExchange.response(await identity.respond(to: query, service: service))
+        }
+        return QueryExchange.response(await interface.respond(to: query))
+    }
+}
+
+/// Puts IAM or STS behind a path of its own.
+struct IdentityResponder: HTTPResponder {
+    typealias Context = ServiceRequestContext
+    let interface: IAMInterface
+    let service: IdentityService
+
+    func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
+        let query = try await QueryExchange.request(request, context, largestBody: interface.largestBody)
+        // The original answered both at either.
+        return QueryExchange.response(
+            await interface.respond(to: query, service: IdentityService.named(in: query) ?? service))
+    }
+}
+
+/// Between the listener's requests and those of the query services.
+enum QueryExchange {
+    /// The request with its body, of which at most one byte more than allowed is read.
+    static func request(_ request: Request, _ context: ServiceRequestContext, largestBody: Int)
+        async throws -> QueryRequest
+    {
         var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         // HTTP/1.1's Host header arrives as the authority.
         if let authority = request.head.authority, !headers.contains(where: { $0.name == "host" }) {
@@ -24,11 +60,14 @@ struct EC2Responder: HTTPResponder {
             body.append(contentsOf: part.readableBytesView)
             if body.count > largestBody { break }
         }
-        let answer = await interface.respond(
-            to: EC2Request(
-                method: request.method.rawValue, path: String(PathDispatcher.path(of: request)),
-                query: String(PathDispatcher.query(of: request)), headers: headers, body: body,
-                sourceAddress: context.remoteAddress?.ipAddress ?? ""))
+        return QueryRequest(
+            method: request.method.rawValue, path: String(PathDispatcher.path(of: request)),
+            query: String(PathDispatcher.query(of: request)), headers: headers, body: body,
+            sourceAddress: context.remoteAddress?.ipAddress ?? "", isSecure: try await context.isSecure())
+    }
+
+    /// The answer as the listener sends it.
+    static func response(_ answer: QueryResponse) -> Response {
         var fields = HTTPFields()
         for (name, value) in answer.headers {
             if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }

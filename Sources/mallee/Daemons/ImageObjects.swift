@@ -35,6 +35,19 @@ final class ImageObjects: ImageSource {
         }
     }
 
+    /// A client with exactly the caller's permissions, for as long as it takes to read an object: he may have come with
+    /// a certificate or a session, of which no secret is known here.
+    private func client(for caller: Caller) async throws(CloudError) -> S3Client {
+        let session = try await attached().controller.delegatedSession(of: caller)
+        do throws(CloudClientError) {
+            return try S3Client(
+                http: http, url: url, accessKeyID: session.accessKeyID, secret: session.secret,
+                sessionToken: session.sessionToken, region: region)
+        } catch {
+            throw .internalError(message: "The cloud's object store is misconfigured.", detail: "\(error)")
+        }
+    }
+
     func attached() throws(CloudError) -> (controller: CloudController, own: AccessKey) {
         guard let attached = keys.withLock({ $0 }) else {
             throw .unavailable(component: "Walrus", reason: "the cloud controller is still starting")
@@ -43,10 +56,7 @@ final class ImageObjects: ImageSource {
     }
 
     func inspect(location: String, as caller: Caller) async throws(CloudError) -> ImageObject {
-        guard let key = try await attached().controller.accessKey(id: caller.accessKeyID) else {
-            throw .unauthorized(operation: "RegisterImage")
-        }
-        let client = try client(key)
+        let client = try await client(for: caller)
         do {
             let facts = try await client.head(location)
             let sha256: String

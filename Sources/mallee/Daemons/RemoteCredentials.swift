@@ -1,3 +1,4 @@
+import AccessPolicy
 import Contracts
 import Foundation
 import Synchronization
@@ -20,17 +21,52 @@ final class RemoteCredentials: S3CredentialSource {
     init(cloud: any CloudContract.AsyncService) { self.cloud = cloud }
 
     func credential(forAccessKey id: String) async throws -> S3Credential? {
+        guard case .found(let credential) = try await credential(forAccessKey: id, sessionToken: nil) else {
+            return nil
+        }
+        return credential
+    }
+
+    func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup {
+        // A session's answer is not kept: a minute would outlive its end, and another token must not find it.
+        guard sessionToken == nil else {
+            let answer = try await cloud.describeAccessKey(
+                CloudContract.DescribeAccessKeyRequest(accessKeyId: id, sessionToken: sessionToken))
+            switch answer.tokenState {
+            case nil: return try Self.credential(answer).map { .found($0) } ?? .unknownKey
+            case "expired": return .expiredToken
+            default: return .invalidToken
+            }
+        }
+        return try await lasting(id).map { .found($0) } ?? .unknownKey
+    }
+
+    private static func credential(_ answer: CloudContract.DescribeAccessKeyResponse) throws -> S3Credential? {
+        guard let secret = answer.secretKey, let account = answer.accountId else { return nil }
+        var policies: IdentityPolicies?
+        if answer.isLimited ?? (answer.userArn != nil) {
+            var documents = IdentityDocuments()
+            documents.isAccount = answer.isAccount ?? false
+            documents.granting = answer.grantingPolicy
+            documents.boundary = answer.boundaryPolicy
+            documents.session = answer.hasSessionPolicies == true ? answer.sessionPolicy : nil
+            documents.account = answer.accountPolicy
+            policies = try documents.policies()
+        }
+        return S3Credential(
+            secret: secret,
+            principal: WalrusPrincipal(
+                accountID: account, displayName: answer.accountName ?? answer.userName ?? account,
+                isAdministrator: answer.isAdministrator ?? false, userARN: answer.userArn,
+                otherARNs: answer.otherArn, userName: answer.isUser == true ? answer.userName : nil,
+                userID: answer.userId, policies: policies))
+    }
+
+    private func lasting(_ id: String) async throws -> S3Credential? {
         let now = ContinuousClock.now
         if let known = kept.withLock({ $0[id] }), known.until > now { return known.credential }
         let answer = try await cloud.describeAccessKey(CloudContract.DescribeAccessKeyRequest(accessKeyId: id))
-        var credential: S3Credential?
-        if let secret = answer.secretKey, let account = answer.accountId {
-            credential = S3Credential(
-                secret: secret,
-                principal: WalrusPrincipal(
-                    accountID: account, displayName: answer.userName ?? account,
-                    isAdministrator: answer.isAdministrator ?? false))
-        }
+        let credential = try Self.credential(answer)
         let found = credential
         kept.withLock { kept in
             if kept.count >= Self.most { kept = kept.filter { $0.value.until > now } }

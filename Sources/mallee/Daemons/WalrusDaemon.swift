@@ -11,10 +11,14 @@ import Walrus
 struct WalrusDaemon: Sendable {
     let backend: RunningStore
     let s3: S3Responder<ServiceRequestContext>
+    private let walrus: Walrus
+    private let metrics: S3Metrics
 
     /// The store and whatever works on it by itself.
     struct RunningStore: Sendable {
         fileprivate let files: FileBackend
+        /// Connections to the S3 store behind this one.
+        fileprivate let http: HTTPClient?
         fileprivate let background: [Task<Void, Never>]
 
         /// Ends the background work and closes the store. The listeners must have stopped.
@@ -22,24 +26,118 @@ struct WalrusDaemon: Sendable {
             for task in background { task.cancel() }
             for task in background { await task.value }
             try await files.close()
+            try await http?.shutdown()
         }
     }
 
     /// Opens the objects below `root` and begins the background work.
-    static func open(root: String, region: String, credentials: any S3CredentialSource) async throws -> WalrusDaemon {
-        let files = try await FileBackend.open(FileBackendConfiguration(root: root))
-        let walrus = Walrus(backend: files, configuration: WalrusConfiguration(region: region))
+    static func open(
+        root: String, settings: WalrusSettings, credentials: any S3CredentialSource, audit: AuditLog?
+    ) async throws -> WalrusDaemon {
+        let quota: any WalrusQuota = try settings.quotaFile.map { try QuotaFile($0) } ?? UniformQuota()
+        var store = FileBackendConfiguration(root: root, reserve: settings.reserve, durability: settings.durability)
+        store.place = settings.gateway?.place ?? .files
+        let files = try await FileBackend.open(store)
+        announce(files.recovery)
+        let http: HTTPClient?
+        do {
+            http = try await settings.gateway?.attach(to: files)
+        } catch {
+            try await files.close()
+            throw error
+        }
+        let walrus = Walrus(
+            backend: files, configuration: WalrusConfiguration(region: settings.region), quota: quota)
+        let metrics = S3Metrics()
         let accessLog = S3AccessLog(walrus)
         let webhooks = Webhooks()
         let background = [
             Task { await LifecycleWorker(walrus).run() }, Task { await accessLog.run() },
-            Task { await webhooks.run() }, Task { await scrub(files) },
+            Task { await webhooks.run() }, Task { await scrub(files) }, Task { await checkIndex(files) },
+            Task { await walrus.moves.run(files) },
         ]
         return WalrusDaemon(
-            backend: RunningStore(files: files, background: background),
+            backend: RunningStore(files: files, http: http, background: background),
             s3: S3Responder(
-                walrus: walrus, credentials: credentials, accessLog: accessLog, events: webhooks,
-                channel: { $0.channel }))
+                walrus: walrus, credentials: credentials,
+                configuration: S3Configuration(
+                    baseDomains: settings.domains, websiteDomains: settings.websiteDomains),
+                accessLog: accessLog, events: webhooks, observer: audit.map(AuditedChanges.init), metrics: metrics,
+                channel: { $0.channel }),
+            walrus: walrus, metrics: metrics)
+    }
+
+    /// Says what opening the store has mended, and what it could not.
+    private static func announce(_ report: RecoveryReport) {
+        let logger = Logger(label: "walrus.store")
+        if let cause = report.rebuilt {
+            logger.warning(
+                "The index \(cause); it was made anew from the journal",
+                metadata: ["rows": "\(report.rows)", "damage": "\(report.damage.count)"])
+        } else if report.replayed > 0 {
+            logger.info("Changes were taken from the journal", metadata: ["groups": "\(report.replayed)"])
+        }
+        for damage in report.damage {
+            logger.error("Something of the journal is lost", metadata: ["cause": "\(damage)"])
+        }
+        if report.orphans > 0 {
+            logger.info("Files of unfinished writes were removed", metadata: ["files": "\(report.orphans)"])
+        }
+        if report.strays > 0 {
+            logger.warning("Files without a record were kept", metadata: ["files": "\(report.strays)"])
+        }
+    }
+
+    /// Reads the whole index once: a large one is not read when it is opened.
+    private static func checkIndex(_ files: FileBackend) async {
+        let logger = Logger(label: "walrus.store")
+        do {
+            if let problem = try await files.checkIndex() {
+                logger.critical(
+                    "The index is damaged; restart the service, which makes it anew from the journal",
+                    metadata: ["cause": "\(problem)"])
+            }
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.error("The index could not be checked", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Where Prometheus finds the figures.
+    func metricsRoute() -> PathDispatcher.Route {
+        let (walrus, metrics, files) = (walrus, metrics, backend.files)
+        return .exact("/metrics", MetricsResponder { await Self.figures(walrus, metrics, files) })
+    }
+
+    private static func figures(_ walrus: Walrus, _ metrics: S3Metrics, _ files: FileBackend) async -> String {
+        var gauges: [S3Metrics.Gauge] = []
+        let figures = files.figures
+        func add(_ name: String, _ help: String, _ value: Double, kind: String = "gauge") {
+            gauges.append(.init("mallee_walrus_" + name, help, kind: kind, [([], value)]))
+        }
+        add("commits_total", "Groups of writes that were synced together.", Double(figures.commits), kind: "counter")
+        add("writes_total", "Writes of the index.", Double(figures.writes), kind: "counter")
+        add("free_bytes", "Bytes that are free on the store's file system.", Double(figures.freeBytes))
+        add("reserved_bytes", "Bytes of it that stay free.", Double(figures.reserve))
+        add("snapshot_failed", "Whether the last snapshot of the index failed.", figures.snapshotFailure == nil ? 0 : 1)
+        do {
+            let buckets = try await walrus.allUsage()
+            func each(_ name: String, _ help: String, _ value: (StorageUsage) -> Int64) {
+                gauges.append(
+                    .init(
+                        "mallee_walrus_bucket_" + name, help,
+                        buckets.map {
+                            ([("bucket", $0.record.name), ("account", $0.record.owner)], Double(value($0.usage)))
+                        }))
+            }
+            each("objects", "Objects and versions of a bucket.") { $0.objects }
+            each("bytes", "Their bytes.") { $0.bytes }
+            each("part_bytes", "Bytes of parts of uploads under way.") { $0.partBytes }
+        } catch {
+            Logger(label: "walrus.metrics").warning("Usage is not known", metadata: ["error": "\(error)"])
+        }
+        return metrics.text(gauges)
     }
 
     /// Once a day, reads everything that is stored and says what is damaged.
@@ -57,11 +155,25 @@ struct WalrusDaemon: Sendable {
                     logger.error(
                         "A stored file is damaged; restore it from a backup", metadata: ["cause": "\(problem)"])
                 }
+                if files.hasRemote { try await audit(files, logger) }
             } catch is CancellationError {
                 return
             } catch {
                 logger.error("The stored files could not be checked", metadata: ["error": "\(error)"])
             }
+        }
+    }
+
+    private static func audit(_ files: FileBackend, _ logger: Logger) async throws {
+        let audit = try await files.auditRemote()
+        logger.info(
+            "The S3 store behind Walrus was compared with the index",
+            metadata: [
+                "contents": "\(audit.contents)", "removed": "\(audit.removed)", "missing": "\(audit.missing.count)",
+            ])
+        for name in audit.missing.prefix(1000) {
+            logger.error(
+                "A content is missing in the S3 store; restore it from a backup", metadata: ["name": "\(name)"])
         }
     }
 

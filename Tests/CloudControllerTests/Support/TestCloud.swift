@@ -170,11 +170,11 @@ final class FakeImages: ImageSource {
         bundles.withLock { $0[manifest] = result }
     }
 
-    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> ImageBundle {
+    func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> BundledImage {
         guard bundles.withLock({ $0[location] != nil }) else {
             throw .invalidValue(parameter: "ImageLocation", value: location, reason: "There is no such object.")
         }
-        return ImageBundle(name: "disk.img", architecture: "i386", sizeBytes: 1 << 20)
+        return BundledImage(name: "disk.img", architecture: "i386", sizeBytes: 1 << 20)
     }
 
     func unbundle(manifest location: String, of account: String) async throws(CloudError) -> UnbundledImage {

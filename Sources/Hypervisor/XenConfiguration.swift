@@ -1,0 +1,133 @@
+/// The configuration file of one domain (xl.cfg(5)), in the part that xm reads as well: a pure function of the
+/// definition, so that tests can read it.
+struct XenConfiguration {
+    /// How the guest's system is started.
+    enum Machine: String, Sendable {
+        /// Paravirtual, from a kernel on the host.
+        case paravirtual = "pv"
+        /// Paravirtual, from the kernel that pygrub finds on the first disk.
+        case bootLoader = "pygrub"
+        /// With firmware, from the first disk; needs virtualization extensions.
+        case hardware = "hvm"
+    }
+
+    let definition: GuestDefinition
+    let uuid: String
+    let family: XenToolstack.Family
+    let machine: Machine
+    /// Path of pygrub, for `bootLoader`.
+    let bootLoader: String
+
+    /// What kind of machine a guest gets on a host with these capabilities ("xen_caps" of `xl info`).
+    ///
+    /// - Throws: `unsupported`, with what the host cannot do.
+    static func machine(
+        for definition: GuestDefinition, capabilities: String, hasBootLoader: Bool
+    ) throws(HypervisorError) -> Machine {
+        let words = capabilities.split(separator: " ")
+        let suffix = definition.architecture == .x86_64 ? "x86_64" : "x86_32"
+        let paravirtual = words.contains { word in word.hasPrefix("xen-3.0-" + suffix) }
+        let hardware = words.contains { word in word.hasPrefix("hvm-3.0-" + suffix) }
+        if definition.kernel != nil {
+            guard paravirtual else {
+                throw HypervisorError(
+                    .unsupported,
+                    "\(definition.id): this host's Xen runs no paravirtual \(definition.architecture.rawValue) guests "
+                        + "(it offers \(capabilities)), and an image with a kernel of its own is one")
+            }
+            return .paravirtual
+        }
+        if hardware { return .hardware }
+        guard paravirtual, hasBootLoader else {
+            throw HypervisorError(
+                .unsupported,
+                "\(definition.id): an image that boots from its disk needs a processor with virtualization extensions or "
+                    + "pygrub; this host's Xen offers \(capabilities)")
+        }
+        return .bootLoader
+    }
+
+    /// The file's text.
+    func text() throws(HypervisorError) -> String {
+        var lines = [
+            "name = \(try quoted(definition.name))", "uuid = \(try quoted(uuid))", "memory = \(definition.memoryMiB)",
+            "vcpus = \(definition.cores)",
+            // The driver wants to see why a domain ended before its remains go.
+            "on_poweroff = \"preserve\"", "on_reboot = \"preserve\"", "on_crash = \"preserve\"",
+        ]
+        switch machine {
+        case .paravirtual:
+            if let kernel = definition.kernel { lines.append("kernel = \(try quoted(kernel))") }
+            if let ramdisk = definition.ramdisk { lines.append("ramdisk = \(try quoted(ramdisk))") }
+            if let arguments = definition.kernelArguments {
+                lines.append("extra = \(try quoted(Self.translated(arguments)))")
+            }
+        case .bootLoader: lines.append("bootloader = \(try quoted(bootLoader))")
+        case .hardware:
+            // xl has "type" since 4.10 and takes "builder" still; xm knows only this.
+            lines += ["builder = \"hvm\"", "serial = \"pty\"", "vnc = 0", "sdl = 0", "boot = \"c\""]
+            lines += ["acpi = 1", "apic = 1", "pae = 1"]
+        }
+        var disks: [String] = []
+        for index in definition.disks.indices { disks.append(try quoted(disk(definition.disks[index], index))) }
+        lines.append("disk = [ \(disks.joined(separator: ", ")) ]")
+        switch definition.network {
+        case .none: lines.append("vif = [ ]")
+        case .bridge(let bridge):
+            var vif = "mac=\(definition.macAddress),bridge=\(bridge)"
+            if machine == .hardware { vif += ",type=ioemu" }
+            lines.append("vif = [ \(try quoted(vif)) ]")
+        case .user, .tap:
+            throw HypervisorError(
+                .unsupported,
+                "\(definition.id): a Xen guest is attached to a bridge; set VNET_BRIDGE in the node's configuration")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func disk(_ disk: GuestDisk, _ index: Int) throws(HypervisorError) -> String {
+        guard index < 16 else {
+            throw HypervisorError(.invalidDefinition, "\(definition.id): a Xen guest has at most 16 disks here")
+        }
+        let letter = String(decoding: [UInt8(ascii: "a") + UInt8(index)], as: UTF8.self)
+        let device = (machine == .hardware ? "hd" : "xvd") + letter
+        let access = disk.readOnly ? "r" : "w"
+        switch family {
+        case .xl:
+            // "target" comes last, since it takes the rest of the line.
+            return
+                "format=\(disk.format.rawValue),vdev=\(device),access=\(access == "r" ? "ro" : "rw"),target=\(disk.path)"
+        case .xm:
+            let prefix = disk.format == .qcow2 ? "tap:qcow2:" : "file:"
+            guard !disk.path.utf8.contains(UInt8(ascii: ",")) else {
+                throw HypervisorError(.invalidDefinition, "\(disk.path) has a comma, which xm does not understand")
+            }
+            return "\(prefix)\(disk.path),\(device),\(access)"
+        }
+    }
+
+    /// Command lines are written for QEMU's devices; Xen's have other names.
+    static func translated(_ arguments: String) -> String {
+        var words: [String] = []
+        for word in arguments.split(separator: " ") {
+            if word.hasPrefix("root=/dev/vd") {
+                words.append("root=/dev/xvd" + word.dropFirst("root=/dev/vd".utf8.count))
+            } else if word.hasPrefix("console=ttyS0") {
+                words.append("console=hvc0")
+            } else {
+                words.append(String(word))
+            }
+        }
+        return words.joined(separator: " ")
+    }
+
+    /// A string of the file's syntax. There is no way to write a quote within one that both toolstacks read.
+    private func quoted(_ text: String) throws(HypervisorError) -> String {
+        for byte in text.utf8
+        where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7f {
+            throw HypervisorError(
+                .invalidDefinition, "\(definition.id): a quote, backslash or control character cannot be given to Xen")
+        }
+        return "\"\(text)\""
+    }
+}

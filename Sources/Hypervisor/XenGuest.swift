@@ -1,0 +1,169 @@
+// One domain of the Xen driver, as the driver sees it. Its domain may change: a restart is a new domain with the same
+// UUID.
+//
+//                  domain shut down: poweroff, crash; gone; stop
+//     running ───────────────────────────────────────────────────▶ ended
+//      │   ▲                (remains are destroyed, console is read)
+//      └───┘ domain shut down: reboot, or `reboot` (destroyed and created again)
+import JSON
+import Posix
+
+final class XenGuest: @unchecked Sendable {
+    /// What is asked of the guest.
+    enum Intent: Sendable, Equatable {
+        case none
+        /// `stop` waits for it.
+        case stopping
+        /// `reboot`: destroyed and created again at the latest at this moment of the steady clock.
+        case rebooting(until: Milliseconds)
+    }
+
+    enum Phase: Sendable, Equatable {
+        case running
+        case ended(GuestEnd)
+    }
+
+    let handle: GuestHandle
+    let uuid: String
+    let files: XenFiles
+
+    // `lock` guards everything below; `change` tells of a new phase.
+    let lock = Lock()
+    let change = Condition()
+    var phase = Phase.running
+    var intent = Intent.none
+    /// Ends without an event: `stop` and `adopt` have a caller to tell.
+    var isSilent = false
+    /// Somebody destroys or creates its domain just now; what the list says about it does not count.
+    var isBusy = false
+    /// Domain of the last list.
+    var domain: Int?
+
+    // `consoleLock` guards the console; it may be taken while holding none of the other locks.
+    let consoleLock = Lock()
+    private var terminal: File?
+    private var terminalDomain: Int?
+
+    init(handle: GuestHandle, uuid: String, files: XenFiles) {
+        self.handle = handle
+        self.uuid = uuid
+        self.files = files
+    }
+
+    /// Claims the guest for an operation on its domain; false if another is at it.
+    func claim() -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        guard !isBusy, phase == .running else { return false }
+        isBusy = true
+        return true
+    }
+
+    func release() { lock.withLock { isBusy = false } }
+
+    /// Waits for the end; nil after the time limit.
+    func waitForEnd(timeout: Milliseconds) -> GuestEnd? {
+        let deadline = Deadline(after: timeout)
+        lock.lock()
+        defer { lock.unlock() }
+        while true {
+            if case .ended(let end) = phase { return end }
+            if !change.wait(lock, timeout: deadline.remaining), deadline.isPast { break }
+        }
+        if case .ended(let end) = phase { return end }
+        return nil
+    }
+
+    // MARK: Console
+
+    /// The terminal to wait for; nil while there is none.
+    var terminalDescriptor: Int32? { consoleLock.withLock { terminal?.descriptor } }
+
+    /// Whether the console of this domain is not read yet.
+    func lacksTerminal(of domain: Int) -> Bool { consoleLock.withLock { terminal == nil || terminalDomain != domain } }
+
+    /// Reads this domain's console from now on. xenconsoled keeps what came before, up to 1 MiB.
+    func openTerminal(_ path: String, of domain: Int) throws(PosixError) {
+        consoleLock.lock()
+        defer { consoleLock.unlock() }
+        drainHoldingLock()
+        terminal = try File(path, [.read, .nonBlocking])
+        terminalDomain = domain
+        drainHoldingLock()
+    }
+
+    /// Keeps what the guest has written until now.
+    func drain() {
+        consoleLock.lock()
+        defer { consoleLock.unlock() }
+        drainHoldingLock()
+    }
+
+    private func drainHoldingLock() {
+        guard let terminal else { return }
+        do throws(PosixError) {
+            while true {
+                let bytes = try terminal.read(16_384)
+                if bytes.isEmpty { break }
+                try files.console.append(bytes)
+            }
+            self.terminal = nil
+        } catch {
+            if error.errno == PosixError.tryAgain { return }
+            // EIO: the other side is gone, which is how a terminal ends.
+            self.terminal = nil
+            if error.errno != PosixError.inputOutput {
+                Output.error("\(handle.id): console output is lost: \(error.description)")
+            }
+        }
+    }
+}
+
+/// The driver's files in a guest's directory.
+struct XenFiles: Sendable {
+    let directory: String
+
+    /// The domain's configuration.
+    var configuration: String { directory + "/xen.cfg" }
+    /// The domain's UUID, written before the domain is made.
+    var uuid: String { directory + "/xen.uuid" }
+    /// Why the guest ended, once it has.
+    var end: String { directory + "/guest.end" }
+    /// What the guest wrote.
+    var console: GuestConsole { GuestConsole(directory: directory) }
+    /// All of them.
+    var all: [String] { [configuration, uuid, end] + console.paths }
+}
+
+/// What a Xen guest's handle holds besides driver and id.
+struct XenHandleDetail {
+    var uuid: String
+    var directory: String
+    /// Boot of the host in which it was started.
+    var boot: String
+
+    var text: String {
+        JSONValue.members(
+            ("uuid", .string(uuid)), ("directory", .string(directory)), ("boot", .string(boot))
+        ).serialized
+    }
+
+    init(uuid: String, directory: String, boot: String) {
+        self.uuid = uuid
+        self.directory = directory
+        self.boot = boot
+    }
+
+    init(_ handle: GuestHandle) throws(HypervisorError) {
+        let value: JSONValue
+        do throws(JSONError) {
+            value = try JSONValue.parse(handle.detail)
+        } catch {
+            throw HypervisorError(.invalidDefinition, "the handle of \(handle.id) is damaged: \(error.description)")
+        }
+        guard handle.driver == XenHypervisor.driverName, let uuid = value["uuid"]?.text,
+            let directory = value["directory"]?.text, let boot = value["boot"]?.text
+        else { throw HypervisorError(.invalidDefinition, "\(handle.text) is no handle of the Xen driver") }
+        self.init(uuid: uuid, directory: directory, boot: boot)
+    }
+}

@@ -1,0 +1,241 @@
+// What happens to a domain that runs: reboot, stop, its end, and the regular look at the list of domains.
+import Posix
+
+extension XenHypervisor {
+    /// A guest that was still booting misses the request, so it is asked again.
+    private static let askPause: Milliseconds = 5_000
+    /// How long an operation of another thread on the same domain is waited for.
+    private static let busyTimeout: Milliseconds = 180_000
+
+    // MARK: Reboot and stop
+
+    /// See `Hypervisor.reboot`.
+    public func reboot(_ handle: GuestHandle, graceMilliseconds: Int64) throws(HypervisorError) {
+        let guest = try guest(handle)
+        let runs = guest.lock.withLock { () -> Bool in
+            guard guest.phase == .running else { return false }
+            guest.intent = .rebooting(until: Clock.monotonic + max(0, graceMilliseconds))
+            return true
+        }
+        guard runs else { throw HypervisorError(.ended, "\(handle.id) has ended") }
+        if graceMilliseconds > 0, let domain = try number(of: guest) {
+            try toolstack.ask(domain, toReboot: true)
+        }
+        watcher.start()
+    }
+
+    /// See `Hypervisor.stop`.
+    public func stop(_ handle: GuestHandle, graceMilliseconds: Int64) throws(HypervisorError) -> GuestEnd {
+        let guest = try guest(handle)
+        guest.lock.withLock {
+            guest.isSilent = true
+            guest.intent = .stopping
+        }
+        if graceMilliseconds > 0 {
+            let deadline = Deadline(after: graceMilliseconds)
+            while !deadline.isPast {
+                do throws(HypervisorError) {
+                    if let domain = try number(of: guest) { try toolstack.ask(domain, toReboot: false) }
+                } catch {
+                    // A toolstack that hangs cannot ask politely.
+                    Output.error("\(handle.id): \(error.message)")
+                    break
+                }
+                if let end = guest.waitForEnd(timeout: min(Self.askPause, deadline.remaining ?? 0)) { return end }
+            }
+        }
+        let patience = Deadline(after: Self.busyTimeout)
+        while !guest.claim() {
+            if let end = guest.waitForEnd(timeout: 100) { return end }
+            guard !patience.isPast else {
+                throw HypervisorError(
+                    .timedOut, "\(handle.id): another operation on its domain does not come to an end")
+            }
+        }
+        defer { guest.release() }
+        guest.drain()
+        if let domain = try toolstack.domains().first(where: { domain in domain.uuid == guest.uuid }) {
+            try toolstack.destroy(domain.id)
+            if try toolstack.domains().contains(where: { domain in domain.uuid == guest.uuid && domain.state != .dying }
+            ) {
+                throw HypervisorError(
+                    .timedOut,
+                    "\(handle.id): domain \(domain.id) is still there although it was destroyed; see `xl list`")
+            }
+        }
+        let end = GuestEnd(cause: .killed, message: "its power was taken away")
+        conclude(guest, end)
+        return end
+    }
+
+    private func number(of guest: XenGuest) throws(HypervisorError) -> Int? {
+        try toolstack.domains().first { domain in domain.uuid == guest.uuid && domain.state == .alive }?.id
+    }
+
+    // MARK: The list of domains
+
+    /// Compares the guests with the list of domains; on the watcher's thread.
+    func look(isNews: Bool) {
+        let guests = allGuests().filter { guest in guest.lock.withLock { guest.phase == .running } }
+        guard !guests.isEmpty else { return }
+        let now = Clock.monotonic
+        var isDue = isNews
+        for guest in guests {
+            guest.lock.lock()
+            if case .rebooting(let until) = guest.intent, now >= until { isDue = true }
+            if guest.domain == nil { isDue = true }
+            guest.lock.unlock()
+        }
+        guard isDue else { return }
+        // Guests that somebody works on at this moment are left out: the list may be from before or after that.
+        let idle = guests.filter { guest in guest.lock.withLock { !guest.isBusy } }
+        let domains: [XenDomain]
+        do throws(HypervisorError) {
+            domains = try toolstack.domains()
+        } catch {
+            // Nothing is known, so nothing is concluded.
+            Output.error("Xen's domains cannot be listed: \(error.message)")
+            return
+        }
+        for guest in idle {
+            guard let domain = domains.first(where: { domain in domain.uuid == guest.uuid }) else {
+                begin(guest) { self.vanished(guest) }
+                continue
+            }
+            let reboots = guest.lock.withLock { () -> Bool in
+                guest.domain = domain.id
+                if case .rebooting(let until) = guest.intent { return now >= until }
+                return false
+            }
+            if domain.state != .alive || reboots { begin(guest) { self.handle(guest, domain, reboots: reboots) } }
+        }
+    }
+
+    /// Works on a guest's domain in a thread of its own, since the toolstack takes its time.
+    private func begin(_ guest: XenGuest, _ work: @escaping @Sendable () -> Void) {
+        guard guest.claim() else { return }
+        do throws(PosixError) {
+            _ = try Thread.start(name: "xen-domain") {
+                work()
+                guest.release()
+                self.watcher.start()
+            }
+        } catch {
+            guest.release()
+            Output.error("\(guest.handle.id): \(error.description)")
+        }
+    }
+
+    /// The same for a guest that was just adopted, in this thread.
+    func settle(_ guest: XenGuest, _ domain: XenDomain) {
+        guard domain.state != .alive, guest.claim() else { return }
+        handle(guest, domain, reboots: false)
+        guest.release()
+    }
+
+    /// The domain is not in the list. It is asked for once more, since the list may be older than a start.
+    private func vanished(_ guest: XenGuest) {
+        do throws(HypervisorError) {
+            guard try !toolstack.domains().contains(where: { domain in domain.uuid == guest.uuid }) else { return }
+        } catch {
+            return Output.error("\(guest.handle.id): \(error.message)")
+        }
+        guest.drain()
+        conclude(
+            guest, GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside or died"))
+    }
+
+    /// A domain that ended, or that is to be made afresh. The guest is claimed.
+    private func handle(_ guest: XenGuest, _ domain: XenDomain, reboots: Bool) {
+        let intent = guest.lock.withLock { guest.intent }
+        var again = reboots
+        var end = GuestEnd(cause: .guestPowerOff, message: "the guest powered itself off")
+        switch domain.state {
+        case .alive: break
+        case .dying: end = GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside")
+        case .shutDown(let reason):
+            switch reason {
+            case .powerOff:
+                if case .rebooting = intent { again = true }
+            case .reboot: again = intent != .stopping
+            case .suspend: end.message = "the guest was suspended from outside, which cannot be undone here"
+            case .crash, .watchdog:
+                end = GuestEnd(
+                    cause: .crashed,
+                    message: reason == .crash
+                        ? "the guest's kernel crashed; its console output says why" : "the guest's watchdog ended it")
+            }
+        }
+        if intent == .stopping {
+            again = false
+            end = GuestEnd(cause: .stopped, message: "the guest shut down when asked to")
+        }
+        guest.drain()
+        do throws(HypervisorError) {
+            if domain.state != .dying { try toolstack.destroy(domain.id) }
+            if again { return try restart(guest) }
+        } catch {
+            // Remains of a domain are taken away at the next look; a restart that failed is an end.
+            Output.error("\(guest.handle.id): \(error.message)")
+            guard again else { return }
+            end = GuestEnd(cause: .hypervisorDied, message: "it could not be started again: \(error.message)")
+        }
+        if end.cause == .crashed { tell(GuestEvent(handle: guest.handle, kind: .panicked)) }
+        conclude(guest, end)
+    }
+
+    private func restart(_ guest: XenGuest) throws(HypervisorError) {
+        guest.lock.withLock { guest.domain = nil }
+        try toolstack.create(configuration: guest.files.configuration, id: guest.handle.id)
+        guest.lock.withLock { if case .rebooting = guest.intent { guest.intent = .none } }
+        tell(GuestEvent(handle: guest.handle, kind: .reset))
+    }
+
+    /// The domain is gone: keeps the reason for later node controllers, and tells.
+    private func conclude(_ guest: XenGuest, _ end: GuestEnd) {
+        do throws(PosixError) {
+            if FileSystem.isDirectory(guest.files.directory) { try end.write(to: guest.files.end) }
+        } catch {
+            Output.error("\(guest.handle.id): \(error.description)")
+        }
+        guest.lock.lock()
+        guest.phase = .ended(end)
+        let silent = guest.isSilent
+        guest.change.broadcast()
+        guest.lock.unlock()
+        if !silent { tell(GuestEvent(handle: guest.handle, kind: .ended(end))) }
+    }
+
+    // MARK: Consoles
+
+    /// Opens the terminals that are not open; on the watcher's thread.
+    ///
+    /// - Returns: the descriptors to wait for.
+    func openConsoles() -> [Int32] {
+        var descriptors: [Int32] = []
+        for guest in allGuests() {
+            guest.lock.lock()
+            let domain = guest.phase == .running && !guest.isBusy ? guest.domain : nil
+            guest.lock.unlock()
+            if let domain, guest.lacksTerminal(of: domain) { openConsole(guest, domain) }
+            if let descriptor = guest.terminalDescriptor { descriptors.append(descriptor) }
+        }
+        return descriptors
+    }
+
+    private func openConsole(_ guest: XenGuest, _ domain: Int) {
+        // A guest with firmware writes to its serial port, a paravirtual one to Xen's console.
+        for place in ["serial/0/tty", "console/tty"] {
+            guard let path = watcher.read("/local/domain/\(domain)/\(place)"), path.hasPrefix("/dev/") else { continue }
+            do throws(PosixError) {
+                return try guest.openTerminal(path, of: domain)
+            } catch {
+                Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
+            }
+        }
+    }
+
+    func readConsole(_ descriptor: Int32) {
+        for guest in allGuests() where guest.terminalDescriptor == descriptor { guest.drain() }
+    }
+}

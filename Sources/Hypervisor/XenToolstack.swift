@@ -1,0 +1,151 @@
+import Posix
+
+/// Xen's commands on this host: `xl` of Xen 4, or `xm` of Xen 3 and RHEL 5. Always argument vectors, always under a time
+/// limit: a hypervisor in trouble makes them hang.
+struct XenToolstack: Sendable {
+    /// The two families of commands.
+    enum Family: String, Sendable {
+        /// Xen 4.1 and later.
+        case xl
+        /// Xen 3, with xend.
+        case xm
+    }
+
+    /// Which one.
+    let family: Family
+    /// Its path.
+    let program: String
+
+    /// A list or a question takes milliseconds; with many domains a second.
+    static let queryTimeout: Milliseconds = 20_000
+    /// Building a domain reads kernel and ramdisk and may wait for dom0 to give memory back.
+    static let createTimeout: Milliseconds = 120_000
+    private static let listLimit = 4 << 20
+
+    /// Uses the command at `program`.
+    init(family: Family, program: String) {
+        self.family = family
+        self.program = program
+    }
+
+    /// The commands of this host; nil if there are none. `xl` is preferred: where both are, xend is usually off.
+    static func find() -> XenToolstack? {
+        for (family, name) in [(Family.xl, "xl"), (.xm, "xm")] {
+            for path in [FileSystem.findExecutable(name), "/usr/sbin/" + name, "/sbin/" + name] {
+                guard let path, FileSystem.exists(path) else { continue }
+                return XenToolstack(family: family, program: path)
+            }
+        }
+        return nil
+    }
+
+    // MARK: Questions
+
+    /// All domains of the host, dom0 too.
+    func domains() throws(HypervisorError) -> [XenDomain] {
+        switch family {
+        case .xl: try XenDomain.parse(verboseList: run(["list", "-v"]).outputText)
+        case .xm: try XenDomain.parse(longList: run(["list", "--long"]).outputText)
+        }
+    }
+
+    /// What `info` says: "xen_caps" and the like.
+    func info() throws(HypervisorError) -> [String: String] {
+        var facts: [String: String] = [:]
+        for line in try run(["info"]).outputText.split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { continue }
+            facts[Self.trimmed(parts[0])] = Self.trimmed(parts[1])
+        }
+        return facts
+    }
+
+    // MARK: Orders
+
+    /// Creates a domain from a configuration file; returns when it runs. No process of the toolstack stays behind to
+    /// decide about its end: the driver does.
+    func create(configuration: String, id: String) throws(HypervisorError) {
+        let arguments = family == .xl ? ["create", "-q", "-e", configuration] : ["create", "-q", configuration]
+        let result = try command(arguments, timeout: Self.createTimeout)
+        guard !result.timedOut else {
+            throw HypervisorError(
+                .timedOut,
+                "\(id): \(family.rawValue) create did not end within \(Self.createTimeout / 1000) s and was killed; look "
+                    + "at the host's xenstored and at `\(family.rawValue) list`")
+        }
+        guard result.isSuccess else { throw Self.failure(of: result, id: id, family) }
+    }
+
+    /// Asks a domain to power down (`reboot` false) or to restart. A guest that does not listen is no error.
+    func ask(_ domain: Int, toReboot reboot: Bool) throws(HypervisorError) {
+        // -F: an HVM guest without Xen's drivers is asked by ACPI.
+        let arguments = [reboot ? "reboot" : "shutdown"] + (family == .xl ? ["-F"] : []) + [String(domain)]
+        let result = try command(arguments, timeout: Self.queryTimeout)
+        guard !result.timedOut else { throw hanging(arguments) }
+    }
+
+    /// Takes a domain's power away and its remains. A domain that is not there is no error.
+    func destroy(_ domain: Int) throws(HypervisorError) {
+        let arguments = ["destroy", String(domain)]
+        let result = try command(arguments, timeout: Self.createTimeout)
+        guard !result.timedOut else { throw hanging(arguments) }
+    }
+
+    private func run(_ arguments: [String]) throws(HypervisorError) -> Command.Result {
+        let result = try command(arguments, timeout: Self.queryTimeout)
+        guard !result.timedOut else { throw hanging(arguments) }
+        guard result.isSuccess else {
+            throw HypervisorError(
+                .unavailable,
+                "\(family.rawValue) \(arguments[0]) failed (\(result.explanation)); see whether xenstored"
+                    + (family == .xm ? " and xend run" : " runs (service xencommons or xen)"))
+        }
+        return result
+    }
+
+    private func hanging(_ arguments: [String]) -> HypervisorError {
+        HypervisorError(
+            .timedOut,
+            "\(family.rawValue) \(arguments.joined(separator: " ")) hung and was killed; restart the host's Xen services"
+                + " or, if that does not help, the host")
+    }
+
+    private func command(_ arguments: [String], timeout: Milliseconds) throws(HypervisorError) -> Command.Result {
+        do throws(PosixError) {
+            return try Command.run(program, arguments, timeout: timeout, outputLimit: Self.listLimit)
+        } catch {
+            throw HypervisorError(error, "running \(family.rawValue) \(arguments[0])")
+        }
+    }
+
+    /// What the toolstack's words mean for the caller.
+    static func failure(of result: Command.Result, id: String, _ family: Family) -> HypervisorError {
+        // libxl repeats itself; the last words are the closest to the caller, the first to the cause.
+        var lines: [String] = []
+        for line in (result.errorText + "\n" + result.outputText).split(separator: "\n") {
+            let words = trimmed(line)
+            if !words.isEmpty { lines.append(words) }
+        }
+        var shown = lines.prefix(3)
+        if lines.count > 3, let last = lines.last { shown.append(last) }
+        let words = shown.isEmpty ? "it gave no reason" : shown.joined(separator: " | ")
+        let explained = "\(id): \(family.rawValue) did not start it: \(words)"
+        let wantsMemory: [StaticString] = [
+            "annot allocate memory", "not enough memory", "failed to free memory", "ot enough free memory",
+        ]
+        if wantsMemory.contains(where: { part in QEMUHypervisor.contains(words, part) }) {
+            return HypervisorError(.insufficientResources, explained)
+        }
+        if QEMUHypervisor.contains(words, "No space left") {
+            return HypervisorError(.insufficientResources, explained + "; the host's disk is full")
+        }
+        return HypervisorError(.startFailed, explained)
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        var bytes = Array(text.utf8)[...]
+        while let byte = bytes.first, byte == 0x20 || byte == 0x09 || byte == 0x0d { bytes = bytes.dropFirst() }
+        while let byte = bytes.last, byte == 0x20 || byte == 0x09 || byte == 0x0d { bytes = bytes.dropLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,138 @@
+import ArgumentParser
+import CloudClient
+import Foundation
+import XML
+
+/// Quotas of an account: one policy of its, in the original's form.
+struct AccountQuotaCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quota", abstract: "How much an account may hold.", subcommands: [Set.self, Show.self])
+
+    /// The policy's name.
+    static let policyName = "mallee-quotas"
+
+    /// A quota: its option, what it limits, and when it is asked.
+    struct Kind: Sendable {
+        var key: String
+        var action: String
+        var title: String
+    }
+
+    /// Conditions of the original ("Quotas", facts, part c) that are enforced.
+    static let kinds: [Kind] = [
+        Kind(key: "ec2:quota-vminstancenumber", action: "ec2:RunInstances", title: "instances"),
+        Kind(key: "ec2:quota-cputotalsize", action: "ec2:RunInstances", title: "cores"),
+        Kind(key: "ec2:quota-memorytotalsize", action: "ec2:RunInstances", title: "memory in MiB"),
+        Kind(key: "ec2:quota-disktotalsize", action: "ec2:RunInstances", title: "disk in GiB"),
+        Kind(key: "ec2:quota-imagenumber", action: "ec2:RegisterImage", title: "images"),
+        Kind(key: "ec2:quota-securitygroupnumber", action: "ec2:CreateSecurityGroup", title: "security groups"),
+        Kind(key: "s3:quota-bucketnumber", action: "s3:CreateBucket", title: "buckets"),
+        Kind(key: "s3:quota-buckettotalsize", action: "s3:PutObject", title: "MiB in buckets"),
+        Kind(key: "iam:quota-usernumber", action: "iam:CreateUser", title: "users"),
+        Kind(key: "iam:quota-groupnumber", action: "iam:CreateGroup", title: "groups"),
+        Kind(key: "iam:quota-rolenumber", action: "iam:CreateRole", title: "roles"),
+    ]
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set quotas; those that are not named stay.",
+            discussion: "NUMBER is 0 or more; \"none\" takes a quota away.")
+        @OptionGroup var options: AccountOptions
+        @Argument(
+            help: "KEY=NUMBER, such as instances=10 or ec2:quota-cputotalsize=40; `quota show` lists the keys.")
+        var quotas: [String]
+
+        func run() async throws {
+            try await options.run { session in
+                let account = try await session.find()
+                var values = try await AccountQuotaCommand.values(of: account, session)
+                for quota in quotas {
+                    let parts = quota.split(separator: "=", maxSplits: 1).map(String.init)
+                    guard parts.count == 2,
+                        let kind = kinds.first(where: {
+                            $0.key == parts[0] || $0.title == parts[0] || $0.key.hasSuffix("quota-" + parts[0])
+                        }), parts[1] == "none" || Int(parts[1]).map({ $0 >= 0 }) == true
+                    else {
+                        throw CommandFailure(
+                            "\"\(quota)\" is no quota. Say KEY=NUMBER or KEY=none; the keys are "
+                                + kinds.map(\.key).joined(separator: ", ") + ".")
+                    }
+                    values[kind.key] = parts[1] == "none" ? nil : parts[1]
+                }
+                try await AccountQuotaCommand.put(values, on: account, session)
+                AccountQuotaCommand.show(values)
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show the quotas.")
+        @OptionGroup var options: AccountOptions
+        func run() async throws {
+            try await options.run { session in
+                AccountQuotaCommand.show(
+                    try await AccountQuotaCommand.values(of: try await session.find(), session))
+            }
+        }
+    }
+
+    private static func show(_ values: [String: String]) {
+        let rows = kinds.map { [$0.key, values[$0.key] ?? "none", $0.title] }
+        print(AccountRow.table([["KEY", "QUOTA", "OF"]] + rows), terminator: "")
+    }
+
+    /// What the policy sets now, by key.
+    private static func values(of account: AccountRow, _ session: AccountSession) async throws -> [String: String] {
+        let names = try await session.iam.list("ListAccountPolicies", "PolicyNames", [("AccountName", account.id)])
+        guard names.contains(where: { $0.text == policyName }) else { return [:] }
+        let answer = try await session.iam.call(
+            "GetAccountPolicy", [("AccountName", account.id), ("PolicyName", policyName)])
+        let text = answer.child("GetAccountPolicyResult")?.value("PolicyDocument") ?? ""
+        let document = try JSONDecoder().decode(
+            QuotaPolicy.self, from: Data((text.removingPercentEncoding ?? text).utf8))
+        var values: [String: String] = [:]
+        for statement in document.Statement {
+            values.merge(statement.Condition.NumericLessThanEquals) { _, new in new }
+        }
+        return values
+    }
+
+    private static func put(_ values: [String: String], on account: AccountRow, _ session: AccountSession)
+        async throws
+    {
+        let place: [(name: String, value: String)] = [("AccountName", account.id), ("PolicyName", policyName)]
+        let statements = kinds.compactMap { kind in
+            values[kind.key].map {
+                QuotaPolicy.Rule(
+                    Effect: "Limit", Action: kind.action, Resource: "*",
+                    Condition: .init(NumericLessThanEquals: [kind.key: $0]))
+            }
+        }
+        guard !statements.isEmpty else {
+            do {
+                try await session.iam.call("DeleteAccountPolicy", place)
+            } catch let error as CloudClientError where error.code == "NoSuchEntity" {
+                // There was none.
+            }
+            return
+        }
+        let document = try JSONEncoder().encode(QuotaPolicy(Version: "2012-10-17", Statement: statements))
+        try await session.iam.call(
+            "PutAccountPolicy", place + [("PolicyDocument", String(decoding: document, as: UTF8.self))])
+    }
+}
+
+/// The form of the policy that holds the quotas.
+private struct QuotaPolicy: Codable {
+    struct Rule: Codable {
+        var Effect: String
+        var Action: String
+        var Resource: String
+        var Condition: Limits
+    }
+    struct Limits: Codable {
+        var NumericLessThanEquals: [String: String]
+    }
+    var Version: String
+    var Statement: [Rule]
+}

@@ -1,0 +1,269 @@
+import Posix
+import Testing
+
+@testable import Hypervisor
+
+/// What needs no Xen: the toolstack's words, the configuration, xenstore's protocol. The driver itself is tried in a real
+/// control domain.
+@Suite struct XenTests {
+    // MARK: Lists
+
+    /// Of Xen 4.17.
+    private static let list = """
+        Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code\tSecurity Label   NODE Affinity
+        Domain-0                                     0  1024     2     r-----      39.6 00000000-0000-0000-0000-000000000000        -                -            all
+        i-0123456789abcdef0                          3   128     1     -b----       1.2 C0FFEE00-1111-4222-8333-444455556666        -                -            all
+        two words                                    4   128     1     ---s--       0.9 c0ffee00-1111-4222-8333-444455556667        0                -            all
+        again                                        5   128     1     ---s--       0.9 c0ffee00-1111-4222-8333-444455556668        1                -            all
+        broken                                       6   128     1     ---sc-       0.9 c0ffee00-1111-4222-8333-444455556669        3                -            all
+        (null)                                       7     0     1     --ps-d       0.9 c0ffee00-1111-4222-8333-44445555666a        0                -            all
+
+        """
+
+    @Test func `the list of xl says who lives and why others do not`() throws {
+        let domains = try XenDomain.parse(verboseList: Self.list)
+        #expect(domains.map(\.id) == [0, 3, 4, 5, 6, 7])
+        #expect(domains.map(\.name)[2] == "two words")
+        #expect(domains[1].uuid == "c0ffee00-1111-4222-8333-444455556666")
+        #expect(domains[0].memoryMiB == 1024)
+        #expect(
+            domains.map(\.state) == [
+                .alive, .alive, .shutDown(.powerOff), .shutDown(.reboot), .shutDown(.crash), .dying,
+            ])
+    }
+
+    @Test func `a list that is not understood is an error, never an empty list`() {
+        for text in [
+            "", "Error: cannot connect", "Name ID Mem\nDomain-0 0 1024 2 r----- 1.0\n",
+            "Name ID\nx y 128 1 -b---- 1.0 c0ffee00-1111-4222-8333-444455556667 - -\n",
+        ] where !text.isEmpty {
+            #expect(throws: HypervisorError.self) { try XenDomain.parse(verboseList: text) }
+        }
+        for text in ["(domain (domid 3)", ")", "(domain (uuid \"", String(repeating: "(", count: 10_000)] {
+            #expect(throws: HypervisorError.self) { try XenDomain.parse(longList: text) }
+        }
+    }
+
+    @Test func `the list of xm is read too`() throws {
+        let text = """
+            (domain
+                (domid 0)
+                (uuid 00000000-0000-0000-0000-000000000000)
+                (vcpus 2) (memory 512) (name Domain-0) (state r-----))
+            (domain
+                (domid 9)
+                (uuid 5F2D9C1E-0000-4000-8000-0000000000AA)
+                (vcpus 1)
+                (memory 256)
+                (on_poweroff preserve)
+                (image (linux (kernel /boot/x) (args 'root=/dev/sda1 (state r-----)')))
+                (device (vif (bridge xenbr0) (uuid 00000000-0000-4000-8000-000000000001)))
+                (name i-1)
+                (state ---s--)
+                (shutdown_reason reboot)
+            )
+            (domain (uuid 5f2d9c1e-0000-4000-8000-0000000000ab) (name 'managed, off') (state ------))
+            """
+        let domains = try XenDomain.parse(longList: text)
+        #expect(domains.map(\.id) == [0, 9])
+        #expect(domains[1].name == "i-1")
+        #expect(domains[1].uuid == "5f2d9c1e-0000-4000-8000-0000000000aa")
+        #expect(domains[1].state == .shutDown(.reboot))
+        #expect(domains[1].memoryMiB == 256)
+    }
+
+    @Test(arguments: 0..<500) func `a damaged list never crashes`(seed: Int) {
+        var generator = SystemRandomNumberGenerator()
+        var bytes = Array(Self.list.utf8)
+        for _ in 0...(seed % 9) {
+            let at = Int.random(in: 0..<bytes.count, using: &generator)
+            bytes[at] = UInt8.random(in: 0...255, using: &generator)
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        _ = try? XenDomain.parse(verboseList: text)
+        _ = try? XenDomain.parse(longList: "(domain " + text.replacing("-", with: "(") + ")")
+    }
+
+    // MARK: Configuration
+
+    private func definition() -> GuestDefinition {
+        GuestDefinition(
+            id: "i-1", name: "i-1", directory: "/s/i-1", cores: 2, memoryMiB: 256, architecture: .x86_64,
+            disks: [
+                GuestDisk(path: "/s/i-1/root.qcow2", format: .qcow2, role: .root),
+                GuestDisk(path: "/s/i-1/swap.img", format: .raw, role: .swap, readOnly: true),
+            ], kernel: "/c/kernel", ramdisk: "/c/ramdisk", kernelArguments: "root=/dev/vda1 ro console=ttyS0 quiet",
+            macAddress: "d0:0d:00:00:00:01", network: .bridge("xenbr0"))
+    }
+
+    private func text(
+        _ definition: GuestDefinition, _ machine: XenConfiguration.Machine, _ family: XenToolstack.Family = .xl
+    ) throws -> String {
+        try XenConfiguration(
+            definition: definition, uuid: "c0ffee00-1111-4222-8333-444455556666", family: family, machine: machine,
+            bootLoader: "/usr/bin/pygrub"
+        ).text()
+    }
+
+    @Test func `a paravirtual guest gets its kernel, disks and interface`() throws {
+        #expect(
+            try text(definition(), .paravirtual) == """
+                name = "i-1"
+                uuid = "c0ffee00-1111-4222-8333-444455556666"
+                memory = 256
+                vcpus = 2
+                on_poweroff = "preserve"
+                on_reboot = "preserve"
+                on_crash = "preserve"
+                kernel = "/c/kernel"
+                ramdisk = "/c/ramdisk"
+                extra = "root=/dev/xvda1 ro console=hvc0 quiet"
+                disk = [ "format=qcow2,vdev=xvda,access=rw,target=/s/i-1/root.qcow2", \
+                "format=raw,vdev=xvdb,access=ro,target=/s/i-1/swap.img" ]
+                vif = [ "mac=d0:0d:00:00:00:01,bridge=xenbr0" ]
+
+                """)
+    }
+
+    @Test func `xm gets its own words for disks`() throws {
+        #expect(
+            try text(definition(), .paravirtual, .xm).contains(
+                "disk = [ \"tap:qcow2:/s/i-1/root.qcow2,xvda,w\", \"file:/s/i-1/swap.img,xvdb,r\" ]"))
+    }
+
+    @Test func `nothing of a definition can end a string of the configuration`() {
+        for text in ["/k\"\nextra='x'", "/k\\", "/k\u{7f}", "a\u{1}"] {
+            var definition = definition()
+            definition.kernelArguments = text
+            #expect(throws: HypervisorError.self) { try self.text(definition, .paravirtual) }
+        }
+    }
+
+    @Test func `the machine follows from the image and from what this Xen can do`() throws {
+        let pv = "xen-3.0-x86_64 xen-3.0-x86_32p"
+        let both = pv + " hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"
+        var definition = definition()
+        func machine(_ capabilities: String, _ boots: Bool = true) throws -> XenConfiguration.Machine {
+            try XenConfiguration.machine(for: definition, capabilities: capabilities, hasBootLoader: boots)
+        }
+        #expect(try machine(pv) == .paravirtual)
+        #expect(throws: HypervisorError.self) { try machine("hvm-3.0-x86_64") }
+        definition.kernel = nil
+        #expect(try machine(both) == .hardware)
+        #expect(try machine(pv) == .bootLoader)
+        #expect(throws: HypervisorError.self) { try machine(pv, false) }
+        definition.architecture = .i386
+        #expect(try machine(pv) == .bootLoader)
+        #expect(throws: HypervisorError.self) { try machine("xen-3.0-x86_64") }
+    }
+
+    @Test func `a user-mode network is refused with the cure`() {
+        var definition = definition()
+        definition.network = .user(UserNetwork(hostAddress: "127.1.0.5"))
+        let error = failure { _ = try self.text(definition, .paravirtual) }
+        #expect(error?.code == .unsupported)
+        #expect(error?.message.contains("VNET_BRIDGE") == true)
+    }
+
+    @Test func `UUIDs are random and well formed`() {
+        #expect(
+            XenHypervisor.uuid([UInt8](repeating: 0xff, count: 16)) == "ffffffff-ffff-4fff-bfff-ffffffffffff")
+        #expect(XenDomain.isUUID("c0ffee00-1111-4222-8333-444455556666"))
+        for wrong in [
+            "c0ffee00-1111-4222-8333-44445555666", "c0ffee0011114222833344445555666600", "",
+            "g0ffee00-1111-4222-8333-444455556666",
+        ] {
+            #expect(!XenDomain.isUUID(wrong[...]))
+        }
+    }
+
+    // MARK: The toolstack
+
+    /// A program in place of xl, to see what becomes of its words and of its silence.
+    private func toolstack(_ script: String, _ body: (XenToolstack) throws -> Void) throws {
+        let directory = try FileSystem.temporaryDirectory("/tmp/mallee-xl-")
+        let program = directory + "/xl"
+        try FileSystem.write(program, text: "#!/bin/sh\n" + script + "\n", permissions: 0o755)
+        defer { _ = failure { try? FileSystem.removeTree(directory) } }
+        try body(XenToolstack(family: .xl, program: program))
+    }
+
+    @Test func `want of memory is told apart from other failures of a start`() throws {
+        for (words, code) in [
+            ("libxl: error: failed to free memory for the domain", HypervisorError.Code.insufficientResources),
+            ("xc_dom_find_loader: no loader", .startFailed), ("", .startFailed),
+        ] {
+            try toolstack("echo '\(words)' >&2; exit 3") { toolstack in
+                let error = failure { try toolstack.create(configuration: "/nowhere", id: "i-1") }
+                #expect(error?.code == code)
+                if !words.isEmpty { #expect(error?.message.contains(words) == true) }
+            }
+        }
+    }
+
+    @Test func `a toolstack that fails is no empty list`() throws {
+        try toolstack("echo 'xenstore is not there' >&2; exit 1") { toolstack in
+            let error = failure { _ = try toolstack.domains() }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("xenstore is not there") == true)
+        }
+    }
+
+    // MARK: xenstore
+
+    /// Answers like xenstored, on the other end of a pair of sockets.
+    private func serve(_ socket: Socket, _ values: [String: String]) throws -> Thread {
+        try Thread.start(name: "xenstored") {
+            while let header = try? socket.read(16, timeout: 30_000), header.count == 16 {
+                let length = Int(header[12]) | Int(header[13]) << 8
+                var payload: [UInt8] = []
+                while payload.count < length, let part = try? socket.read(length - payload.count, timeout: 30_000) {
+                    payload += part
+                }
+                let path = String(decoding: payload.prefix { byte in byte != 0 }, as: UTF8.self)
+                let request = UInt32(header[4]) | UInt32(header[5]) << 8
+                var reply = XenStoreConnection.Message(kind: UInt32(header[0]), request: request, payload: [])
+                if header[0] == 4 {
+                    reply.payload = Array("OK\0".utf8)
+                    let event = XenStoreConnection.Message(
+                        kind: 15, request: 0, payload: Array("\(path)\0m\0".utf8))
+                    try? socket.write(XenStoreConnection.encode(event), timeout: 30_000)
+                } else if let value = values[path] {
+                    reply.payload = Array(value.utf8)
+                } else {
+                    reply.kind = 16
+                    reply.payload = Array((path == "/forbidden" ? "EACCES\0" : "ENOENT\0").utf8)
+                }
+                // In two parts, as a busy daemon may write.
+                let bytes = XenStoreConnection.encode(reply)
+                try? socket.write(Array(bytes.prefix(7)), timeout: 30_000)
+                try? socket.write(Array(bytes.dropFirst(7)), timeout: 30_000)
+            }
+        }
+    }
+
+    @Test func `values, lists, nothing and refusals come out of xenstore`() throws {
+        let (mine, theirs) = try Socket.pair()
+        let thread = try serve(
+            theirs, ["/local/domain/3/console/tty": "/dev/pts/4", "/local/domain": "0\u{0}3\u{0}"])
+        let store = XenStoreConnection(stream: mine)
+        #expect(try store.read("/local/domain/3/console/tty") == "/dev/pts/4")
+        #expect(try store.read("/local/domain/9/console/tty") == nil)
+        #expect(try store.list("/local/domain") == ["0", "3"])
+        #expect(throws: PosixError.self) { try store.read("/forbidden") }
+        try store.watch("@releaseDomain")
+        #expect(try store.takeEvents())
+        #expect(try !store.takeEvents())
+        mine.shutdown()
+        #expect(thread.join(timeout: 120_000))
+    }
+
+    @Test func `a message that is too long is no message`() throws {
+        let (mine, theirs) = try Socket.pair()
+        let store = XenStoreConnection(stream: mine)
+        var bytes = XenStoreConnection.encode(XenStoreConnection.Message(kind: 2, request: 1, payload: []))
+        bytes[14] = 0x7f
+        try theirs.write(bytes, timeout: 30_000)
+        #expect(throws: PosixError.self) { try store.read("/x") }
+    }
+}
