@@ -44,9 +44,16 @@ final class QuotaLedger: Sendable {
     private struct Pending {
         var objects: Int64 = 0
         var bytes: Int64 = 0
+        var writes = 0
     }
 
-    private let pending = Mutex<[String: Pending]>([:])
+    private struct State {
+        var pending: [String: Pending] = [:]
+        /// How many writes have ended, whosever they were.
+        var ended = 0
+    }
+
+    private let state = Mutex(State())
 
     /// Room that is kept for one write until the write is counted or has failed.
     final class Reservation: Sendable {
@@ -81,35 +88,62 @@ final class QuotaLedger: Sendable {
     fileprivate func take(
         _ account: String, _ limits: AccountLimits, usage: StorageUsage, objects: Int64, bytes: Int64
     ) throws {
-        try pending.withLock { pending in
-            var mine = pending[account] ?? Pending()
-            mine.objects += objects
-            mine.bytes += bytes
-            if let most = limits.objects, objects > 0, usage.objects + mine.objects > most {
-                throw WalrusError.quotaExceeded("the account may have \(most) objects")
-            }
-            if let most = limits.bytes, bytes > 0, usage.bytes + usage.partBytes + mine.bytes > most {
-                throw WalrusError.quotaExceeded("the account may have \(most) bytes")
-            }
-            pending[account] = mine
+        try state.withLock { state in
+            try Self.take(account, limits, usage: usage, objects: objects, bytes: bytes, writes: 0, &state)
         }
+    }
+
+    private static func take(
+        _ account: String, _ limits: AccountLimits, usage: StorageUsage, objects: Int64, bytes: Int64, writes: Int,
+        _ state: inout State
+    ) throws {
+        var mine = state.pending[account] ?? Pending()
+        mine.objects += objects
+        mine.bytes += bytes
+        mine.writes += writes
+        if let most = limits.objects, objects > 0, usage.objects + mine.objects > most {
+            throw WalrusError.quotaExceeded("the account may have \(most) objects")
+        }
+        if let most = limits.bytes, bytes > 0, usage.bytes + usage.partBytes + mine.bytes > most {
+            throw WalrusError.quotaExceeded("the account may have \(most) bytes")
+        }
+        state.pending[account] = mine
     }
 
     fileprivate func give(_ account: String, objects: Int64, bytes: Int64) {
-        pending.withLock { pending in
-            guard var mine = pending[account] else { return }
+        state.withLock { state in
+            state.ended += 1
+            guard var mine = state.pending[account] else { return }
             mine.objects -= objects
             mine.bytes -= bytes
-            pending[account] = mine.objects == 0 && mine.bytes == 0 ? nil : mine
+            mine.writes -= 1
+            state.pending[account] = mine.writes == 0 ? nil : mine
         }
     }
 
-    /// Keeps room, or throws `quotaExceeded`.
+    /// A moment, for `reserve`.
+    var moment: Int { state.withLock { $0.ended } }
+
+    /// Keeps room. A write is counted first and lets go of its room afterwards, so usage that was read before another
+    /// one ended may lack it; and room may seem to be taken twice for a while.
+    ///
+    /// - Parameter moment: from before `usage` was read.
+    /// - Returns: nil if usage has to be read again.
+    /// - Throws: `quotaExceeded`, when no other write of the account is under way.
     func reserve(
-        _ account: String, _ limits: AccountLimits, usage: StorageUsage, objects: Int64, bytes: Int64
-    ) throws -> Reservation {
-        try take(account, limits, usage: usage, objects: objects, bytes: bytes)
-        return Reservation(ledger: self, account: account, limits: limits, objects: objects, bytes: bytes)
+        _ account: String, _ limits: AccountLimits, usage: StorageUsage, since moment: Int, objects: Int64,
+        bytes: Int64
+    ) throws -> Reservation? {
+        try state.withLock { state in
+            guard state.ended == moment else { return nil }
+            do {
+                try Self.take(account, limits, usage: usage, objects: objects, bytes: bytes, writes: 1, &state)
+            } catch {
+                guard state.pending[account] != nil else { throw error }
+                return nil
+            }
+            return Reservation(ledger: self, account: account, limits: limits, objects: objects, bytes: bytes)
+        }
     }
 }
 
@@ -126,16 +160,28 @@ extension Walrus {
     ) async throws -> T {
         let limits = try await quota.limits(of: bucket.owner)
         guard limits.objects != nil || limits.bytes != nil else { return try await body { _ in } }
-        var usage = try await backend.usage(owner: bucket.owner)
-        if let key, bucket.versioning == .never, let present = try await present(bucket: bucket.name, key: key) {
-            usage.objects -= 1
-            usage.bytes -= present.size
-        }
-        let reservation = try ledger.reserve(
-            bucket.owner, limits, usage: usage, objects: objects, bytes: size ?? 0)
+        let (reservation, counted) = try await reserve(
+            limits, in: bucket, replacing: key, objects: objects, size: size ?? 0)
         defer { reservation.release() }
-        let counted = usage
         return try await body { size in try reservation.extend(to: size, usage: counted) }
+    }
+
+    private func reserve(
+        _ limits: AccountLimits, in bucket: BucketRecord, replacing key: String?, objects: Int64, size: Int64
+    ) async throws -> (QuotaLedger.Reservation, StorageUsage) {
+        while true {
+            let moment = ledger.moment
+            var usage = try await backend.usage(owner: bucket.owner)
+            if let key, bucket.versioning == .never, let present = try await present(bucket: bucket.name, key: key) {
+                usage.objects -= 1
+                usage.bytes -= present.size
+            }
+            let room = try ledger.reserve(
+                bucket.owner, limits, usage: usage, since: moment, objects: objects, bytes: size)
+            if let room { return (room, usage) }
+            // Until the others have ended: writes have time limits of their own.
+            try await Task.sleep(for: .milliseconds(2))
+        }
     }
 }
 

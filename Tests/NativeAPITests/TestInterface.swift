@@ -29,7 +29,7 @@ struct TestInterface: Sendable {
     /// A user of another account.
     func user() async throws -> AccessKey {
         let account = try await controller.createAccount(name: "user")
-        return try await controller.createAccessKey(accountID: account.id, userName: "user")
+        return try await controller.createAccessKey(accountID: account.id, userName: "admin")
     }
 
     struct Answer {

@@ -39,7 +39,7 @@ struct NodeConfigurationTests {
 
     @Test(arguments: [
         "NODE_NAME", "=x", "NODE NAME=x", "NODE_NAME=\"x", "NODE_NAME=a b", "LISTEN_PORT=65536", "LISTEN_PORT=x",
-        "HYPERVISOR=xen", "LOGLEVEL=loud", "CORES_OVERCOMMIT=0", "CORES_OVERCOMMIT=1.", "CORES_OVERCOMMIT=1.2345",
+        "HYPERVISOR=vmware", "LOGLEVEL=loud", "CORES_OVERCOMMIT=0", "CORES_OVERCOMMIT=1.", "CORES_OVERCOMMIT=1.2345",
         "CORES_OVERCOMMIT=101", "ALLOW_PLAIN_HTTP=perhaps", "TLS_CERT=/x", "STATE_DIR=relative", "NETWORK_MODE=MANAGED",
         "STATE_DIR=/" + String(repeating: "x", count: 60), "ALLOW_PLAIN_HTTP=N", "SIMULATED_NODES=-1",
     ])
