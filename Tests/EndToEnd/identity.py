@@ -133,9 +133,9 @@ def roles_are_taken_on(binaries, venv):
     iam.create_user(UserName="temp")
     temp = keys(iam.create_access_key(UserName="temp"))
     sts = fixture.client("sts", temp, path="/services/Tokens")
-    refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="s")
+    refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="ss")
     iam.put_user_policy(UserName="temp", PolicyName="p", PolicyDocument=policy(("Allow", "sts:AssumeRole", arn, None)))
-    answer = sts.assume_role(RoleArn=arn, RoleSessionName="s")
+    answer = sts.assume_role(RoleArn=arn, RoleSessionName="ss")
     assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/starter/s"
     ec2 = fixture.client("ec2", keys(answer))
     ec2.create_key_pair(KeyName="by-role")
