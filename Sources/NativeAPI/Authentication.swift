@@ -1,15 +1,17 @@
 import CloudModel
+import QueryProtocol
 import Signatures
 
 /// Finds out who sent a request: Signature Version 4 in the header or presigned, with any region and service name in the
-/// scope; or a session.
+/// scope, with lasting or temporary credentials; or a session.
 struct NativeAuthenticator: Sendable {
-    private let backend: any CloudBackend
-    private let configuration: NativeConfiguration
+    private let authenticator: Authenticator
+    private let sessions: (any NativeSessionSource)?
 
     init(backend: any CloudBackend, configuration: NativeConfiguration) {
-        self.backend = backend
-        self.configuration = configuration
+        authenticator = Authenticator(
+            backend: backend, policy: configuration.signatures, now: configuration.now)
+        sessions = configuration.sessions
     }
 
     func caller(of request: NativeRequest, requestID: String) async throws(Problem) -> Caller {
@@ -17,49 +19,46 @@ struct NativeAuthenticator: Sendable {
             let token = authorization.dropFirst(7).drop { $0 == " " }
             return try await caller(session: String(token), request, requestID)
         }
+        // Version 2 covers forms only, so that a JSON body would be anybody's.
         let signed = SignedRequest(
             method: request.method, path: request.path, query: request.query, headers: request.headers,
             body: request.body)
-        let claim: ParsedSignature
         do throws(SignatureError) {
-            claim = try Authentication.parse(signed, service: .query)
+            let scheme = try Authentication.parse(signed, service: .query).scheme
+            guard scheme == .v4Header || scheme == .v4Presigned else {
+                throw SignatureError.unsupported("Signatures of version 2 do not cover a JSON body.")
+            }
         } catch {
             throw Problem(error)
         }
-        guard claim.scheme == .v4Header || claim.scheme == .v4Presigned else {
-            throw .notAuthenticated(
-                "Signatures of version 2 do not cover a JSON body.", cure: "Sign with Signature Version 4.")
-        }
-        guard claim.sessionToken == nil else {
-            throw .notAuthenticated(
-                "Temporary credentials are not taken here.", cure: "Use an access key, and unset AWS_SESSION_TOKEN.")
-        }
-        let found: (key: AccessKey, account: Account)?
-        do throws(CloudError) {
-            found = try await identity(claim.accessKeyID)
+        do throws(AuthenticationFailure) {
+            return try await authenticator.caller(
+                of: QueryRequest(
+                    method: request.method, path: request.path, query: request.query, headers: request.headers,
+                    body: request.body, sourceAddress: request.sourceAddress, isSecure: request.isSecure),
+                requestID: requestID)
         } catch {
-            throw Problem(error)
+            throw Self.problem(error)
         }
-        // The same answer for an unknown, a disabled and an orphaned key: it tells nothing about which keys exist.
-        guard let (key, account) = found else {
-            throw .notAuthenticated(
+    }
+
+    private static func problem(_ failure: AuthenticationFailure) -> Problem {
+        switch failure {
+        case .signature(let error): Problem(error)
+        case .unknownKey:
+            .notAuthenticated(
                 "The access key is unknown or disabled.", cure: "Use the credentials of your eucarc file.")
-        }
-        let verified: VerifiedSignature
-        do throws(SignatureError) {
-            verified = try claim.verify(
-                secret: key.secret, now: configuration.now().milliseconds / 1000, policy: configuration.signatures)
-        } catch {
-            throw Problem(error)
-        }
-        if case .checked = verified.payload {
-        } else if !request.body.isEmpty {
-            throw .notAuthenticated(
+        case .invalidToken:
+            .notAuthenticated(
+                "The session token is not one of this cloud, or not of this key.",
+                cure: "Ask for new temporary credentials, or unset AWS_SESSION_TOKEN.")
+        case .expiredToken:
+            .notAuthenticated("The session is over.", cure: "Ask for new temporary credentials.")
+        case .unsignedBody:
+            .notAuthenticated(
                 "The signature does not cover the body.", cure: "Sign its SHA-256 instead of UNSIGNED-PAYLOAD.")
+        case .cloud(let error): Problem(error)
         }
-        return Caller(
-            accountID: account.id, userName: key.userName, isAdministrator: account.isAdministrator,
-            accessKeyID: key.id, requestID: requestID, sourceAddress: request.sourceAddress)
     }
 
     private func caller(session token: String, _ request: NativeRequest, _ requestID: String)
@@ -67,7 +66,7 @@ struct NativeAuthenticator: Sendable {
     {
         var found: Caller?
         do throws(CloudError) {
-            found = try await configuration.sessions?.caller(
+            found = try await sessions?.caller(
                 session: token, requestID: requestID, sourceAddress: request.sourceAddress)
         } catch {
             throw Problem(error)
@@ -76,12 +75,5 @@ struct NativeAuthenticator: Sendable {
             throw .notAuthenticated("The session is unknown, or over.", cure: "Sign in again.")
         }
         return found
-    }
-
-    private func identity(_ accessKeyID: String) async throws(CloudError) -> (key: AccessKey, account: Account)? {
-        guard let key = try await backend.accessKey(id: accessKeyID), key.isActive,
-            let account = try await backend.account(id: key.accountID)
-        else { return nil }
-        return (key, account)
     }
 }

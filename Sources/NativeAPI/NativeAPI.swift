@@ -74,6 +74,7 @@ public struct NativeInterface: Sendable {
         }
         let (operation, path) = try Router.route(request.method, request.path, operations)
         observation.operation = operation.id
+        observation.isReading = operation.method == "GET"
         guard operation.authorization != .anyone else { return (200, document) }
         let caller = try await authenticator.caller(of: request, requestID: observation.requestID)
         observation.caller = caller
@@ -84,6 +85,10 @@ public struct NativeInterface: Sendable {
             operation: operation, path: path, request: request, caller: caller, backend: backend,
             largestBody: configuration.largestBody)
         do throws(CloudError) {
+            // Every operation passes here, and nowhere else.
+            let checks = NativeGate.checks(operation, call, region: configuration.region)
+            observation.resources = checks.first?.resources.map(\.arn).filter { $0 != "*" } ?? []
+            for check in checks { try await backend.authorize(caller, check) }
             guard let value = try await operation.handler(call) else { return (operation.success.status, []) }
             return (operation.success.status, value.serializedBytes)
         } catch {

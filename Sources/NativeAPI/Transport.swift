@@ -21,11 +21,13 @@ public struct NativeRequest: Sendable {
     public var body: [UInt8]
     /// Address of the peer, for the audit.
     public var sourceAddress: String
+    /// Whether it came over TLS.
+    public var isSecure: Bool
 
     /// Makes a request.
     public init(
         method: String, path: String, query: String = "", headers: [(name: String, value: String)],
-        body: [UInt8] = [], sourceAddress: String
+        body: [UInt8] = [], sourceAddress: String, isSecure: Bool = false
     ) {
         self.method = method
         self.path = path
@@ -33,6 +35,7 @@ public struct NativeRequest: Sendable {
         self.headers = headers
         self.body = body
         self.sourceAddress = sourceAddress
+        self.isSecure = isSecure
     }
 
     /// The first header of a name, whatever its case.
@@ -63,6 +66,10 @@ public struct NativeObservation: Sendable {
     public var milliseconds: Int64
     /// The operation's id; nil if there is none.
     public var operation: String?
+    /// Whether the operation changes nothing.
+    public var isReading = true
+    /// ARNs of what it concerns, where that was known before it was tried.
+    public var resources: [String] = []
     /// Who asked; nil before he was authenticated.
     public var caller: Caller?
     /// The problem's code.
@@ -92,6 +99,8 @@ public struct NativeConfiguration: Sendable {
     public var largestBody: Int
     /// Largest path and query together, in bytes.
     public var largestTarget: Int
+    /// The cloud's region, for ARNs.
+    public var region: String
     /// How far clocks may differ.
     public var signatures: SignaturePolicy
     /// Who answers for `Authorization: Bearer …`; nil for nobody.
@@ -105,7 +114,8 @@ public struct NativeConfiguration: Sendable {
 
     /// Makes a configuration; the defaults suit production.
     public init(
-        largestBody: Int = 256 << 10, largestTarget: Int = 16 << 10, signatures: SignaturePolicy = SignaturePolicy(),
+        largestBody: Int = 256 << 10, largestTarget: Int = 16 << 10, region: String = "us-east-1",
+        signatures: SignaturePolicy = SignaturePolicy(),
         sessions: (any NativeSessionSource)? = nil,
         now: @escaping @Sendable () -> CloudModel.Timestamp = { systemTime() },
         requestID: @escaping @Sendable () -> String = { randomRequestID() },
@@ -113,6 +123,7 @@ public struct NativeConfiguration: Sendable {
     ) {
         self.largestBody = largestBody
         self.largestTarget = largestTarget
+        self.region = region
         self.signatures = signatures
         self.sessions = sessions
         self.now = now

@@ -8,7 +8,7 @@ import Synchronization
 public struct AuditEvent: Sendable {
     /// Through which door.
     public enum Interface: String, Sendable, CaseIterable {
-        case ec2, iam, sts, s3, soap, console
+        case ec2, iam, sts, s3, soap, native, console
         /// Between components, and from `mallee node`.
         case contract
     }

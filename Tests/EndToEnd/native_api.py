@@ -7,6 +7,7 @@ level agreements as users and administrators see them.
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -197,7 +198,8 @@ def any_request(binaries, venv):
              "--max-examples", "6", "--seed", "1", "--checks", "all", "--suppress-health-check", "all", "--workers", "2"],
             env=environment, cwd=cloud.state, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout[-40000:] + done.stderr[-3000:]
-        assert "No issues found" in done.stdout, done.stdout[-3000:]
+        tried = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+        assert tried and int(tried[1]) == int(tried[2]) > 500, done.stdout[-3000:]
     except BaseException:
         print(cloud.log(), file=sys.stderr)
         raise

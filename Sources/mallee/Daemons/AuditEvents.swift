@@ -1,6 +1,7 @@
 import CloudModel
 import EC2Query
 import IAMQuery
+import NativeAPI
 import S3
 import ServiceHost
 import XML
@@ -18,6 +19,17 @@ extension AuditLog {
                 account: caller.accountID, credential: caller.accessKeyID, source: seen.sourceAddress,
                 resources: seen.resources, result: .init(status: seen.status, code: seen.errorCode),
                 status: seen.status, code: seen.errorCode))
+    }
+
+    /// The native interface.
+    func record(_ seen: NativeObservation) {
+        guard let caller = seen.caller, !seen.isReading, let operation = seen.operation else { return }
+        record(
+            AuditEvent(
+                interface: .native, action: operation, requestID: seen.requestID, principal: caller.arn,
+                account: caller.accountID, credential: caller.accessKeyID, source: seen.sourceAddress,
+                resources: seen.resources, result: .init(status: seen.status, code: seen.problem),
+                status: seen.status, code: seen.problem))
     }
 
     /// IAM and STS.

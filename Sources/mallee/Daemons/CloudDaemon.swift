@@ -88,7 +88,11 @@ struct CloudDaemon: Sendable {
             soap: EC2SOAPInterface(
                 query: query, configuration: settings, owners: CertificateHolders(backend: controller)),
             largestBody: settings.largestBody)
-        let nativeSettings = NativeConfiguration(observer: { $0.log(to: logger) })
+        var nativeSettings = NativeConfiguration(region: configuration.region)
+        nativeSettings.observer = { seen in
+            seen.log(to: logger)
+            audit?.record(seen)
+        }
         let native = NativeResponder(
             interface: NativeInterface(backend: controller, configuration: nativeSettings),
             largestBody: nativeSettings.largestBody)

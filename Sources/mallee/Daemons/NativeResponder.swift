@@ -29,7 +29,7 @@ struct NativeResponder: HTTPResponder {
             to: NativeRequest(
                 method: request.method.rawValue, path: String(PathDispatcher.path(of: request)),
                 query: String(PathDispatcher.query(of: request)), headers: headers, body: body,
-                sourceAddress: context.remoteAddress?.ipAddress ?? ""))
+                sourceAddress: context.remoteAddress?.ipAddress ?? "", isSecure: try await context.isSecure()))
         var fields = HTTPFields()
         for (name, value) in answer.headers {
             if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
