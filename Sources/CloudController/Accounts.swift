@@ -6,9 +6,12 @@ import Store
 extension CloudController {
     // MARK: CloudBackend
 
-    /// The active access key with this id; nil if there is none.
+    /// The active access key of an account itself; nil if there is none. Users' keys are looked up with their identity
+    /// (`credential`): whoever asks here takes the caller for the account.
     public func accessKey(id: String) async throws(CloudError) -> AccessKey? {
-        guard let key = view.accessKeys[id]?.value, key.isActive, view.accounts[key.accountID] != nil else {
+        guard let key = view.accessKeys[id]?.value, key.isActive, key.isRoot,
+            let account = view.accounts[key.accountID]?.value, account.isDisabled != true
+        else {
             return nil
         }
         return key

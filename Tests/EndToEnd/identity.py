@@ -133,10 +133,10 @@ def roles_are_taken_on(binaries, venv):
     iam.create_user(UserName="temp")
     temp = keys(iam.create_access_key(UserName="temp"))
     sts = fixture.client("sts", temp, path="/services/Tokens")
-    refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="ss")
+    refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="run")
     iam.put_user_policy(UserName="temp", PolicyName="p", PolicyDocument=policy(("Allow", "sts:AssumeRole", arn, None)))
-    answer = sts.assume_role(RoleArn=arn, RoleSessionName="ss")
-    assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/starter/s"
+    answer = sts.assume_role(RoleArn=arn, RoleSessionName="run")
+    assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{account}:assumed-role/starter/run"
     ec2 = fixture.client("ec2", keys(answer))
     ec2.create_key_pair(KeyName="by-role")
     ec2.delete_key_pair(KeyName="by-role")

@@ -64,7 +64,7 @@ public struct AccessCheck: Hashable, Sendable {
 
 /// Who somebody is and what he may do: the gate that every interface passes.
 public protocol AuthenticationBackend: Sendable {
-    /// The active access key with this id; nil if there is none.
+    /// The active access key of an account itself; nil for any other. Interfaces that know users ask `credential`.
     func accessKey(id: String) async throws(CloudError) -> AccessKey?
     /// The account with this id; nil if there is none.
     func account(id: String) async throws(CloudError) -> Account?

@@ -35,7 +35,7 @@ extension ImageObjects {
 
     func bundle(manifest location: String, as caller: Caller) async throws(CloudError) -> BundledImage {
         let trust = try bundleTrust()
-        let client = try await client(of: caller)
+        let client = try await client(for: caller)
         let (manifest, _) = try await read(location, client)
         let key = CloudKey(pem: try await trust.key())
         let certificates = try await trust.certificates(caller)
@@ -90,13 +90,6 @@ extension ImageObjects {
     }
 
     // MARK: Parts
-
-    private func client(of caller: Caller) async throws(CloudError) -> S3Client {
-        guard let key = try await attached().controller.accessKey(id: caller.accessKeyID) else {
-            throw .unauthorized(operation: "RegisterImage")
-        }
-        return try client(key)
-    }
 
     private func read(
         _ location: String, _ client: S3Client

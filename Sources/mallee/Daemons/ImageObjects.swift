@@ -37,7 +37,7 @@ final class ImageObjects: ImageSource {
 
     /// A client with exactly the caller's permissions, for as long as it takes to read an object: he may have come with
     /// a certificate or a session, of which no secret is known here.
-    private func client(for caller: Caller) async throws(CloudError) -> S3Client {
+    func client(for caller: Caller) async throws(CloudError) -> S3Client {
         let session = try await attached().controller.delegatedSession(of: caller)
         do throws(CloudClientError) {
             return try S3Client(
