@@ -25,7 +25,7 @@ public final class ReplayCache: Sendable {
     /// Makes an empty cache.
     ///
     /// - Parameters:
-    ///   - startedAt: seconds since 1970; messages made before are refused.
+    ///   - startedAt: seconds since 1970; messages made before or in that second are refused.
     ///   - capacity: the most messages that are remembered; one certificate may have half of them. An entry takes about
     ///     100 bytes.
     public init(startedAt: Int64, capacity: Int = 1 << 18) {
@@ -43,7 +43,8 @@ public final class ReplayCache: Sendable {
     ///   - fingerprint: of the certificate.
     ///   - now: seconds since 1970.
     public func admit(_ message: VerifiedMessage, fingerprint: [UInt8], now: Int64) throws(WSSecurityError) {
-        guard message.created >= startedAt else {
+        // Messages are dated by the second, and a restart takes less.
+        guard message.created > startedAt else {
             throw .expired("The request was made before the service started and could be a copy; sign it anew.")
         }
         let seen = Self.key(message.identity)
