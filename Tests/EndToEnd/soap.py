@@ -161,6 +161,8 @@ class SOAPCloud:
         self.s3 = session.client("s3", endpoint_url=values["S3_URL"], config=plain)
         self.s3.create_bucket(Bucket="images")
         self.s3.put_object(Bucket="images", Key="disk.img", Body=b"\0" * (1 << 20))
+        # Messages of the second of the start could be copies; no message is made in it.
+        time.sleep(1.1)
         self.image = self.ec2.register_image(
             ImageLocation="images/disk.img", Name="soap", RootDeviceName="/dev/sda1")["ImageId"]
         self.user = self.register("user")
