@@ -14,7 +14,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage openapi bench bench-s3 clean setup setup-test setup-bench setup-roll
+.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup-test: setup
 
 setup-bench: setup-test
 	@Scripts/setup.sh bench
+
+setup-xen: setup
+	@Scripts/setup.sh xen
 
 setup-roll: setup
 	@Scripts/setup.sh roll
@@ -92,6 +95,9 @@ package-test: setup-test rpm-i386 roll ## Packages: build, lint, install into em
 
 cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
 	$(VENV)/bin/python Tests/Cluster/cluster.py $$(ls -t iso/out/*.disk1.iso | head -n 1) $(BIN) $(VENV)
+
+test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root; 3 to 5 minutes)
+	$(VENV)/bin/python Tests/Xen/xen.py $(BIN) .build/static/$(CONFIGURATION) $(VENV)
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests

@@ -3,6 +3,7 @@
 #   setup.sh run    what building and a cloud on one machine need
 #   setup.sh test   what the tests need besides
 #   setup.sh roll   what packages and the roll need: static archives, rpm and the tools that check it
+#   setup.sh xen    what the test with a Xen host needs besides
 #   setup.sh bench  what the benchmarks need besides
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,11 +21,14 @@ roll)
         libbz2-dev libicu-dev liblz4-dev liblzma-dev libsqlite3-dev libssl-dev libxml2-dev libzstd-dev nettle-dev
         zlib1g-dev"
     ;;
+xen)
+    packages="debootstrap cpio iproute2 util-linux e2fsprogs qemu-system-x86"
+    ;;
 bench)
     packages="wrk curl nginx-light"
     ;;
 *)
-    echo "usage: setup.sh run|test|roll|bench" >&2
+    echo "usage: setup.sh run|test|roll|xen|bench" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,38 @@
+#!/bin/bash
+# First process of the control domain: mounts, Xen's daemons, a bridge, and the node controller under a loop that starts
+# it again, as systemd would. What comes in over the console is carried out.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+mount -o remount,rw /
+hostname dom0
+for module in xen-netback xen-blkback xen-gntdev xen-gntalloc xen-evtchn tun loop virtio_net; do
+    modprobe "$module" 2> /dev/null
+done
+mkdir -p /run/lock /var/log/xen
+ip link set lo up
+ip link add xenbr0 type bridge
+ip link set xenbr0 up
+interface=$(ls /sys/class/net | grep -E '^(en|eth)' | head -n 1)
+ip address add 10.0.2.15/24 dev "$interface"
+ip link set "$interface" up
+mount -t xenfs xenfs /proc/xen
+/etc/init.d/xen start
+echo "control domain is up"
+while :; do
+    mallee-node --config /etc/mallee/node.conf
+    echo "mallee-node ended with $?"
+    sleep 1
+done 2>&1 &
+while :; do
+    read -r line || { sleep 1; continue; }
+    case $line in
+    off) sync; echo o > /proc/sysrq-trigger; sleep 10 ;;
+    *) eval "$line" ;;
+    esac
+done < /dev/hvc0

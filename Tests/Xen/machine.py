@@ -1,0 +1,170 @@
+"""A Xen host in QEMU: Debian's Xen, its control domain, and Mallee's node controller in it."""
+
+import glob
+import gzip
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+SUITE = "bookworm"
+PACKAGES = [
+    "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "linux-image-amd64",
+    "iproute2", "kmod", "procps", "util-linux", "busybox-static"]
+# What the control domain needs to find its root.
+MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "ext4"]
+LOADER = """#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+while read module; do /bin/busybox insmod /modules/$module 2>/dev/null; done < /modules/list
+for second in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/vda ] && break; /bin/busybox sleep 1; done
+/bin/busybox mount -t ext4 /dev/vda /mnt || echo "no root file system"
+exec /bin/busybox switch_root /mnt /sbin/control-domain
+"""
+
+
+def call(*command, **more):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def system_tree(cache):
+    """Debian with Xen's tools, made once; a half-made one is begun again."""
+    tree = os.path.join(cache, f"{SUITE}-xen")
+    stamp = os.path.join(tree, "etc", "mallee-test")
+    wanted = " ".join(PACKAGES)
+    if os.path.exists(stamp):
+        with open(stamp) as file:
+            if file.read() == wanted:
+                return tree
+    os.makedirs(cache, exist_ok=True)
+    for attempt in range(3):
+        shutil.rmtree(tree, ignore_errors=True)
+        try:
+            call("debootstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES), SUITE, tree, MIRROR, timeout=1500)
+            break
+        except RuntimeError:
+            if attempt == 2:
+                raise
+            time.sleep(5)
+    with open(stamp, "w") as file:
+        file.write(wanted)
+    return tree
+
+
+def archive(tree, path):
+    """An initial RAM disk of this tree."""
+    names = subprocess.run(["find", "."], cwd=tree, check=True, capture_output=True).stdout
+    packed = subprocess.run(
+        ["cpio", "-o", "-H", "newc", "--quiet"], cwd=tree, input=names, check=True, capture_output=True).stdout
+    with gzip.open(path, "wb", 1) as file:
+        file.write(packed)
+
+
+class Host:
+    """One Xen host. Its console is a log, and takes commands for the control domain."""
+
+    def __init__(self, work, tree, node_binary, configuration, files, ports, memory=2048):
+        self.work = work
+        self.log_path = os.path.join(work, "console.log")
+        self.process = None
+        self.make(tree, node_binary, configuration, files)
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in ports)
+        self.command = [
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(memory), "-display", "none",
+            "-no-reboot", "-serial", f"unix:{work}/console,server=on,wait=off", "-kernel", f"{work}/xen",
+            "-append", "dom0_mem=1024M com1=115200,8n1 console=com1 no-real-mode",
+            "-initrd", f"{work}/vmlinuz console=hvc0 quiet,{work}/initrd",
+            "-drive", f"file={work}/disk,format=raw,if=virtio,cache=unsafe",
+            "-netdev", "user,id=n" + forwards, "-device", "virtio-net-pci,netdev=n,romfile="]
+
+    def make(self, tree, node_binary, configuration, files):
+        version = os.path.basename(glob.glob(f"{tree}/lib/modules/*")[0])
+        loader = os.path.join(self.work, "loader")
+        for name in ("bin", "proc", "sys", "dev", "mnt", "modules"):
+            os.makedirs(os.path.join(loader, name))
+        shutil.copy(f"{tree}/bin/busybox", f"{loader}/bin/busybox")
+        order = []
+        for module in MODULES:
+            for line in call("chroot", tree, "modprobe", "-S", version, "--show-depends", module).splitlines():
+                words = line.split()
+                if words[0] == "insmod" and words[1] not in order:
+                    order.append(words[1])
+        for path in order:
+            shutil.copy(tree + path, f"{loader}/modules/{os.path.basename(path)}")
+        with open(f"{loader}/modules/list", "w") as file:
+            file.write("".join(os.path.basename(path) + "\n" for path in order))
+        with open(f"{loader}/init", "w") as file:
+            file.write(LOADER)
+        os.chmod(f"{loader}/init", 0o755)
+        archive(loader, f"{self.work}/initrd")
+        shutil.copy(f"{tree}/boot/vmlinuz-{version}", f"{self.work}/vmlinuz")
+        with gzip.open(glob.glob(f"{tree}/boot/xen-4.17-amd64.gz")[0]) as packed, open(f"{self.work}/xen", "wb") as file:
+            shutil.copyfileobj(packed, file)
+        # The tree is kept for the next run, so what is Mallee's is written into the image.
+        disk = f"{self.work}/disk"
+        with open(disk, "wb") as file:
+            file.truncate(6 << 30)
+        call("mkfs.ext4", "-q", "-F", "-d", tree, disk)
+        orders = ["mkdir /etc/mallee", f"write {node_binary} /usr/sbin/mallee-node",
+                  f"write {HERE}/control_domain.sh /sbin/control-domain"]
+        for number, (path, content) in enumerate({"/etc/mallee/node.conf": configuration, **files}.items()):
+            local = f"{self.work}/file{number}"
+            with open(local, "w") as file:
+                file.write(content)
+            orders.append(f"write {local} {path}")
+            orders.append(f"set_inode_field {path} mode 0100600")
+        for path in ("/usr/sbin/mallee-node", "/usr/sbin/control-domain"):
+            orders.append(f"set_inode_field {path} mode 0100755")
+        # Debian's /sbin is a link, which debugfs does not follow.
+        orders[2] = orders[2].replace("/sbin/control-domain", "/usr/sbin/control-domain")
+        call("debugfs", "-w", "-f", "/dev/stdin", disk, input="\n".join(orders) + "\n")
+
+    def start(self):
+        with open(f"{self.work}/qemu.log", "wb") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.console = socket.socket(socket.AF_UNIX)
+        for _ in range(200):
+            try:
+                self.console.connect(f"{self.work}/console")
+                break
+            except OSError:
+                time.sleep(0.05)
+        threading.Thread(target=self.keep_console, daemon=True).start()
+        return self
+
+    def keep_console(self):
+        with open(self.log_path, "wb", 0) as file:
+            while True:
+                try:
+                    data = self.console.recv(65536)
+                except OSError:
+                    return
+                if not data:
+                    return
+                file.write(data)
+
+    def order(self, line):
+        """A line for the control domain's shell."""
+        self.console.sendall(line.encode() + b"\n")
+
+    @property
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.order("off")
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(20)
