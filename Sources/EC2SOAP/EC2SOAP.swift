@@ -45,16 +45,18 @@ public struct EC2SOAPInterface: Sendable {
     ///   - query: performs the actions.
     ///   - configuration: the same as `query` has: clock, request ids, observer.
     ///   - owners: tells whose a certificate is.
+    ///   - startedAt: when this process began to accept messages; those made before or in that second are refused, since
+    ///     they could be copies of what the process before it obeyed. Nil is now.
     ///   - policy: for signatures.
     public init(
         query: EC2Interface, configuration: EC2Configuration, owners: any CertificateOwners,
-        policy: WSSecurityPolicy = WSSecurityPolicy()
+        startedAt: Timestamp? = nil, policy: WSSecurityPolicy = WSSecurityPolicy()
     ) {
         self.query = query
         self.configuration = configuration
         self.owners = owners
         self.policy = policy
-        replays = ReplayCache(startedAt: configuration.now().milliseconds / 1000)
+        replays = ReplayCache(startedAt: (startedAt ?? configuration.now()).milliseconds / 1000)
     }
 
     /// Whether a request is one for this interface rather than for Query: a SOAP message, or a question for the WSDL.

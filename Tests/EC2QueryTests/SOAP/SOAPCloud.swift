@@ -34,7 +34,8 @@ struct SOAPCloud: Sendable {
             configuration: EC2Configuration(
                 now: { CloudModel.Timestamp(milliseconds: now * 1000) },
                 requestID: { "11111111-2222-4333-8444-555555555555" }, observer: { observations.add($0) }),
-            owners: Owners(fingerprint: isKnown ? signer.fingerprint : []))
+            owners: Owners(fingerprint: isKnown ? signer.fingerprint : []),
+            startedAt: CloudModel.Timestamp(milliseconds: (now - 60) * 1000))
     }
 
     static func request(_ body: [UInt8], path: String = "/services/Eucalyptus/") -> EC2Request {
