@@ -276,11 +276,12 @@ public final class NodeController: @unchecked Sendable {
         let after = instance.machine
         let isChanged = after.generation != before.generation
         if isChanged, action != .forget { save(instance) }
+        if before.holdsResources, !after.holdsResources {
+            // Before the state can be seen: who reads that an instance is over may count on its room.
+            lock.withLock { used = used - NodeResources(of: instance.spec) }
+        }
         instance.lock.unlock()
         if isChanged {
-            if before.holdsResources, !after.holdsResources {
-                lock.withLock { used = used - NodeResources(of: instance.spec) }
-            }
             if before.phase != after.phase {
                 let why = after.reason.map { ": \($0.message)" } ?? ""
                 environment.log.info("\(before.phase.rawValue) -> \(after.phase.rawValue)\(why)", context(instance))
