@@ -324,7 +324,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "NativeAPITests",
-            dependencies: ["CloudController", "CloudModel", "JSON", "NativeAPI", "Signatures", "Store"],
+            dependencies: [
+                "CloudController", "CloudModel", "JSON", "NativeAPI", "QueryProtocol", "Signatures", "Store",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ServiceHostTests",

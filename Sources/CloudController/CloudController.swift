@@ -47,8 +47,8 @@ public actor CloudController: CloudBackend, IdentityBackend {
     var sequence: Int64 = 0
     /// Wakes the preparation of images; set while `run()` works.
     var imageWork: AsyncStream<Void>.Continuation?
-    /// The latest refusals, oldest first.
-    var refused: [AllocationRefusal] = []
+    /// The latest refusals; see `keepRefusals`.
+    var refused: RefusalsRecord
     /// When the policy was last asked what is to end.
     var reviewedAt = Timestamp(milliseconds: 0)
     /// Wakes what starts waiting requests; set while `run()` works and the policy has a queue.
@@ -72,6 +72,7 @@ public actor CloudController: CloudBackend, IdentityBackend {
         self.logger = logger
         self.zones = zones.map { ZoneLink(name: $0.name, endpoint: $0.endpoint, service: $0.service) }
         self.view = view
+        refused = view.refusals?.value ?? RefusalsRecord(items: [])
         zoneStates = Dictionary(
             zones.map { ($0.name, ZoneState(name: $0.name)) }, uniquingKeysWith: { first, _ in first })
     }

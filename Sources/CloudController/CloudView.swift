@@ -23,6 +23,7 @@ struct CloudView {
     private(set) var networkTags: [String: Stored<NetworkTagsRecord>] = [:]
     private(set) var imageImports = OwnedTable<ImageImportID, ImageImport>()
     private(set) var usages: [String: Stored<UsageRecord>] = [:]
+    private(set) var refusals: Stored<RefusalsRecord>?
     var instances = InstanceTable()
     private(set) var identities = IdentityTables()
     /// The authority for users' certificates, once it was needed.
@@ -67,6 +68,8 @@ struct CloudView {
         case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .sessionKey:
             identities.set(record, revision: revision)
         case .signingAuthority(let record): signingAuthority = record
+        case .refusals(let record):
+            if (refusals?.revision ?? 0) < revision { refusals = Stored(record, revision: revision) }
         case .usage(let usage): Self.set(&usages, usage.accountID, usage, revision)
         case .userData: break
         }
@@ -99,6 +102,7 @@ struct CloudView {
         case .imageImport(let task): imageImports.remove(task.id, account: task.accountID)
         case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .sessionKey: identities.remove(record)
         case .signingAuthority: signingAuthority = nil
+        case .refusals: refusals = nil
         case .usage(let usage): usages[usage.accountID] = nil
         case .userData: break
         }

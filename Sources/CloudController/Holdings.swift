@@ -1,7 +1,7 @@
 public import CloudModel
 import Logging
 
-// Who holds what since when, and why requests were refused.
+// Who holds what since when.
 
 extension CloudController {
     /// What an account holds, with what is about to be recorded.
@@ -68,41 +68,10 @@ extension CloudController {
         return queued().filter { caller.isAdministrator || $0.accountID == caller.accountID }
     }
 
-    /// The latest requests that were refused, newest first; administrators only.
-    public func refusals(as caller: Caller) async throws(CloudError) -> [AllocationRefusal] {
-        try requireAdministrator(caller, "DescribeRefusals")
-        return refused.reversed()
-    }
-
     /// The agreement that holds; administrators only.
     public func agreement(as caller: Caller) async throws(CloudError) -> AgreementSummary {
         try requireAdministrator(caller, "DescribeAgreement")
         return configuration.policy.summary
-    }
-
-    // MARK: Refusals
-
-    /// How many refusals are remembered; the log has them all.
-    private static let refusalsKept = 500
-
-    /// Notes that a request was refused for want of room or by the agreement; other errors are the caller's own.
-    func note(_ error: CloudError, of request: RunInstancesRequest, as caller: Caller) {
-        switch error {
-        case .insufficientCapacity, .limitExceeded(.instance, _, _, _), .notPermitted, .unavailable: break
-        default: return
-        }
-        if refused.count >= Self.refusalsKept { refused.removeFirst(refused.count - Self.refusalsKept + 1) }
-        refused.append(
-            AllocationRefusal(
-                at: configuration.now(), accountID: caller.accountID, userName: caller.userName,
-                requestID: caller.requestID, type: request.instanceType, count: request.minCount, zone: request.zone,
-                error: error))
-        logger.info(
-            "instances refused",
-            metadata: [
-                "request": "\(caller.requestID)", "account": "\(caller.accountID)", "count": "\(request.minCount)",
-                "type": "\(request.instanceType ?? "-")", "zone": "\(request.zone ?? "-")", "reason": "\(error)",
-            ])
     }
 
     // MARK: Reviews

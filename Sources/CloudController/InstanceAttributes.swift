@@ -32,7 +32,11 @@ extension CloudController {
                     .instance, instance.id.value, state: instance.state.rawValue,
                     operation: "ModifyInstanceAttribute")
             }
-            for change in changes { try self.apply(change, to: &instance, as: caller) }
+            for change in changes {
+                // EC2's dry run does not ask for the state of what it names.
+                if case .whileStopped = change, dryRun { throw .dryRunSucceeded }
+                try self.apply(change, to: &instance, as: caller)
+            }
             if dryRun { throw .dryRunSucceeded }
             var mutation = Mutation()
             if instance != stored.value { mutation.update(.instance(instance), revision: stored.revision) }
@@ -120,7 +124,10 @@ extension CloudController {
         let operation = start ? "started" : "stopped"
         try authorise(caller, start ? "StartInstances" : "StopInstances")
         try Self.check(count: ids.count)
-        for instance in try owned(ids, as: caller).map(\.value) {
+        let instances = try owned(ids, as: caller).map(\.value)
+        // EC2's dry run asks whether the caller may, not whether these instances can.
+        if dryRun { throw .dryRunSucceeded }
+        for instance in instances {
             if !start, instance.options?.isProtectedFromStop == true {
                 throw .notPermitted(
                     "The instance '\(instance.id)' may not be stopped. Modify its 'disableApiStop' instance attribute "

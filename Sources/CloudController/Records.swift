@@ -86,6 +86,7 @@ enum StoredRecord: Sendable {
     case sessionKey(SessionKeyRecord)
     case signingAuthority(SigningAuthorityRecord)
     case usage(UsageRecord)
+    case refusals(RefusalsRecord)
     /// An instance's user data: bytes, not a document. It is read when the instance is placed and not kept in memory.
     case userData(InstanceID, [UInt8])
 
@@ -117,6 +118,7 @@ enum StoredRecord: Sendable {
         case .sessionKey: Key.sessionKey
         case .signingAuthority: Key.signingAuthority
         case .usage(let usage): Key.usage(account: usage.accountID)
+        case .refusals: Key.refusals
         case .userData(let id, _): Key.userData(id)
         }
     }
@@ -148,6 +150,7 @@ enum StoredRecord: Sendable {
         case .sessionKey(let record): try Self.encode(record)
         case .signingAuthority(let record): try Self.encode(record)
         case .usage(let record): try Self.encode(record)
+        case .refusals(let record): try Self.encode(record)
         case .userData(_, let bytes): bytes
         }
     }
@@ -180,6 +183,7 @@ enum StoredRecord: Sendable {
         case "sessionkeys": return .sessionKey(try decode(key, bytes))
         case "signingauthority": return .signingAuthority(try decode(key, bytes))
         case "usage": return .usage(try decode(key, bytes))
+        case "refusals": return .refusals(try decode(key, bytes))
         default: return nil
         }
     }
@@ -264,6 +268,7 @@ enum Key {
     static func certificate(_ fingerprint: [UInt8]) -> String {
         "/certificates/" + fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
+    static let refusals = "/refusals/latest"
     static let sessionKey = "/sessionkeys/current"
     static let signingAuthority = "/signingauthority/current"
     /// What is read at start; user data is not.
@@ -271,8 +276,7 @@ enum Key {
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
         "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/", "/imageimports/",
         "/users/", "/usergroups/", "/roles/", "/policies/", "/instanceprofiles/", "/certificates/", "/sessionkeys/",
-        "/signingauthority/",
-        "/usage/",
+        "/signingauthority/", "/usage/", "/refusals/",
     ]
 }
 

@@ -47,6 +47,8 @@ public struct Lease: Hashable, Sendable, Codable {
     public static let warningTag = "aws:mallee:lease-warning"
     /// The tag by which an owner puts the end off, with any client: its value is a date and time in ISO 8601.
     public static let requestTag = "mallee:lease-until"
+    /// What the scheduled event says.
+    public static let eventDescription = "The lease of the instance ends; ModifyInstanceEventStartTime puts it off."
     /// Identifier of the scheduled event of an instance.
     public static func eventID(of instance: InstanceID) -> String {
         "instance-event-" + instance.value.dropFirst(2)

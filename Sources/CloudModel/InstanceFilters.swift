@@ -10,6 +10,7 @@ extension Instance: FilterableResource {
         if let attribute = launchAttribute(name) { return attribute }
         if let attribute = addressAttribute(name) { return attribute }
         if let attribute = statusAttribute(name) { return attribute }
+        if let value = sameForAll[name] { return { _ in [value] } }
         guard attributesWithoutValues.contains(name) else { return nil }
         return { _ in [] }
     }
@@ -76,8 +77,11 @@ extension Instance: FilterableResource {
         // Names are the addresses themselves as long as the cloud serves no DNS.
         case "private-dns-name", "network-interface.private-dns-name", "network-interface.addresses.private-dns-name":
             return { $0.privateAddress.map { [$0] } ?? [] }
-        case "dns-name", "network-interface.public-dns-name", "network-interface.association.public-dns-name":
+        case "dns-name", "network-interface.public-dns-name", "network-interface.association.public-dns-name",
+            "network-interface.addresses.association.public-dns-name":
             return { $0.publicAddress.map { [$0] } ?? [] }
+        case "network-interface.addresses.association.ip-owner-id", "network-interface.association.ip-owner-id":
+            return { $0.publicAddress == nil ? [] : ["amazon"] }
         case "network-interface.mac-address": return { [$0.macAddress] }
         case "network-interface.addresses.primary": return { _ in ["true"] }
         case "network-interface.attachment.instance-id": return { [$0.id.value] }
@@ -86,6 +90,10 @@ extension Instance: FilterableResource {
         case "network-interface.attachment.status": return { _ in ["attached"] }
         case "network-interface.attachment.delete-on-termination": return { _ in ["true"] }
         case "network-interface.status": return { _ in ["in-use"] }
+        case "network-interface.network-interface-id": return { [NetworkInterface.id(of: $0.id)] }
+        case "network-interface.attachment.attachment-id":
+            return { NetworkInterface(of: $0).map { [$0.attachmentID] } ?? [] }
+        case "network-interface.source-dest-check": return { _ in ["true"] }
         default: return nil
         }
     }
@@ -96,40 +104,51 @@ extension Instance: FilterableResource {
             return { [$0.state == .running ? "ok" : "not-applicable"] }
         case "instance-status.reachability", "system-status.reachability":
             return { $0.state == .running ? ["passed"] : [] }
+        // The end of a lease is EC2's retirement.
+        case "event.code": return { $0.options?.lease == nil ? [] : ["instance-retirement"] }
+        case "event.description": return { $0.options?.lease == nil ? [] : [Lease.eventDescription] }
+        case "event.instance-event-id": return { $0.options?.lease == nil ? [] : [Lease.eventID(of: $0.id)] }
+        case "event.not-before": return { $0.options?.lease.map { [$0.endsAt.iso8601] } ?? [] }
+        case "event.not-before-deadline": return { $0.options?.lease.map { [$0.latest.iso8601] } ?? [] }
         default: return nil
         }
     }
+
+    /// Attributes that every instance of this cloud has with the same value.
+    private static let sameForAll = [
+        "metadata-options.state": "applied", "metadata-options.http-tokens": "optional",
+        "metadata-options.http-put-response-hop-limit": "1", "metadata-options.http-endpoint": "enabled",
+        "metadata-options.http-protocol-ipv4": "enabled", "metadata-options.http-protocol-ipv6": "disabled",
+        "metadata-options.instance-metadata-tags": "disabled",
+        "capacity-reservation-specification.capacity-reservation-preference": "none",
+        "network-interface.operator.managed": "false",
+    ]
 
     /// Filters that EC2 knows and whose attributes no instance of this cloud has.
     private static let attributesWithoutValues: Set<String> = [
         "affinity", "attached-ebs-status.status", "block-device-mapping.attach-time",
         "block-device-mapping.delete-on-termination", "block-device-mapping.device-name",
         "block-device-mapping.status", "block-device-mapping.volume-id", "boot-mode", "capacity-reservation-id",
-        "capacity-reservation-specification.capacity-reservation-preference",
         "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
         "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn",
-        "current-instance-boot-mode", "event.code", "event.description", "event.instance-event-id",
-        "event.not-after", "event.not-before", "event.not-before-deadline", "host-id", "iam-instance-profile.arn",
+        "current-instance-boot-mode",
+        "event.not-after", "host-id", "iam-instance-profile.arn",
         "iam-instance-profile.id", "instance-lifecycle", "ipv6-address", "maintenance-options.auto-recovery",
-        "metadata-options.http-endpoint", "metadata-options.http-protocol-ipv4",
-        "metadata-options.http-protocol-ipv6", "metadata-options.http-put-response-hop-limit",
-        "metadata-options.http-tokens", "metadata-options.instance-metadata-tags", "metadata-options.state",
         "network-interface.addresses.association.allocation-id",
         "network-interface.addresses.association.association-id",
         "network-interface.addresses.association.carrier-ip",
         "network-interface.addresses.association.customer-owned-ip",
-        "network-interface.addresses.association.ip-owner-id",
-        "network-interface.addresses.association.public-dns-name", "network-interface.association.allocation-id",
+        "network-interface.association.allocation-id",
         "network-interface.association.association-id", "network-interface.association.carrier-ip",
-        "network-interface.association.customer-owned-ip", "network-interface.association.ip-owner-id",
-        "network-interface.attachment.attachment-id", "network-interface.deny-all-igw-traffic",
+        "network-interface.association.customer-owned-ip",
+        "network-interface.deny-all-igw-traffic",
         "network-interface.description", "network-interface.ipv4-prefixes.ipv4-prefix",
         "network-interface.ipv6-address", "network-interface.ipv6-addresses.ipv6-address",
         "network-interface.ipv6-addresses.is-primary-ipv6", "network-interface.ipv6-native",
-        "network-interface.ipv6-prefixes.ipv6-prefix", "network-interface.network-interface-id",
-        "network-interface.operator.managed", "network-interface.operator.principal",
+        "network-interface.ipv6-prefixes.ipv6-prefix",
+        "network-interface.operator.principal",
         "network-interface.outpost-arn", "network-interface.requester-id",
-        "network-interface.source-dest-check", "network-interface.tag-key", "network-interface.tag-value",
+        "network-interface.tag-key", "network-interface.tag-value",
         "network-performance-options.bandwidth-weighting", "operator.principal", "outpost-arn",
         "placement-partition-number", "platform",
         "private-dns-name-options.enable-resource-name-dns-a-record",

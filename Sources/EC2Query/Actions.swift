@@ -219,6 +219,9 @@ public struct EC2Action: Sendable {
             "DescribeNetworkAcls", since: "2011-07-15", Networks.describeNetworkACLs,
             "The one that lets everything through."),
         EC2Action(
+            "DescribeNetworkInterfaces", since: "2011-07-15", Networks.describeInterfaces,
+            "The one interface of each instance."),
+        EC2Action(
             "DescribeDhcpOptions", since: "2011-07-15", Networks.describeDHCPOptions, "What guests are told."),
         EC2Action(
             "GetLaunchTemplateData", since: "2016-11-15", LaunchTemplates.fromInstance,

@@ -2,12 +2,6 @@ public import CloudModel
 public import QueryProtocol
 public import Signatures
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// What the interface can be told from outside.
 public struct EC2Configuration: Sendable {
     /// How large requests may be. The largest legitimate one is a RunInstances with 16 KiB of user data or a
@@ -30,8 +24,8 @@ public struct EC2Configuration: Sendable {
     public init(
         largestBody: Int = 1 << 20, largestQuery: Int = 128 << 10, mostParameters: Int = 20_000,
         signatures: SignaturePolicy = SignaturePolicy(), region: String = "us-east-1",
-        now: @escaping @Sendable () -> CloudModel.Timestamp = { systemTime() },
-        requestID: @escaping @Sendable () -> String = { randomRequestID() },
+        now: @escaping @Sendable () -> CloudModel.Timestamp = { Timestamp.ofSystemClock() },
+        requestID: @escaping @Sendable () -> String = { QueryRequest.randomID() },
         observer: @escaping @Sendable (EC2Observation) -> Void = { _ in }
     ) {
         limits = QueryLimits(
@@ -41,28 +35,6 @@ public struct EC2Configuration: Sendable {
         self.now = now
         self.requestID = requestID
         self.observer = observer
-    }
-
-    /// The system's clock.
-    public static func systemTime() -> CloudModel.Timestamp {
-        var time = timespec()
-        // CLOCK_REALTIME cannot fail with a valid pointer.
-        _ = clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-    }
-
-    /// A random UUID (version 4), the form of EC2's request ids.
-    public static func randomRequestID() -> String {
-        var bytes: [UInt8] = (0..<16).map { _ in UInt8.random(in: 0...255) }
-        bytes[6] = bytes[6] & 0x0F | 0x40
-        bytes[8] = bytes[8] & 0x3F | 0x80
-        var text = ""
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text += "-" }
-            if byte < 16 { text += "0" }
-            text += String(byte, radix: 16)
-        }
-        return text
     }
 }
 

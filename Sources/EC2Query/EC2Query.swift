@@ -83,7 +83,9 @@ public struct EC2Interface: Sendable {
     ) async throws(EC2Fault) -> [UInt8] {
         let requestID = observation.requestID
         observation.isReading = ["Describe", "Get", "Search", "List"].contains { name.hasPrefix($0) }
-        if !observation.isReading { observation.resources = Mentions.of(parameters, answer: []) }
+        // The audit names what the request and the answer speak of, however it ends.
+        var said: [UInt8] = []
+        defer { if !observation.isReading { observation.resources = Mentions.of(parameters, answer: said) } }
         if EmptyList.named(name) != nil || EC2Action.named(name) != nil {
             // Every action of every interface that does anything passes here, and nowhere else.
             do throws(CloudError) {
@@ -115,8 +117,8 @@ public struct EC2Interface: Sendable {
             throw EC2Fault(error)
         }
         writer.close()
-        if !observation.isReading { observation.resources = Mentions.of(parameters, answer: writer.bytes) }
-        return writer.bytes
+        said = writer.bytes
+        return said
     }
 
     private func answer(_ list: EmptyList, _ parameters: Parameters, _ version: APIVersion, _ requestID: String)

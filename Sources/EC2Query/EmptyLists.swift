@@ -52,9 +52,6 @@ public struct EmptyList: Sendable {
             "DescribeMovingAddresses", since: "2014-10-01", "movingAddressStatusSet",
             ids: ["PublicIp": "InvalidAddress.NotFound"]),
         EmptyList(
-            "DescribeNetworkInterfaces", since: "2011-07-15", "networkInterfaceSet",
-            ids: ["NetworkInterfaceId": "InvalidNetworkInterfaceID.NotFound"]),
-        EmptyList(
             "DescribeNetworkInterfacePermissions", since: "2016-11-15", "networkInterfacePermissions",
             ids: ["NetworkInterfacePermissionId": "InvalidPermissionID.NotFound"]),
         EmptyList(

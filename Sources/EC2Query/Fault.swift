@@ -103,6 +103,8 @@ extension QueryFault {
         switch error {
         case .notFound(let kind, let ids):
             self.init(Self.codes(kind).notFound, Self.notFoundMessage(kind, ids))
+        case .malformedID(let kind, let id) where Self.isToldByPrefixOnly(kind) && Self.hasPrefix(kind, id):
+            self.init(Self.codes(kind).notFound, Self.notFoundMessage(kind, [Parameters.shortened(id)]))
         case .malformedID(let kind, let id):
             self.init(
                 Self.codes(kind).malformed,

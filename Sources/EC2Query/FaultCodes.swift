@@ -185,33 +185,49 @@ extension EC2Fault {
         }
     }
 
+    /// Whether EC2 takes any identifier of this kind that has the right prefix for a well-formed one, so that it does not
+    /// exist ("The image id '[ami-fake123]' does not exist", aws/aws-sdk issue 97).
+    static func isToldByPrefixOnly(_ kind: ResourceKind) -> Bool {
+        [.image, .securityGroup, .vpc, .subnet].contains(kind)
+    }
+
+    /// Whether an identifier begins as those of its kind do, and goes on.
+    static func hasPrefix(_ kind: ResourceKind, _ id: String) -> Bool {
+        guard let prefix = prefix(of: kind) else { return false }
+        return id.lowercased().hasPrefix(prefix + "-") && id.utf8.count > prefix.utf8.count + 1
+    }
+
     /// ` (expecting "i-...")`, as EC2 says it, for kinds whose identifiers have a prefix; what `id` lacks if it has that.
     static func expectedForm(_ kind: ResourceKind, of id: String) -> String {
-        let prefix: String
+        guard let prefix = prefix(of: kind) else { return "" }
+        return id.lowercased().hasPrefix(prefix + "-")
+            ? " (expecting \"\(prefix)-\" and 17 or 8 hexadecimal digits)" : " (expecting \"\(prefix)-...\")"
+    }
+
+    /// What identifiers of a kind begin with, without the dash; nil if they have no such form.
+    private static func prefix(of kind: ResourceKind) -> String? {
         switch kind {
-        case .instance: prefix = InstanceKind.prefix
-        case .image: prefix = MachineImageKind.prefix
-        case .reservation: prefix = ReservationKind.prefix
-        case .securityGroup: prefix = SecurityGroupKind.prefix
-        case .securityGroupRule: prefix = SecurityGroupRuleKind.prefix
-        case .keyPair: prefix = KeyPairKind.prefix
-        case .vpc, .subnet: prefix = kind.rawValue
-        case .routeTable: prefix = "rtb"
-        case .internetGateway: prefix = "igw"
-        case .networkACL: prefix = "acl"
-        case .dhcpOptions: prefix = "dopt"
-        case .networkInterface: prefix = "eni"
-        case .placementGroup: prefix = PlacementGroupKind.prefix
-        case .launchTemplate: prefix = LaunchTemplateKind.prefix
-        case .volume: prefix = "vol"
-        case .imageImport: prefix = ImageImportKind.prefix
-        case .snapshot: prefix = "snap"
+        case .instance: InstanceKind.prefix
+        case .image: MachineImageKind.prefix
+        case .reservation: ReservationKind.prefix
+        case .securityGroup: SecurityGroupKind.prefix
+        case .securityGroupRule: SecurityGroupRuleKind.prefix
+        case .keyPair: KeyPairKind.prefix
+        case .vpc, .subnet: kind.rawValue
+        case .routeTable: "rtb"
+        case .internetGateway: "igw"
+        case .networkACL: "acl"
+        case .dhcpOptions: "dopt"
+        case .networkInterface: "eni"
+        case .placementGroup: PlacementGroupKind.prefix
+        case .launchTemplate: LaunchTemplateKind.prefix
+        case .volume: "vol"
+        case .imageImport: ImageImportKind.prefix
+        case .snapshot: "snap"
         case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
             .launchTemplateName, .launchTemplateVersion, .userGroup, .role, .policy, .inlinePolicy, .policyVersion,
             .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias:
-            return ""
+            nil
         }
-        return id.lowercased().hasPrefix(prefix + "-")
-            ? " (expecting \"\(prefix)-\" and 17 or 8 hexadecimal digits)" : " (expecting \"\(prefix)-...\")"
     }
 }

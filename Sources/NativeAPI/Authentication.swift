@@ -14,7 +14,7 @@ struct NativeAuthenticator: Sendable {
         sessions = configuration.sessions
     }
 
-    func caller(of request: NativeRequest, requestID: String) async throws(Problem) -> Caller {
+    func caller(of request: QueryRequest, requestID: String) async throws(Problem) -> Caller {
         if let authorization = request.header("authorization"), authorization.lowercased().hasPrefix("bearer ") {
             let token = authorization.dropFirst(7).drop { $0 == " " }
             return try await caller(session: String(token), request, requestID)
@@ -32,11 +32,7 @@ struct NativeAuthenticator: Sendable {
             throw Problem(error)
         }
         do throws(AuthenticationFailure) {
-            return try await authenticator.caller(
-                of: QueryRequest(
-                    method: request.method, path: request.path, query: request.query, headers: request.headers,
-                    body: request.body, sourceAddress: request.sourceAddress, isSecure: request.isSecure),
-                requestID: requestID)
+            return try await authenticator.caller(of: request, requestID: requestID)
         } catch {
             throw Self.problem(error)
         }
@@ -61,7 +57,7 @@ struct NativeAuthenticator: Sendable {
         }
     }
 
-    private func caller(session token: String, _ request: NativeRequest, _ requestID: String)
+    private func caller(session token: String, _ request: QueryRequest, _ requestID: String)
         async throws(Problem) -> Caller
     {
         var found: Caller?

@@ -2,14 +2,15 @@
 //
 // Here: the table of operations, from which both the routes and the document follow; forms of requests and answers, and
 // the check of what requests bring against them; the mapping of the cloud's errors to problems (RFC 9457). Not here:
-// HTTP (the listener hands over `NativeRequest` and sends `NativeResponse`), what operations mean (the back end decides).
+// HTTP (the listener hands over `QueryRequest` and sends `QueryResponse`), what operations mean (the back end decides).
 // Every request gets an answer: what fails becomes a problem document, which never shows internal detail.
 //
-//   NativeRequest ─▶ route ─▶ authentication ─▶ parameters and body checked ─▶ handler ─▶ CloudBackend
-//                                                                               └──▶ JSON ─▶ NativeResponse
+//   QueryRequest ─▶ route ─▶ authentication ─▶ parameters and body checked ─▶ handler ─▶ CloudBackend
+//                                                                               └──▶ JSON ─▶ QueryResponse
 
 public import CloudModel
 import JSON
+public import QueryProtocol
 
 /// The native interface of one cloud.
 public struct NativeInterface: Sendable {
@@ -37,7 +38,7 @@ public struct NativeInterface: Sendable {
     }
 
     /// Answers a request. It always answers; errors are problem documents.
-    public func respond(to request: NativeRequest) async -> NativeResponse {
+    public func respond(to request: QueryRequest) async -> QueryResponse {
         let start = configuration.now()
         var observation = NativeObservation(
             requestID: configuration.requestID(), sourceAddress: request.sourceAddress, status: 200, milliseconds: 0)
@@ -63,10 +64,10 @@ public struct NativeInterface: Sendable {
         }
         observation.milliseconds = max(0, configuration.now().milliseconds - start.milliseconds)
         configuration.observer(observation)
-        return NativeResponse(status: observation.status, headers: headers, body: body)
+        return QueryResponse(status: observation.status, headers: headers, body: body)
     }
 
-    private func answer(_ request: NativeRequest, _ observation: inout NativeObservation) async throws(Problem)
+    private func answer(_ request: QueryRequest, _ observation: inout NativeObservation) async throws(Problem)
         -> (status: Int, body: [UInt8])
     {
         guard request.path.utf8.count + request.query.utf8.count <= configuration.largestTarget else {

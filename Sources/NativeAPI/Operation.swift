@@ -1,5 +1,6 @@
 import CloudModel
 import JSON
+import QueryProtocol
 
 /// One operation: all that routes, checks and document need to know of it.
 struct Operation: Sendable {
@@ -190,7 +191,7 @@ struct NativeCall: Sendable {
     static let longestName = 200
 
     init(
-        operation: Operation, path: [String: String], request: NativeRequest, caller: Caller,
+        operation: Operation, path: [String: String], request: QueryRequest, caller: Caller,
         backend: any CloudBackend, largestBody: Int
     ) throws(Problem) {
         self.caller = caller
@@ -205,7 +206,7 @@ struct NativeCall: Sendable {
         body = try Self.body(operation, request, largestBody)
     }
 
-    private static func parameters(_ operation: Operation, _ request: NativeRequest) throws(Problem)
+    private static func parameters(_ operation: Operation, _ request: QueryRequest) throws(Problem)
         -> [String: String]
     {
         guard let query = Query.parameters(request.query) else {
@@ -248,7 +249,7 @@ struct NativeCall: Sendable {
         }
     }
 
-    private static func body(_ operation: Operation, _ request: NativeRequest, _ largest: Int) throws(Problem)
+    private static func body(_ operation: Operation, _ request: QueryRequest, _ largest: Int) throws(Problem)
         -> JSONValue
     {
         guard let schema = operation.body else { return .null }

@@ -1,58 +1,6 @@
 public import CloudModel
+public import QueryProtocol
 public import Signatures
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// An HTTP request as the listener received it. Nothing of it has been decoded: signatures cover the raw form.
-public struct NativeRequest: Sendable {
-    /// Upper-case method.
-    public var method: String
-    /// Path as it was sent, percent-encoded, without the query.
-    public var path: String
-    /// Query string as it was sent, without the question mark; empty if there was none.
-    public var query: String
-    /// All headers in the order of arrival, `Host` among them.
-    public var headers: [(name: String, value: String)]
-    /// The whole body. The listener stops reading one byte beyond `NativeConfiguration.largestBody`.
-    public var body: [UInt8]
-    /// Address of the peer, for the audit.
-    public var sourceAddress: String
-    /// Whether it came over TLS.
-    public var isSecure: Bool
-
-    /// Makes a request.
-    public init(
-        method: String, path: String, query: String = "", headers: [(name: String, value: String)],
-        body: [UInt8] = [], sourceAddress: String, isSecure: Bool = false
-    ) {
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.body = body
-        self.sourceAddress = sourceAddress
-        self.isSecure = isSecure
-    }
-
-    /// The first header of a name, whatever its case.
-    func header(_ name: String) -> String? {
-        headers.first { $0.name.lowercased() == name }?.value
-    }
-}
-
-/// The answer to a `NativeRequest`.
-public struct NativeResponse: Sendable {
-    /// HTTP status.
-    public var status: Int
-    /// Headers, without those that the listener adds itself (Content-Length, Date, Connection).
-    public var headers: [(name: String, value: String)]
-    /// JSON in UTF-8, or nothing.
-    public var body: [UInt8]
-}
 
 /// What is known of a request when its answer is ready, for the audit, metrics and the log.
 public struct NativeObservation: Sendable {
@@ -117,8 +65,8 @@ public struct NativeConfiguration: Sendable {
         largestBody: Int = 256 << 10, largestTarget: Int = 16 << 10, region: String = "us-east-1",
         signatures: SignaturePolicy = SignaturePolicy(),
         sessions: (any NativeSessionSource)? = nil,
-        now: @escaping @Sendable () -> CloudModel.Timestamp = { systemTime() },
-        requestID: @escaping @Sendable () -> String = { randomRequestID() },
+        now: @escaping @Sendable () -> CloudModel.Timestamp = { Timestamp.ofSystemClock() },
+        requestID: @escaping @Sendable () -> String = { QueryRequest.randomID() },
         observer: @escaping @Sendable (NativeObservation) -> Void = { _ in }
     ) {
         self.largestBody = largestBody
@@ -129,26 +77,5 @@ public struct NativeConfiguration: Sendable {
         self.now = now
         self.requestID = requestID
         self.observer = observer
-    }
-
-    /// The system's clock.
-    public static func systemTime() -> CloudModel.Timestamp {
-        var time = timespec()
-        // CLOCK_REALTIME cannot fail with a valid pointer.
-        _ = clock_gettime(CLOCK_REALTIME, &time)
-        return CloudModel.Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-    }
-
-    /// A random UUID (version 4).
-    public static func randomRequestID() -> String {
-        var bytes: [UInt8] = (0..<16).map { _ in UInt8.random(in: 0...255) }
-        bytes[6] = bytes[6] & 0x0F | 0x40
-        bytes[8] = bytes[8] & 0x3F | 0x80
-        var text = ""
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text += "-" }
-            text += hexadecimal([byte])
-        }
-        return text
     }
 }

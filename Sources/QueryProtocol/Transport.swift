@@ -1,3 +1,11 @@
+public import CloudModel
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// An HTTP request as the listener received it. Nothing of it has been decoded: signatures cover the raw form.
 public struct QueryRequest: Sendable {
     /// Upper-case method.
@@ -30,13 +38,13 @@ public struct QueryRequest: Sendable {
     }
 }
 
-/// The answer to an `QueryRequest`.
+/// The answer to a `QueryRequest`.
 public struct QueryResponse: Sendable {
     /// HTTP status.
     public var status: Int
     /// Headers, without those that the listener adds itself (Content-Length, Date, Connection).
     public var headers: [(name: String, value: String)]
-    /// An XML document in UTF-8.
+    /// A document in UTF-8 (XML; JSON of the native interface), or nothing.
     public var body: [UInt8]
 
     /// Makes a response.
@@ -44,5 +52,36 @@ public struct QueryResponse: Sendable {
         self.status = status
         self.headers = headers
         self.body = body
+    }
+}
+
+extension QueryRequest {
+    /// The first header of a name, given in lower case, whatever its case in the request.
+    package func header(_ name: String) -> String? {
+        headers.first { $0.name.lowercased() == name }?.value
+    }
+
+    /// A random UUID (version 4), the form of EC2's request ids.
+    public static func randomID() -> String {
+        var bytes: [UInt8] = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        bytes[6] = bytes[6] & 0x0F | 0x40
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        var text = ""
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text += "-" }
+            if byte < 16 { text += "0" }
+            text += String(byte, radix: 16)
+        }
+        return text
+    }
+}
+
+extension CloudModel.Timestamp {
+    /// The time by the system's clock.
+    public static func ofSystemClock() -> CloudModel.Timestamp {
+        var time = timespec()
+        // CLOCK_REALTIME cannot fail with a valid pointer.
+        _ = clock_gettime(CLOCK_REALTIME, &time)
+        return CloudModel.Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 }

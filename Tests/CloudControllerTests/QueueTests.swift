@@ -105,6 +105,9 @@ import Testing
         let refusals = try await cloud.controller.refusals(as: cloud.admin)
         #expect(refusals.count == 3)
         #expect(refusals[0].error == full)
+        try await cloud.controller.cleanUp()
+        let again = try await cloud.reopened()
+        #expect(try await again.controller.refusals(as: again.admin) == refusals)
     }
 
     @Test func `what waits can be terminated, and is given up after a time`() async throws {

@@ -26,7 +26,6 @@ import XML
             ("DescribeAddresses", "PublicIp.1", "InvalidAddress.NotFound"),
             ("DescribeAddresses", "AllocationId.1", "InvalidAllocationID.NotFound"),
             ("DescribeBundleTasks", "BundleId.1", "InvalidBundleID.NotFound"),
-            ("DescribeNetworkInterfaces", "NetworkInterfaceId.1", "InvalidNetworkInterfaceID.NotFound"),
         ]
         for (action, parameter, code) in cases {
             #expect(await cloud.send(action, [(parameter, "x-1")]).code == code)

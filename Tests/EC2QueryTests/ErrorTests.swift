@@ -316,6 +316,14 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase(
             "DescribeVpcAttribute", [("VpcId", "x"), ("Attribute", "enableDnsSupport")], "InvalidVpcId.Malformed"),
         ErrorCase("DescribeSubnets", [("SubnetId.1", "subnet-0123abcd")], "InvalidSubnetID.NotFound"),
+        ErrorCase("DescribeSubnets", [("SubnetId.1", "subnet-fake")], "InvalidSubnetID.NotFound"),
+        ErrorCase(
+            "DescribeNetworkInterfaces", [("NetworkInterfaceId.1", "eni-0123abcd")],
+            "InvalidNetworkInterfaceID.NotFound"),
+        ErrorCase(
+            "DescribeNetworkInterfaces", [("NetworkInterfaceId.1", "eni-x")], "InvalidNetworkInterfaceId.Malformed"),
+        ErrorCase("DescribeNetworkInterfaces", filter, "InvalidParameterValue"),
+        ErrorCase("DescribeNetworkInterfaces", [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("DescribeSubnets", [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("DescribeRouteTables", [("RouteTableId.1", "rtb-0123abcd")], "InvalidRouteTableID.NotFound"),
         ErrorCase(

@@ -277,6 +277,17 @@ extension ActionTests {
                 ("networkAclSet/item/associationSet/item/subnetId", subnet),
             ]),
         ActionCase(
+            "DescribeNetworkInterfaces",
+            [
+                ("Filter.1.Name", "attachment.instance-id"), ("Filter.1.Value.1", instance),
+                ("NetworkInterfaceId.1", "eni-0123456789abcdef0"),
+            ], asks: "instances",
+            answers: [
+                ("networkInterfaceSet/item/networkInterfaceId", "eni-0123456789abcdef0"),
+                ("networkInterfaceSet/item/attachment/instanceId", instance),
+                ("networkInterfaceSet/item/vpcId", vpc), ("networkInterfaceSet/item/status", "in-use"),
+            ]),
+        ActionCase(
             "DescribeDhcpOptions", asks: "network",
             answers: [("dhcpOptionsSet/item/dhcpConfigurationSet/item/key", "domain-name-servers")]),
     ]

@@ -13,8 +13,8 @@ import XML
         #expect(answer["requestId"] == "11111111-2222-4333-8444-555555555555")
         #expect(answer.header("x-amzn-requestid") == "11111111-2222-4333-8444-555555555555")
         #expect(answer.header("content-type") == "text/xml;charset=UTF-8")
-        #expect(EC2Configuration.randomRequestID().utf8.count == 36)
-        #expect(EC2Configuration.randomRequestID() != EC2Configuration.randomRequestID())
+        #expect(QueryRequest.randomID().utf8.count == 36)
+        #expect(QueryRequest.randomID() != QueryRequest.randomID())
     }
 
     @Test(arguments: [

@@ -5,11 +5,15 @@ level agreements as users and administrators see them.
 """
 
 import base64
+import contextlib
+import http.server
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+import threading
 import urllib.parse
 
 import boto3
@@ -274,5 +278,59 @@ def site_program(binaries, venv):
         cloud.remove()
 
 
+def stored_refusals(cloud):
+    """How many refusals the cloud's store has."""
+    file = "file:" + os.path.join(cloud.state, "cloud", "cloud.db") + "?mode=ro"
+    with contextlib.closing(sqlite3.connect(file, uri=True)) as store:
+        row = store.execute("SELECT value FROM entries WHERE key = ?", ("/refusals/latest",)).fetchone()
+    return len(json.loads(row[0])["items"]) if row else 0
+
+
+def site_url(binaries, venv):
+    """A site's URL decides; when it does not answer, the configured default counts; refusals outlive the cloud."""
+    questions = []
+
+    class Decider(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            questions.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            answer = json.dumps({"allow": len(questions) == 1, "reason": "Ask the dean.", "leaseSeconds": 600}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Decider)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cloud = agreement(
+        Cloud(binaries, venv, "--hypervisor", "simulated", "--nodes", "1"),
+        {"external": {"url": f"http://127.0.0.1:{server.server_port}/decide", "timeLimitMilliseconds": 30000}})
+    try:
+        cloud.start()
+        image = make_image(cloud)
+        native = Native(cloud)
+        assert native.call("runInstances", body={"imageId": image})["items"][0]["lease"]
+        assert questions[0]["question"] == "allocate" and questions[0]["request"]["image"] == image, questions
+        refused = native.call("runInstances", 403, body={"imageId": image})
+        assert "Ask the dean." in refused["detail"] and questions[1]["holds"]["instances"] == 1, (refused, questions)
+        server.shutdown()
+        server.server_close()
+        silent = native.call("runInstances", 503, body={"imageId": image})
+        assert "gave no answer" in silent["detail"], silent
+        # Housekeeping stores them.
+        wait_for("refusals are stored", lambda: stored_refusals(cloud) == 2)
+        cloud.stop()
+        cloud.start()
+        assert "Ask the dean." in mallee(cloud, "sla", "refusals")
+    except BaseException:
+        print(cloud.logs(), file=sys.stderr)
+        raise
+    finally:
+        server.server_close()
+        cloud.remove()
+
+
 if __name__ == "__main__":
-    main([every_operation, any_request, waiting_and_shares, site_program])
+    main([every_operation, any_request, waiting_and_shares, site_program, site_url])

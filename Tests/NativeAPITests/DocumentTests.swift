@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import QueryProtocol
 import Testing
 
 @testable import NativeAPI
@@ -58,7 +59,7 @@ import Testing
     @Test func `anybody gets the document`() async throws {
         let test = try await TestInterface.open()
         let answer = try await test.send(
-            NativeRequest(
+            QueryRequest(
                 method: "GET", path: "/api/v1/openapi.json", headers: [(name: "host", value: "x")],
                 sourceAddress: "127.0.0.1"))
         #expect(answer.status == 200)

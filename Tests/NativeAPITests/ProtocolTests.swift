@@ -1,6 +1,7 @@
 import CloudController
 import CloudModel
 import JSON
+import QueryProtocol
 import Signatures
 import Testing
 
@@ -25,7 +26,7 @@ import Testing
         for operation in Operation.all where operation.authorization != .anyone {
             let path = operation.path.split(separator: "/").map { $0.hasPrefix("{") ? "x" : String($0) }
             let answer = try await test.send(
-                NativeRequest(
+                QueryRequest(
                     method: operation.method, path: "/api/v1/" + path.joined(separator: "/"),
                     headers: [(name: "host", value: "x")], sourceAddress: "127.0.0.1"))
             #expect(answer.code == "not-authenticated", "\(operation.id)")
@@ -44,7 +45,7 @@ import Testing
     @Test func `a signature of version 2 does not cover a body and is refused`() async throws {
         let test = try await TestInterface.open()
         let answer = try await test.send(
-            NativeRequest(
+            QueryRequest(
                 method: "GET", path: "/api/v1/status",
                 query: "AWSAccessKeyId=\(test.key.id)&SignatureVersion=2&SignatureMethod=HmacSHA256&Signature=x"
                     + "&Timestamp=2026-01-01T00:00:00Z",
@@ -66,7 +67,7 @@ import Testing
         let test = try await TestInterface.open(sessions: Sessions())
         func status(_ token: String) async throws -> TestInterface.Answer {
             try await test.send(
-                NativeRequest(
+                QueryRequest(
                     method: "GET", path: "/api/v1/status",
                     headers: [(name: "host", value: "x"), (name: "authorization", value: "Bearer " + token)],
                     sourceAddress: "127.0.0.1"))
@@ -75,7 +76,7 @@ import Testing
         #expect(try await status("bad").status == 401)
         let none = try await TestInterface.open()
         let answer = try await none.send(
-            NativeRequest(
+            QueryRequest(
                 method: "GET", path: "/api/v1/status",
                 headers: [(name: "host", value: "x"), (name: "authorization", value: "Bearer good")],
                 sourceAddress: "127.0.0.1"))
@@ -99,7 +100,7 @@ import Testing
         let large = try await test.call("POST", "/instances", bytes: [UInt8](repeating: 32, count: 300_000))
         #expect(large.status == 413)
         let text = try await test.send(
-            NativeRequest(
+            QueryRequest(
                 method: "POST", path: "/api/v1/instances", headers: [(name: "host", value: "x")], sourceAddress: "x"))
         #expect(text.status == 401)
     }

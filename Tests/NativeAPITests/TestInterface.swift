@@ -1,6 +1,7 @@
 import CloudController
 import CloudModel
 import JSON
+import QueryProtocol
 import Signatures
 import Store
 import Testing
@@ -55,12 +56,12 @@ struct TestInterface: Sendable {
         let signer = SigV4Signer(accessKeyID: key.id, secret: key.secret, region: "eu", service: "mallee")
         headers += signer.headers(for: signed, now: 1_767_225_600)
         return try await send(
-            NativeRequest(
+            QueryRequest(
                 method: method, path: target, query: query, headers: headers, body: payload, sourceAddress: "127.0.0.1"),
             sourceLocation: sourceLocation)
     }
 
-    func send(_ request: NativeRequest, sourceLocation: SourceLocation = #_sourceLocation) async throws -> Answer {
+    func send(_ request: QueryRequest, sourceLocation: SourceLocation = #_sourceLocation) async throws -> Answer {
         let response = await interface.respond(to: request)
         let headers = Dictionary(
             response.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { first, _ in first })

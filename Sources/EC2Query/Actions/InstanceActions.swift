@@ -91,7 +91,7 @@ extension XMLWriter {
     mutating func retirement(_ lease: Lease, of id: InstanceID) {
         element("instanceEventId", Lease.eventID(of: id))
         element("code", "instance-retirement")
-        element("description", "The lease of the instance ends; ModifyInstanceEventStartTime puts it off.")
+        element("description", Lease.eventDescription)
         element("notBefore", lease.endsAt.iso8601)
         element("notBeforeDeadline", lease.latest.iso8601)
     }

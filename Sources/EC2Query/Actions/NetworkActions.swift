@@ -149,6 +149,31 @@ enum Networks {
         answer.nextToken(page.nextToken)
     }
 
+    /// DescribeNetworkInterfaces: those of the caller's instances.
+    static func describeInterfaces(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let request = try call.parameters.describeRequest(ids: "NetworkInterfaceId")
+        let matcher = try FilterMatcher<NetworkInterface>(request.filters)
+        let pagination = try Pagination(
+            request, identifiers: "networkInterfaceIdSet", scope: "DescribeNetworkInterfaces " + call.caller.accountID)
+        for id in request.ids where !NetworkInterface.isID(id) { throw .malformedID(.networkInterface, id) }
+        let reservations = try await call.backend.describeInstances(DescribeRequest(), as: call.caller).items
+        var interfaces = reservations.flatMap { $0.instances.compactMap { NetworkInterface(of: $0) } }
+        if !request.ids.isEmpty {
+            let wanted = Set(request.ids)
+            interfaces = interfaces.filter { wanted.contains($0.id) }
+            let missing = wanted.subtracting(interfaces.map(\.id))
+            guard missing.isEmpty else { throw .notFound(.networkInterface, missing.sorted()) }
+        }
+        if request.dryRun { throw .dryRunSucceeded }
+        let page = pagination.page(
+            interfaces.filter(matcher.matches).sorted { $0.id < $1.id }, position: \.id)
+        var networks = NetworkMarkup()
+        answer.list("networkInterfaceSet", page.items) { writer, interface in
+            writer.networkInterface(interface, network: networks.of(interface.instance), as: .resource)
+        }
+        answer.nextToken(page.nextToken)
+    }
+
     /// DescribeVpcAttribute.
     static func describeVPCAttribute(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let id = try call.parameters.required("VpcId")

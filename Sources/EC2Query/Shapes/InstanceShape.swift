@@ -62,6 +62,12 @@ extension XMLWriter {
         text("<rootDeviceName>", instance.rootDeviceName, "</rootDeviceName><blockDeviceMapping/>")
         text("<virtualizationType>hvm</virtualizationType><clientToken>", instance.clientToken ?? "", "</clientToken>")
         tagSet(instance.tags)
+        raw("<hypervisor>xen</hypervisor><networkInterfaceSet>")
+        if let interface = NetworkInterface(of: instance) {
+            open("item")
+            networkInterface(interface, network: network, as: .partOfInstance)
+            close()
+        }
         raw(Self.beforeCores)
         text("", String(instance.type.cores), Self.afterCores)
     }
@@ -75,8 +81,7 @@ extension XMLWriter {
 
     // EC2's API says xen for its KVM-based hypervisor as well (API reference, Instance).
     private static let beforeCores =
-        "<hypervisor>xen</hypervisor><networkInterfaceSet/><ebsOptimized>false</ebsOptimized>"
-        + "<enaSupport>false</enaSupport><cpuOptions><coreCount>"
+        "</networkInterfaceSet><ebsOptimized>false</ebsOptimized><enaSupport>false</enaSupport><cpuOptions><coreCount>"
 
     private static let afterCores =
         "</coreCount><threadsPerCore>1</threadsPerCore></cpuOptions><capacityReservationSpecification>"

@@ -8,6 +8,7 @@ import Hummingbird
 import IAMQuery
 import Logging
 import NativeAPI
+import QueryProtocol
 import Secrets
 import ServiceHost
 import Store
@@ -76,8 +77,8 @@ struct CloudDaemon: Sendable {
             audit?.record(seen)
         }
         var identity = IAMConfiguration(
-            region: configuration.region, now: { EC2Configuration.systemTime() },
-            requestID: { EC2Configuration.randomRequestID() })
+            region: configuration.region, now: { Timestamp.ofSystemClock() },
+            requestID: { QueryRequest.randomID() })
         identity.observer = { seen in
             Self.log(seen, logger)
             audit?.record(seen)

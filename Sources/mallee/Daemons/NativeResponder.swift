@@ -1,9 +1,5 @@
-import CloudModel
-import HTTPTypes
 import Hummingbird
-import HummingbirdCore
 import Logging
-import NIOCore
 import NativeAPI
 import ServiceHost
 
@@ -15,28 +11,8 @@ struct NativeResponder: HTTPResponder {
     let largestBody: Int
 
     func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
-        var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
-        // HTTP/1.1's Host header arrives as the authority.
-        if let authority = request.head.authority, !headers.contains(where: { $0.name == "host" }) {
-            headers.append((name: "host", value: authority))
-        }
-        var body: [UInt8] = []
-        for try await part in request.body {
-            body.append(contentsOf: part.readableBytesView)
-            if body.count > largestBody { break }
-        }
-        let answer = await interface.respond(
-            to: NativeRequest(
-                method: request.method.rawValue, path: String(PathDispatcher.path(of: request)),
-                query: String(PathDispatcher.query(of: request)), headers: headers, body: body,
-                sourceAddress: context.remoteAddress?.ipAddress ?? "", isSecure: try await context.isSecure()))
-        var fields = HTTPFields()
-        for (name, value) in answer.headers {
-            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
-        }
-        return Response(
-            status: .init(code: answer.status), headers: fields,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+        let query = try await QueryExchange.request(request, context, largestBody: largestBody)
+        return QueryExchange.response(await interface.respond(to: query))
     }
 }
 
