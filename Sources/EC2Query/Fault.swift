@@ -36,10 +36,14 @@ extension QueryFault {
                 ["Volume", "Snapshot", "CreateImage", "EbsEncryption"],
                 "There is no EBS yet: instances have the disks of their type, and images are registered from Walrus."
             ),
-            (["BundleInstance", "BundleTask"], "Register an image from an object in Walrus (RegisterImage)."),
+            (
+                ["BundleInstance", "BundleTask"],
+                "EC2 bundles Windows guests in this way, from outside. Bundle from inside of the guest (ec2-bundle-vol, "
+                    + "euca-bundle-vol), upload the bundle, and register its manifest (RegisterImage)."
+            ),
             (
                 ["ImportInstance", "ImportVolume", "ConversionTask"],
-                "Upload the disk (raw or qcow2) to Walrus, import it (ImportImage) or register it (RegisterImage), and "
+                "It makes an EBS volume, and there are none yet. Upload the disk (raw or qcow2) to Walrus, import it (ImportImage) or register it (RegisterImage), and "
                     + "launch instances of the image."
             ),
             (["Spot", "Reserved", "Capacity", "Scheduled", "Fleet"], "There are only on-demand instances."),
@@ -105,6 +109,8 @@ extension QueryFault {
             self.init(Self.codes(kind).notFound, Self.notFoundMessage(kind, ids))
         case .malformedID(let kind, let id) where Self.isToldByPrefixOnly(kind) && Self.hasPrefix(kind, id):
             self.init(Self.codes(kind).notFound, Self.notFoundMessage(kind, [Parameters.shortened(id)]))
+        case .malformedID(.tag, let id):
+            self.init(Self.codes(.tag).malformed, "The ID '\(Parameters.shortened(id))' is not valid")
         case .malformedID(let kind, let id):
             self.init(
                 Self.codes(kind).malformed,
@@ -123,6 +129,10 @@ extension QueryFault {
         case .inUse(let kind, let id, let user):
             self.init(
                 Self.codes(kind).inUse, "The \(Self.noun(kind)) '\(id)' is currently in use by \(user)")
+        case .incorrectState(.securityGroup, let id, _, _):
+            self.init(
+                Self.codes(.securityGroup).incorrectState,
+                "the specified group: \"\(id)\" name: \"default\" cannot be deleted by a user")
         case .incorrectState(let kind, let id, let state, let operation):
             self.init(
                 Self.codes(kind).incorrectState,

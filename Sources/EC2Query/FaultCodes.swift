@@ -44,7 +44,7 @@ extension EC2Fault {
         case .securityGroup:
             ResourceFaultCodes(
                 notFound: "InvalidGroup.NotFound", malformed: "InvalidGroupId.Malformed",
-                duplicate: "InvalidGroup.Duplicate", inUse: "InvalidGroup.InUse",
+                duplicate: "InvalidGroup.Duplicate", inUse: "InvalidGroup.InUse", incorrectState: "CannotDelete",
                 limitExceeded: "SecurityGroupLimitExceeded")
         case .permission:
             ResourceFaultCodes(
@@ -110,7 +110,7 @@ extension EC2Fault {
         }
     }
 
-    /// What a resource is called in messages.
+    /// What a resource is called in messages, as EC2 spells it there.
     static func noun(_ kind: ResourceKind) -> String {
         switch kind {
         case .instance, .image, .reservation, .volume, .snapshot, .address, .tag, .account, .user, .node, .region,
@@ -125,11 +125,11 @@ extension EC2Fault {
         case .accountAlias: "account alias"
         case .vpc: "vpc"
         case .subnet: "subnet"
-        case .routeTable: "route table"
-        case .internetGateway: "internet gateway"
-        case .networkACL: "network acl"
-        case .dhcpOptions: "dhcp options"
-        case .networkInterface: "network interface"
+        case .routeTable: "routeTable"
+        case .internetGateway: "internetGateway"
+        case .networkACL: "networkAcl"
+        case .dhcpOptions: "dhcpOption"
+        case .networkInterface: "networkInterface"
         case .placementGroup: "placement group"
         case .launchTemplate, .launchTemplateName: "launch template"
         case .launchTemplateVersion: "launch template version"
@@ -180,6 +180,7 @@ extension EC2Fault {
     static func duplicateMessage(_ kind: ResourceKind, _ name: String) -> String {
         switch kind {
         case .launchTemplateName: "Launch template name already in use."
+        case .keyPair: "The keypair '\(Parameters.shortened(name))' already exists"
         case .permission, .securityGroupRule: "the specified rule \"\(Parameters.shortened(name))\" already exists"
         default: "The \(noun(kind)) '\(Parameters.shortened(name))' already exists"
         }

@@ -43,7 +43,8 @@ import Testing
         #expect(cloud.images.discarded.isEmpty)
         try await cloud.controller.deregisterImage(id: copy.id.value, dryRun: false, as: cloud.admin)
         try await cloud.controller.cleanUp()
-        #expect(cloud.images.discarded == ["cloud/disk"])
+        // Housekeeping of its own may have come at the same time.
+        #expect(Set(cloud.images.discarded) == ["cloud/disk"])
     }
 
     @Test func `a bundle that cannot be put together fails with the reason`() async throws {

@@ -194,6 +194,16 @@ def test_boto3_imports_an_image_and_launches_it(clients):
             MinCount=2000, MaxCount=2000, InstanceType="m1.small")
     refused("DryRunOperation", ec2.run_instances, DryRun=True, ImageId=image["ImageId"],
             MinCount=1, MaxCount=1, InstanceType="m1.small")
+    refused("DryRunOperation", ec2.stop_instances, DryRun=True, InstanceIds=[instance])
+    of_instance = [{"Name": "attachment.instance-id", "Values": [instance]}]
+    (interface,) = ec2.describe_network_interfaces(Filters=of_instance)["NetworkInterfaces"]
+    (reservation,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    described = reservation["Instances"][0]
+    for name in ("NetworkInterfaceId", "PrivateIpAddress", "MacAddress", "SubnetId", "VpcId", "Groups"):
+        assert interface[name] == described["NetworkInterfaces"][0][name], name
+    assert interface["PrivateIpAddress"] == described["PrivateIpAddress"]
+    refused("InvalidAMIID.NotFound", ec2.describe_images, ImageIds=["ami-fake123"])
+    refused("InvalidAMIID.Malformed", ec2.describe_images, ImageIds=["fake123"])
     ec2.terminate_instances(InstanceIds=[instance])
     ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
