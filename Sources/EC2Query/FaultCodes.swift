@@ -106,6 +106,7 @@ extension EC2Fault {
         case "UserData": "InvalidUserData.Malformed"
         case "LaunchPermission": "InvalidAMIAttributeItemValue"
         case "PublicKeyMaterial": "InvalidKey.Format"
+        case "Filter.group-id": "InvalidGroupId.Malformed"
         default: "InvalidParameterValue"
         }
     }

@@ -258,6 +258,9 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
             "InvalidSecurityGroupRuleId.NotFound"),
         ErrorCase(
             "DescribeSecurityGroupRules", [("SecurityGroupRuleId.1", "x")], "InvalidSecurityGroupRuleId.Malformed"),
+        ErrorCase(
+            "DescribeSecurityGroupRules", [("Filter.1.Name", "group-id"), ("Filter.1.Value.1", "foobar")],
+            "InvalidGroupId.Malformed"),
         ErrorCase("ModifySecurityGroupRules", [("GroupId", "sg-0123abcd")], "MissingParameter"),
         ErrorCase(
             "ModifySecurityGroupRules",

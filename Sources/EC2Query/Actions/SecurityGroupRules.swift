@@ -11,6 +11,16 @@ extension SecurityGroups {
             guard let parsed = SecurityGroupRuleID(id) else { throw .malformedID(.securityGroupRule, id) }
             wanted.insert(parsed.value)
         }
+        // The one filter whose values EC2 checks. A pattern is no identifier.
+        for filter in request.filters where filter.name == "group-id" {
+            for value in filter.values
+            where !value.hasPrefix(SecurityGroupKind.prefix + "-") && !value.contains(where: { $0 == "*" || $0 == "?" })
+            {
+                throw .invalidValue(
+                    parameter: "Filter.group-id", value: Parameters.shortened(value),
+                    reason: "The security group ID '\(Parameters.shortened(value))' is malformed")
+            }
+        }
         let matcher = try FilterMatcher<DescribedRule>(request.filters)
         let pagination = try Pagination(request, scope: "DescribeSecurityGroupRules")
         let groups = try await call.backend.describeSecurityGroups(
