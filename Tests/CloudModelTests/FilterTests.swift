@@ -50,6 +50,9 @@ import Testing
         instance.privateAddress = "10.0.0.1"
         instance.publicAddress = "192.0.2.1"
         instance.state = .running
+        var options = InstanceOptions()
+        options.lease = Lease(endsAt: Timestamp(milliseconds: 1_767_312_000_000), latest: Samples.launch)
+        instance.options = options
         return instance
     }()
 
@@ -64,6 +67,8 @@ import Testing
         ("tag-key", "Own*"), ("tag-value", "me"), ("tag:Empty", ""), ("root-device-name", "/dev/sda1"),
         ("root-device-type", "instance-store"), ("monitoring-state", "disabled"), ("tenancy", "default"),
         ("network-interface.mac-address", "02:*"), ("virtualization-type", "hvm"), ("instance-status.status", "ok"),
+        ("metadata-options.http-tokens", "optional"), ("event.code", "instance-retirement"),
+        ("event.not-before", "2026-01-02T*"), ("network-interface.network-interface-id", "eni-*"),
     ])
     func instancesHaveTheAttribute(name: String, pattern: String) throws {
         #expect(
@@ -78,6 +83,38 @@ import Testing
     ])
     func knownAttributesThatTheCloudLacksMatchNothing(name: String) throws {
         #expect(try !FilterMatcher<Instance>([Filter(name: name, values: ["*"])]).matches(Self.instance))
+    }
+
+    @Test(arguments: [
+        ("network-interface-id", "eni-*"), ("attachment.instance-id", instance.id.value),
+        ("attachment.attachment-id", "eni-attach-*"), ("attachment.device-index", "0"), ("status", "in-use"),
+        ("mac-address", "02:*"), ("private-ip-address", "10.0.0.1"), ("addresses.private-ip-address", "10.0.0.1"),
+        ("association.public-ip", "192.0.2.1"), ("addresses.association.owner-id", "amazon"), ("group-id", "sg-*"),
+        ("availability-zone", "us-east-1a"), ("vpc-id", "vpc-*"), ("subnet-id", "subnet-*"),
+        ("owner-id", "123456789012"), ("interface-type", "interface"), ("source-dest-check", "true"),
+        ("requester-managed", "false"), ("operator.managed", "false"),
+    ])
+    func interfacesHaveTheAttribute(name: String, pattern: String) throws {
+        let interface = try #require(NetworkInterface(of: Self.instance))
+        for (value, passes) in [(pattern, true), ("no-such-value", false)] {
+            let matcher = try FilterMatcher<NetworkInterface>([Filter(name: name, values: [value])])
+            #expect(matcher.matches(interface) == passes)
+        }
+    }
+
+    @Test func anInterfaceIsThereAsLongAsItsInstance() throws {
+        var instance = Self.instance
+        let interface = try #require(NetworkInterface(of: instance))
+        #expect(interface.id.dropFirst(4) == instance.id.value.dropFirst(2))
+        #expect(NetworkInterface.isID(interface.id))
+        #expect(
+            !NetworkInterface.isID("eni-") && !NetworkInterface.isID("eni-0123") && !NetworkInterface.isID("i-01234567")
+        )
+        instance.state = .terminated
+        #expect(NetworkInterface(of: instance) == nil)
+        #expect(throws: CloudError.self) {
+            try FilterMatcher<NetworkInterface>([Filter(name: "colour", values: ["red"])])
+        }
     }
 
     @Test(arguments: ["", "no-such", "Instance-Id", "instance_id", "tags"])
