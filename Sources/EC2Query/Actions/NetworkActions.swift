@@ -169,7 +169,9 @@ enum Networks {
             interfaces.filter(matcher.matches).sorted { $0.id < $1.id }, position: \.id)
         var networks = NetworkMarkup()
         answer.list("networkInterfaceSet", page.items) { writer, interface in
-            writer.networkInterface(interface, network: networks.of(interface.instance), as: .resource)
+            writer.networkInterface(
+                interface, network: networks.of(interface.instance),
+                launched: interface.instance.launchTime.iso8601, as: .resource)
         }
         answer.nextToken(page.nextToken)
     }

@@ -16,6 +16,20 @@ extension XMLWriter {
         close()
     }
 
+    /// Writes text between constant markup.
+    mutating func text(_ before: String, _ text: String, _ after: String) {
+        if !before.isEmpty { raw(before) }
+        self.text(text)
+        raw(after)
+    }
+
+    /// Writes what cannot hold markup, such as an identifier or a time, between constant markup.
+    mutating func plain(_ before: String, _ value: String, _ after: String) {
+        if !before.isEmpty { raw(before) }
+        raw(value)
+        raw(after)
+    }
+
     /// The answer of actions that only succeed or fail.
     mutating func success() { element("return", true) }
 

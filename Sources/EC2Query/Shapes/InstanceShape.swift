@@ -5,7 +5,7 @@ import XML
 // (20,000 instances in one answer), so runs of constant markup between two values are written as one string.
 extension XMLWriter {
     /// About what one instance takes, in bytes.
-    static let usualInstance = 2500
+    static let usualInstance = 3500
 
     /// The elements of a reservation.
     mutating func reservation(_ reservation: Reservation, version: APIVersion, _ networks: inout NetworkMarkup) {
@@ -26,8 +26,8 @@ extension XMLWriter {
     ///
     /// - Parameter network: markup of subnet and VPC.
     mutating func instance(_ instance: Instance, network: String, version: APIVersion) {
-        text("<instanceId>", instance.id.value, "</instanceId><imageId>")
-        text("", instance.imageID.value, "</imageId><instanceState><code>")
+        plain("<instanceId>", instance.id.value, "</instanceId><imageId>")
+        plain("", instance.imageID.value, "</imageId><instanceState><code>")
         raw(instance.state.shape)
         // Names are the addresses themselves as long as the cloud serves no DNS.
         text("</name></instanceState><privateDnsName>", instance.privateAddress ?? "", "</privateDnsName><dnsName>")
@@ -36,7 +36,8 @@ extension XMLWriter {
         if let keyName = instance.keyName { text("<keyName>", keyName, "</keyName>") }
         element("amiLaunchIndex", instance.launchIndex)
         text("<productCodes/><instanceType>", instance.type.name, "</instanceType><launchTime>")
-        text("", instance.launchTime.iso8601, "</launchTime><placement><availabilityZone>")
+        let launched = instance.launchTime.iso8601
+        plain("", launched, "</launchTime><placement><availabilityZone>")
         if let group = instance.options?.placementGroup {
             text("", instance.zone, "</availabilityZone><groupName>")
             text("", group, "</groupName><tenancy>default</tenancy></placement>")
@@ -65,18 +66,11 @@ extension XMLWriter {
         raw("<hypervisor>xen</hypervisor><networkInterfaceSet>")
         if let interface = NetworkInterface(of: instance) {
             open("item")
-            networkInterface(interface, network: network, as: .partOfInstance)
+            networkInterface(interface, network: network, launched: launched, as: .partOfInstance)
             close()
         }
         raw(Self.beforeCores)
-        text("", String(instance.type.cores), Self.afterCores)
-    }
-
-    /// Writes text between constant markup.
-    private mutating func text(_ before: String, _ text: String, _ after: String) {
-        if !before.isEmpty { raw(before) }
-        self.text(text)
-        raw(after)
+        plain("", String(instance.type.cores), Self.afterCores)
     }
 
     // EC2's API says xen for its KVM-based hypervisor as well (API reference, Instance).

@@ -9,59 +9,57 @@ extension XMLWriter {
 
     /// The elements of an interface.
     ///
-    /// - Parameter network: markup of subnet and VPC.
-    mutating func networkInterface(_ interface: NetworkInterface, network: String, as place: InterfacePlace) {
+    /// - Parameters:
+    ///   - network: markup of subnet and VPC.
+    ///   - launched: the instance's launch time.
+    mutating func networkInterface(
+        _ interface: NetworkInterface, network: String, launched: String, as place: InterfacePlace
+    ) {
         let instance = interface.instance
-        value("<networkInterfaceId>", interface.id, "</networkInterfaceId>")
+        plain("<networkInterfaceId>", interface.id, "</networkInterfaceId>")
         raw(network)
         if place == .resource {
-            value("<availabilityZone>", instance.zone, "</availabilityZone><availabilityZoneId>")
-            value("", AvailabilityZone.zoneID(name: instance.zone), "</availabilityZoneId>")
+            text("<availabilityZone>", instance.zone, "</availabilityZone><availabilityZoneId>")
+            text("", AvailabilityZone.zoneID(name: instance.zone), "</availabilityZoneId>")
         }
-        value("<description/><ownerId>", instance.accountID, "</ownerId>")
+        plain("<description/><ownerId>", instance.accountID, "</ownerId>")
         if place == .resource { raw("<requesterManaged>false</requesterManaged>") }
-        value("<status>in-use</status><macAddress>", instance.macAddress, "</macAddress>")
+        plain("<status>in-use</status><macAddress>", instance.macAddress, "</macAddress>")
         if let address = instance.privateAddress {
-            value("<privateIpAddress>", address, "</privateIpAddress>")
+            text("<privateIpAddress>", address, "</privateIpAddress>")
             // Names are the addresses themselves as long as the cloud serves no DNS.
-            if place == .resource { value("<privateDnsName>", address, "</privateDnsName>") }
+            if place == .resource { text("<privateDnsName>", address, "</privateDnsName>") }
         }
         raw("<sourceDestCheck>true</sourceDestCheck><groupSet>")
         for group in instance.groups {
-            value("<item><groupId>", group.id.value, "</groupId><groupName>")
-            value("", group.name, "</groupName></item>")
+            plain("<item><groupId>", group.id.value, "</groupId><groupName>")
+            text("", group.name, "</groupName></item>")
         }
-        value("</groupSet><attachment><attachmentId>", interface.attachmentID, "</attachmentId>")
+        plain("</groupSet><attachment><attachmentId>", interface.attachmentID, "</attachmentId>")
         if place == .resource {
-            value("<instanceId>", instance.id.value, "</instanceId><instanceOwnerId>")
-            value("", instance.accountID, "</instanceOwnerId>")
+            plain("<instanceId>", instance.id.value, "</instanceId><instanceOwnerId>")
+            plain("", instance.accountID, "</instanceOwnerId>")
         }
-        value(
-            "<deviceIndex>0</deviceIndex><status>attached</status><attachTime>", instance.launchTime.iso8601,
-            "</attachTime><deleteOnTermination>true</deleteOnTermination><networkCardIndex>0</networkCardIndex>"
-                + "</attachment>")
-        association(of: instance)
-        raw("<privateIpAddressesSet>")
+        plain("<deviceIndex>0</deviceIndex><status>attached</status><attachTime>", launched, Self.afterAttachTime)
+        if let address = instance.publicAddress {
+            text("<association><publicIp>", address, "</publicIp><publicDnsName>")
+            text("", address, "</publicDnsName><ipOwnerId>amazon</ipOwnerId></association>")
+        }
         if let address = instance.privateAddress {
-            value("<item><privateIpAddress>", address, "</privateIpAddress><primary>true</primary>")
-            association(of: instance)
-            raw("</item>")
+            text("<privateIpAddressesSet><item><privateIpAddress>", address, "</privateIpAddress>")
+            raw("<primary>true</primary>")
+            if place == .resource, let address = instance.publicAddress {
+                text("<association><publicIp>", address, "</publicIp><ipOwnerId>amazon</ipOwnerId></association>")
+            }
+            raw("</item></privateIpAddressesSet>")
+        } else {
+            raw("<privateIpAddressesSet/>")
         }
-        raw("</privateIpAddressesSet><ipv6AddressesSet/><interfaceType>interface</interfaceType>")
+        raw("<ipv6AddressesSet/><interfaceType>interface</interfaceType>")
         // Interfaces have no tags of their own.
         if place == .resource { raw("<tagSet/>") }
     }
 
-    private mutating func association(of instance: Instance) {
-        guard let address = instance.publicAddress else { return }
-        value("<association><publicIp>", address, "</publicIp><publicDnsName>")
-        value("", address, "</publicDnsName><ipOwnerId>amazon</ipOwnerId></association>")
-    }
-
-    /// Writes text between constant markup.
-    private mutating func value(_ before: String, _ value: String, _ after: String) {
-        if !before.isEmpty { raw(before) }
-        text(value)
-        raw(after)
-    }
+    private static let afterAttachTime =
+        "</attachTime><deleteOnTermination>true</deleteOnTermination><networkCardIndex>0</networkCardIndex></attachment>"
 }
