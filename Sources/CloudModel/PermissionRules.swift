@@ -73,8 +73,11 @@ public enum PermissionRules {
     private static func ports(_ permission: Permission, ipProtocol: String) throws(CloudError) -> (Int, Int) {
         switch ipProtocol {
         case "tcp", "udp":
-            guard let from = permission.fromPort else { throw .missingParameter("fromPort") }
-            guard let to = permission.toPort else { throw .missingParameter("toPort") }
+            guard let from = permission.fromPort, let to = permission.toPort else {
+                throw .invalidValue(
+                    parameter: "portRange", value: "",
+                    reason: "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.")
+            }
             guard (0...65_535).contains(from), (0...65_535).contains(to) else {
                 throw .invalidValue(
                     parameter: "portRange", value: "\(from)-\(to)",

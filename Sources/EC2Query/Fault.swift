@@ -121,7 +121,8 @@ extension QueryFault {
                 ? "Value (\(Parameters.shortened(value))) for parameter \(parameter) is invalid." : reason
             self.init(Self.invalidValueCode(parameter), message)
         case .missingParameter(let name):
-            self.init("MissingParameter", "The request must contain the parameter \(name)")
+            let what = name.hasPrefix("exactly one of") ? name : "the parameter " + name
+            self.init("MissingParameter", "The request must contain " + what)
         case .invalidCombination(let message):
             self.init("InvalidParameterCombination", message)
         case .duplicate(let kind, let name):

@@ -267,6 +267,20 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
             [
                 ("GroupId", "sg-0123abcd"), ("SecurityGroupRule.1.SecurityGroupRuleId", "sgr-1"),
                 ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "tcp"),
+            ], "MissingParameter"),
+        ErrorCase(
+            "ModifySecurityGroupRules",
+            [
+                ("GroupId", "sg-0123abcd"), ("SecurityGroupRule.1.SecurityGroupRuleId", "sgr-1"),
+                ("SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "10.0.0.0/8"),
+            ], "InvalidParameterValue"),
+        ErrorCase(
+            "ModifySecurityGroupRules",
+            [
+                ("GroupId", "sg-0123abcd"), ("SecurityGroupRule.1.SecurityGroupRuleId", "sgr-1"),
+                ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "tcp"),
+                ("SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "10.0.0.0/8"),
+                ("SecurityGroupRule.1.SecurityGroupRule.CidrIpv6", "2001:db8::/32"),
             ], "InvalidParameterCombination"),
         ErrorCase(
             "UpdateSecurityGroupRuleDescriptionsIngress", rule, .notFound(.permission, ["x"]),

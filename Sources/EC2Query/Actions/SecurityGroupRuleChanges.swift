@@ -27,8 +27,14 @@ extension SecurityGroups {
         try rule.refuse([
             UnofferedParameter("PrefixListId", "There are no prefix lists; give the block in CidrIpv4.")
         ])
+        guard let ipProtocol = rule.text("IpProtocol") else {
+            throw .invalidValue(
+                parameter: rule.name("IpProtocol"), value: "",
+                reason: "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly."
+            )
+        }
         var permission = Permission(
-            ipProtocol: try rule.required("IpProtocol"), fromPort: try rule.integer("FromPort"),
+            ipProtocol: ipProtocol, fromPort: try rule.integer("FromPort"),
             toPort: try rule.integer("ToPort"))
         let description = rule.text("Description")
         if let block = rule.text("CidrIpv4") {
@@ -41,11 +47,12 @@ extension SecurityGroups {
             permission.groups.append(
                 Permission.GroupPeer(group: GroupSelector(id: group), description: description))
         }
-        guard permission.blocks.count + permission.blocksV6.count + permission.groups.count == 1 else {
-            throw .invalidCombination(
-                "Give exactly one of CidrIpv4, CidrIpv6 and ReferencedGroupId for \(rule.path)")
+        let peers = "cidrIp, cidrIpv6, prefixListId, or referencedGroupId"
+        switch permission.blocks.count + permission.blocksV6.count + permission.groups.count {
+        case 0: throw .missingParameter("exactly one of: " + peers)
+        case 1: return permission
+        default: throw .invalidCombination("Only one of \(peers) can be specified")
         }
-        return permission
     }
 
     /// UpdateSecurityGroupRuleDescriptionsIngress.

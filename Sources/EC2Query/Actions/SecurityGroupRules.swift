@@ -31,7 +31,12 @@ extension SecurityGroups {
             guard missing.isEmpty else { throw .notFound(.securityGroupRule, missing.sorted()) }
         }
         let matching = all.filter { (wanted.isEmpty || wanted.contains($0.rule.id.value)) && matcher.matches($0) }
-        let page = pagination.page(matching.sorted { $0.rule.id < $1.rule.id }) { $0.rule.id.value }
+        // Pages need an order that outlives changes; a whole list comes in the order in which rules were made.
+        let isPaged = request.maxResults != nil || request.nextToken != nil
+        let page =
+            isPaged
+            ? pagination.page(matching.sorted { $0.rule.id < $1.rule.id }) { $0.rule.id.value }
+            : Page(items: matching)
         answer.list("securityGroupRuleSet", page.items) { writer, described in
             writer.securityGroupRule(
                 described.rule, groupID: described.group.id.value, accountID: described.group.accountID)
