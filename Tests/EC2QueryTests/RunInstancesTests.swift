@@ -108,6 +108,8 @@ import Testing
     @Test func `groups stand with the instance or with its interface`() async {
         let answer = await run([("SecurityGroup.1", "a"), ("NetworkInterface.1.SecurityGroupId.1", "sg-1")])
         #expect(answer.code == "InvalidParameterCombination")
+        let subnet = await run([("SubnetId", "subnet-0123abcd"), ("NetworkInterface.1.DeviceIndex", "0")])
+        #expect(subnet.code == "InvalidParameterCombination")
         #expect(
             await run([("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.2.DeviceIndex", "1")]).code
                 == "UnsupportedOperation")

@@ -59,6 +59,10 @@ extension Instances {
                 throw .invalidCombination(
                     "Network interfaces and an instance-level security groups may not be specified on the same request")
             }
+            guard parameters.text("SubnetId") == nil else {
+                throw .invalidCombination(
+                    "Network interfaces and an instance-level subnet ID may not be specified on the same request")
+            }
             groupIDs = interface.list("SecurityGroupId")
         }
         let zone = parameters.text("Placement.AvailabilityZone")
