@@ -192,6 +192,17 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "S3SOAP",
+            dependencies: [
+                "S3", "Signatures", "WSSecurity", "Walrus", "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
 
         .target(
             name: "CloudClient",
@@ -221,7 +232,7 @@ let package = Package(
                 "Archive", "CloudClient", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
                 "AccessPolicy", "EC2SOAP", "IAMQuery", "ImageBundle", "ImageImport", "JSON", "NativeAPI", "ObjectStore",
                 "Posix",
-                "QueryProtocol", "S3", "S3Gateway", "Secrets",
+                "QueryProtocol", "S3", "S3Gateway", "S3SOAP", "Secrets",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -346,6 +357,19 @@ let package = Package(
             name: "MalleeTests",
             dependencies: [
                 "Contracts", "Posix", "ServiceHost", "TLS", "mallee", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "S3SOAPTests",
+            dependencies: [
+                "ObjectStore", "S3", "S3SOAP", "Signatures", "WSSecurity", "Walrus", "XML",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -89,6 +89,7 @@ extension S3Call {
     func writtenHeaders(_ record: ObjectRecord, _ bucket: String) async throws -> HTTPFields {
         var headers = HTTPFields()
         headers[.eTag] = "\"" + record.etag + "\""
+        if request.isInner { headers[.lastModified] = Timestamp.http(record.modified / 1000) }
         checksumHeaders(record.attributes.checksum, &headers)
         encryptionHeaders(record.attributes.encryption, &headers)
         let state = try await walrus.state(caller, bucket)

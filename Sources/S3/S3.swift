@@ -85,7 +85,20 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
 
     /// Answers one request. It throws nothing that concerns S3: refusals are responses.
     public func respond(to request: Request, context: Context) async throws -> Response {
-        let requestID = Self.makeRequestID()
+        try await respond(to: request, inner: nil, Self.makeRequestID(), context)
+    }
+
+    /// Carries out what another interface asks for, for a caller whom that interface has made sure of. Permissions,
+    /// quotas, logs and events are those of a request over HTTP. Every refusal has S3's error document as its body.
+    ///
+    /// - Parameter requestID: the id that the other interface has given to the request.
+    public func perform(_ inner: S3InnerRequest, requestID: String, context: Context) async throws -> Response {
+        try await respond(to: inner.request, inner: inner, requestID, context)
+    }
+
+    private func respond(
+        to request: Request, inner: S3InnerRequest?, _ requestID: String, _ context: Context
+    ) async throws -> Response {
         let began = walrus.clock()
         metrics.begin()
         var name = "-"
@@ -94,7 +107,9 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         var parsed: S3Request?
         var response: Response
         do {
-            let asked = try S3Request(request, requestID: requestID, configuration: configuration)
+            let asked =
+                try inner.map { S3Request($0, requestID: requestID) }
+                ?? S3Request(request, requestID: requestID, configuration: configuration)
             parsed = asked
             if asked.isWebsite {
                 name = "WebsiteGet"
@@ -103,8 +118,9 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                 let operation = try S3Operation.parse(asked)
                 name = operation.name
                 // A browser's preflight carries no signature, and a form its own.
-                let isSigned = operation != .preflight
-                let (principal, payload) = isSigned ? try await authenticate(asked) : (nil, .unsigned)
+                let isSigned = operation != .preflight && inner == nil
+                let (principal, payload) =
+                    isSigned ? try await authenticate(asked) : (inner?.principal, .unsigned)
                 let call = call(asked, principal: principal, payload, request, context)
                 caller = call.caller
                 try await checkExpectedOwner(asked, caller)
@@ -119,7 +135,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                     "S3 request failed", metadata: ["requestID": "\(requestID)", "error": "\(failure.detail)"])
             }
             response = failure.response(
-                resource: request.head.path ?? "/", requestID: requestID, isHead: request.method == .head)
+                resource: request.head.path ?? "/", requestID: requestID,
+                isHead: request.method == .head && inner == nil)
         }
         response.headers[text: S3Header.requestID] = requestID
         response.headers[text: S3Header.id2] = requestID
@@ -139,7 +156,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         }
         if let parsed {
             await CORSHeaders.add(parsed, caller, walrus, to: &response.headers)
-            await log(parsed, caller, name, code, response, began: began, request)
+            await log(
+                parsed, caller, inner?.logName ?? Self.logName(name, parsed), code, response, began: began, request)
         }
         metrics.end(
             name, status: response.status.code, milliseconds: walrus.clock() - began,
@@ -185,7 +203,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
             S3AccessLog.Entry(
                 bucketOwner: state.record.owner, bucket: bucket, time: began / 1000,
                 address: caller.facts("aws:sourceip")?.first ?? "", requester: caller.principal?.accountID ?? "",
-                requestID: parsed.requestID, operation: Self.logName(operation, parsed), key: parsed.key ?? "",
+                requestID: parsed.requestID, operation: operation, key: parsed.key ?? "",
                 line: "\(parsed.method) \(request.head.path ?? "/") HTTP/1.1", status: response.status.code,
                 error: code,
                 bytesSent: parsed.method == "HEAD" ? nil : length, objectSize: nil,
@@ -209,8 +227,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         return (operation == "WebsiteGet" ? "WEBSITE." : "REST.") + request.method + "." + kind
     }
 
-    /// 16 digits and capital letters, as S3's.
-    private static func makeRequestID() -> String {
+    /// An id for a request: 16 digits and capital letters, as S3's.
+    public static func makeRequestID() -> String {
         let text = String(UInt64.random(in: 0...UInt64.max), radix: 16, uppercase: true)
         return String(repeating: "0", count: 16 - text.utf8.count) + text
     }

@@ -22,11 +22,14 @@ struct S3Request: Sendable {
     private let sentHeaders: HTTPFields
     /// The host name is that of a website.
     let isWebsite: Bool
+    /// Another interface made it.
+    let isInner: Bool
     /// The bucket came from the host name.
     private let isVirtualHost: Bool
 
     init(_ request: Request, requestID: String, configuration: S3Configuration) throws {
         self.requestID = requestID
+        isInner = false
         method = request.method.rawValue
         var headers = request.headers
         authority = request.head.authority ?? ""
@@ -81,6 +84,25 @@ struct S3Request: Sendable {
         let decoded = try Self.decode(path)
         key = decoded.isEmpty ? nil : decoded
         if bucket == nil, key != nil { throw S3Error(.invalidBucketName, "The specified bucket is not valid.") }
+    }
+
+    /// What another interface made; nothing of it was ever encoded.
+    init(_ inner: S3InnerRequest, requestID: String) {
+        let request = inner.request
+        self.requestID = requestID
+        isInner = true
+        method = inner.method.rawValue
+        rawPath = request.uri.path
+        rawQuery = ""
+        bucket = inner.bucket
+        key = inner.key
+        query = inner.query
+        headers = request.headers
+        authority = ""
+        innerPath = rawPath
+        sentHeaders = request.headers
+        isWebsite = false
+        isVirtualHost = false
     }
 
     private static let signatureParameters: Set<String> = [

@@ -43,12 +43,28 @@ public final class ReplayCache: Sendable {
     ///   - fingerprint: of the certificate.
     ///   - now: seconds since 1970.
     public func admit(_ message: VerifiedMessage, fingerprint: [UInt8], now: Int64) throws(WSSecurityError) {
+        try admit(
+            identity: message.identity, owner: fingerprint, created: message.created, goodUntil: message.goodUntil,
+            now: now)
+    }
+
+    /// Remembers a message of another kind, or refuses it.
+    ///
+    /// - Parameters:
+    ///   - identity: a hash of what is the same in all copies of the message.
+    ///   - owner: a hash of who has signed it.
+    ///   - created: when it was made, in seconds since 1970.
+    ///   - goodUntil: from when on it is refused for its age, in seconds since 1970.
+    ///   - now: seconds since 1970.
+    public func admit(
+        identity: [UInt8], owner: [UInt8], created: Int64, goodUntil: Int64, now: Int64
+    ) throws(WSSecurityError) {
         // Messages are dated by the second, and a restart takes less.
-        guard message.created > startedAt else {
+        guard created > startedAt else {
             throw .expired("The request was made before the service started and could be a copy; sign it anew.")
         }
-        let seen = Self.key(message.identity)
-        let owner = Self.key(fingerprint)
+        let seen = Self.key(identity)
+        let owner = Self.key(owner)
         let failure: WSSecurityError? = state.withLock { state in
             if now != state.lastSweep, now >= state.lastSweep + 10 || state.goodUntil.count >= capacity {
                 Self.sweep(&state, now)
@@ -57,7 +73,7 @@ public final class ReplayCache: Sendable {
             guard state.goodUntil.count < capacity, state.counts[owner, default: 0] < max(1, capacity / 2) else {
                 return .overloaded
             }
-            state.goodUntil[seen] = (message.goodUntil, owner)
+            state.goodUntil[seen] = (goodUntil, owner)
             state.counts[owner, default: 0] += 1
             return nil
         }

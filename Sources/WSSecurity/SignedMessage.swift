@@ -27,6 +27,11 @@ public struct SignedMessage: Sendable {
         return try SignedMessage(envelope: document.root)
     }
 
+    /// The same of a document that was parsed already, within the limits of a policy.
+    public static func read(_ document: XMLDocument) throws(WSSecurityError) -> SignedMessage {
+        try SignedMessage(envelope: document.root)
+    }
+
     private init(envelope: XMLElement) throws(WSSecurityError) {
         let (header, body) = try Self.parts(of: envelope)
         let security = try Self.security(in: header)

@@ -117,6 +117,9 @@ public protocol S3CredentialSource: Sendable {
     func credential(forAccessKey id: String) async throws -> S3Credential?
     /// The credential of an access key id with the session token that temporary ones bring.
     func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup
+    /// To whom an active signing certificate belongs, by the SHA-256 of its DER; nil for one that is unknown, inactive or
+    /// revoked.
+    func principal(ofCertificate fingerprint: [UInt8]) async throws -> WalrusPrincipal?
     /// Whether there is such an account, so that it may be granted something; nil if that cannot be said.
     func accountExists(_ id: String) async throws -> Bool?
     /// The name to show for an account; nil if it has none or is not known.
@@ -131,6 +134,9 @@ extension S3CredentialSource {
         guard sessionToken == nil else { return .invalidToken }
         return try await credential(forAccessKey: id).map { .found($0) } ?? .unknownKey
     }
+
+    /// None are known by default.
+    public func principal(ofCertificate fingerprint: [UInt8]) async throws -> WalrusPrincipal? { nil }
 
     /// Not known by default.
     public func accountExists(_ id: String) async throws -> Bool? { nil }

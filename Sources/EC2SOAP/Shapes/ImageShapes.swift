@@ -10,16 +10,19 @@ extension ShapeTable {
         action DescribeImageAttribute: imageId, (launchPermission:EmptyElementType =Attribute |
             productCodes:EmptyElementType =Attribute | kernel:EmptyElementType =Attribute |
             ramdisk:EmptyElementType =Attribute | blockDeviceMapping:EmptyElementType =Attribute |
-            description:EmptyElementType @2009-10-31 =Attribute) -> imageId,
-            (launchPermission:LaunchPermissionListType | productCodes:ProductCodeListType |
+            description:EmptyElementType @2009-10-31 =Attribute |
+            instanceTypeCategory:EmptyElementType @2012-03-01 =Attribute) -> imageId,
+            (launchPermission:LaunchPermissionListType | productCodes:ProductCodeListType -2012-03-01 |
+            productCodes:ProductCodesSetType @2012-03-01 |
             kernel:NullableAttributeValueType | ramdisk:NullableAttributeValueType |
             description:NullableAttributeValueType @2009-10-31 | blockDeviceMapping:BlockDeviceMappingType)
         action ModifyImageAttribute: imageId, (launchPermission:LaunchPermissionOperationType |
             productCodes:ProductCodeListType =ProductCode | description:AttributeValueType @2009-10-31) ->
             return:boolean
         action ResetImageAttribute: imageId, (launchPermission:EmptyElementType =Attribute) -> return:boolean
-        action CreateImage @2009-10-31: instanceId, name, description?, noReboot:boolean? -> imageId
-        action CopyImage @2013-02-01: sourceRegion, sourceImageId, name?, description?, clientToken? -> imageId
+        action CreateImage @2009-10-31: instanceId, name, description?, noReboot:boolean?,
+            blockDeviceMapping:BlockDeviceMappingType? @2012-07-20 -> imageId
+        action CopyImage @2013-02-01: sourceRegion, sourceImageId, name, description?, clientToken? -> imageId
         action ConfirmProductInstance: productCode, instanceId -> return:boolean, ownerId?
         type DescribeImagesExecutableBySetType: item:DescribeImagesExecutableByType*
         type DescribeImagesExecutableByType: user =.
@@ -30,7 +33,7 @@ extension ShapeTable {
         type DescribeImagesResponseInfoType: item:DescribeImagesResponseItemType*
         type DescribeImagesResponseItemType: imageId, imageLocation -2009-10-31, imageLocation? @2009-10-31,
             imageState, imageOwnerId, isPublic:boolean, productCodes:ProductCodesSetType?, architecture?, imageType?,
-            kernelId?, ramdiskId?, platform? @2008-12-01, stateReason:StateReasonType? @2009-10-31,
+            kernelId?, ramdiskId?, platform? @2008-08-08, stateReason:StateReasonType? @2009-10-31,
             imageOwnerAlias? @2009-10-31, name? @2009-10-31, description? @2009-10-31, rootDeviceType? @2009-10-31,
             rootDeviceName? @2009-10-31, blockDeviceMapping:BlockDeviceMappingType? @2009-10-31,
             virtualizationType? @2010-06-15, tagSet:ResourceTagSetType? @2010-08-31, hypervisor? @2010-11-15
@@ -56,13 +59,13 @@ extension ShapeTable {
         action DeleteTags @2010-08-31: resourcesSet:ResourceIdSetType =ResourceId, tagSet:DeleteTagsSetType =Tag ->
             return:boolean
         action DescribeTags @2010-08-31: filterSet:FilterSetType? =Filter -> tagSet:TagSetType
-        type ResourceIdSetType: item:ResourceIdSetItemType+
+        type ResourceIdSetType: item:ResourceIdSetItemType*
         type ResourceIdSetItemType: resourceId =.
         type ResourceTagSetType: item:ResourceTagSetItemType*
         type ResourceTagSetItemType: key, value
         type DeleteTagsSetType: item:DeleteTagsSetItemType*
-        type DeleteTagsSetItemType: key, value?
+        type DeleteTagsSetItemType: key?, value?
         type TagSetType: item:TagSetItemType*
-        type TagSetItemType: resourceId, resourceType, key, value
+        type TagSetItemType: resourceId?, resourceType?, key?, value?
         """
 }

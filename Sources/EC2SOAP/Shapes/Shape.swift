@@ -72,7 +72,7 @@ struct ShapeTable: Sendable {
     /// The table.
     static let all = ShapeTable(rows: [
         instanceRows, instanceAttributeRows, imageRows, keyPairAndTagRows, securityGroupRows, zoneRows, volumeRows,
-        addressRows, networkRows, otherRows,
+        addressRows, networkRows, otherRows, emptyListRows,
     ])
 
     func action(_ name: String, in version: String) -> ActionShape? {
@@ -124,8 +124,9 @@ struct ShapeTable: Sendable {
             let action = ActionShape(name: head[1], since: since)
             actions.append(action)
             add(Shape(name: action.request, fields: fields(sides[0])))
-            // Answers have said the request's id since 2008-12-01.
-            add(Shape(name: action.response, fields: fields("requestId @2008-12-01") + fields(sides[1])))
+            // Answers have said the request's id since 2008-08-08; one that began later says so itself.
+            let id = sides[1].hasPrefix("requestId ") ? [] : fields("requestId @2008-08-08")
+            add(Shape(name: action.response, fields: id + fields(sides[1])))
         default: problems.append("neither type nor action: \(line)")
         }
     }

@@ -173,14 +173,23 @@ struct LocalCredentials: S3CredentialSource {
         case .expiredToken: return .expiredToken
         case .found(let credential):
             await controller.noteUse(ofKey: id, service: "s3")
-            let documents = await controller.policyDocuments(of: credential.principal)
             return .found(
-                S3Credential(
-                    secret: credential.secret,
-                    principal: WalrusPrincipal(
-                        credential.principal, policies: try documents.map { try $0.policies() },
-                        otherARNs: await controller.otherARNs(of: credential.principal))))
+                S3Credential(secret: credential.secret, principal: try await inWalrus(credential.principal)))
         }
+    }
+
+    func principal(ofCertificate fingerprint: [UInt8]) async throws -> WalrusPrincipal? {
+        guard let (_, principal) = try await controller.signingCertificate(fingerprint: fingerprint) else {
+            return nil
+        }
+        return try await inWalrus(principal)
+    }
+
+    private func inWalrus(_ principal: Principal) async throws -> WalrusPrincipal {
+        let documents = await controller.policyDocuments(of: principal)
+        return WalrusPrincipal(
+            principal, policies: try documents.map { try $0.policies() },
+            otherARNs: await controller.otherARNs(of: principal))
     }
 }
 

@@ -1,16 +1,18 @@
 import AsyncHTTPClient
 import Hummingbird
 import Logging
+import NIOCore
 import NIOHTTP1
 import ObjectStore
 import S3
+import S3SOAP
 import ServiceHost
 import Walrus
 
 /// Walrus behind its interface, with its background work, wired.
 struct WalrusDaemon: Sendable {
     let backend: RunningStore
-    let s3: S3Responder<ServiceRequestContext>
+    let s3: S3SOAPResponder<ServiceRequestContext>
     private let walrus: Walrus
     private let metrics: S3Metrics
 
@@ -56,15 +58,28 @@ struct WalrusDaemon: Sendable {
             Task { await webhooks.run() }, Task { await scrub(files) }, Task { await checkIndex(files) },
             Task { await walrus.moves.run(files) },
         ]
+        let rest = S3Responder<ServiceRequestContext>(
+            walrus: walrus, credentials: credentials,
+            configuration: S3Configuration(baseDomains: settings.domains, websiteDomains: settings.websiteDomains),
+            accessLog: accessLog, events: webhooks, observer: audit.map(AuditedChanges.init), metrics: metrics,
+            channel: { $0.channel })
+        let clock: @Sendable () -> Int64 = { walrus.clock() / 1000 }
         return WalrusDaemon(
             backend: RunningStore(files: files, http: http, background: background),
-            s3: S3Responder(
-                walrus: walrus, credentials: credentials,
-                configuration: S3Configuration(
-                    baseDomains: settings.domains, websiteDomains: settings.websiteDomains),
-                accessLog: accessLog, events: webhooks, observer: audit.map(AuditedChanges.init), metrics: metrics,
-                channel: { $0.channel }),
+            s3: S3SOAPResponder(
+                s3: rest, credentials: credentials, configuration: S3SOAPConfiguration(clock: clock),
+                startedAt: clock(),
+                isProtected: { context in
+                    if isLoopback(context.remoteAddress) { return true }
+                    return try await context.isSecure()
+                }, isSecure: { try await $0.isSecure() }),
             walrus: walrus, metrics: metrics)
+    }
+
+    /// Whether the other end is a process of this host.
+    private static func isLoopback(_ address: SocketAddress?) -> Bool {
+        guard let text = address?.ipAddress else { return false }
+        return text.hasPrefix("127.") || text == "::1" || text.hasPrefix("::ffff:127.")
     }
 
     /// Says what opening the store has mended, and what it could not.

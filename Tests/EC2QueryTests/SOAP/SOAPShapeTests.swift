@@ -12,21 +12,11 @@ import XML
         #expect(ShapeTable.all.actions.count > 60)
     }
 
-    /// Actions of Query that came to the API by 2013-02-01 and are not offered by SOAP.
-    private static let withoutSOAP: Set<String> = [
-        // Empty lists of what the cloud does not have at all.
-        "DescribeConversionTasks", "DescribeExportTasks", "DescribeSpotPriceHistory",
-        "DescribeReservedInstancesListings", "DescribeVolumeStatus", "DescribeVpnGateways", "DescribeVpnConnections",
-        "DescribeCustomerGateways", "DescribeSpotDatafeedSubscription",
-        // What the tools of the time had no use for outside of a VPC.
-        "DescribeNetworkInterfaces",
-    ]
-
     @Test func `every action of the versions is offered by SOAP too`() {
         let known = Set(ShapeTable.all.actions.map(\.name))
         let offered =
             EC2Action.all.map { ($0.name, $0.since) } + EmptyList.all.map { ($0.action, $0.since) }
-        for (name, since) in offered where since <= SOAPVersion.latest && !Self.withoutSOAP.contains(name) {
+        for (name, since) in offered where since <= SOAPVersion.latest {
             #expect(known.contains(name), "\(name)")
         }
     }
