@@ -41,6 +41,9 @@ extension CloudContract {
                         <xsd:element name="sessionToken" type="xsd:string" minOccurs="0">
                           <xsd:annotation><xsd:documentation>What temporary credentials bring with every request.</xsd:documentation></xsd:annotation>
                         </xsd:element>
+                        <xsd:element name="certificate" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>SHA-256, in hexadecimal, of a signing certificate whose owner is asked for instead; accessKeyId is then empty, and so is secretKey.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>

@@ -23,12 +23,18 @@ extension CloudContract {
         public var accessKeyId: String
         /// What temporary credentials bring with every request.
         public var sessionToken: String?
+        /// SHA-256, in hexadecimal, of a signing certificate whose owner is asked for instead; accessKeyId is then
+        /// empty, and so is secretKey.
+        public var certificate: String?
 
         /// Makes a value; what is optional is absent unless given.
-        public init(correlationId: String? = nil, accessKeyId: String, sessionToken: String? = nil) {
+        public init(
+            correlationId: String? = nil, accessKeyId: String, sessionToken: String? = nil, certificate: String? = nil
+        ) {
             self.correlationId = correlationId
             self.accessKeyId = accessKeyId
             self.sessionToken = sessionToken
+            self.certificate = certificate
         }
 
         /// Reads the content of an element.
@@ -37,6 +43,7 @@ extension CloudContract {
             self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
             self.accessKeyId = try xml.required("accessKeyId", in: namespace, ContractValue.string)
             self.sessionToken = try xml.optional("sessionToken", in: namespace, ContractValue.string)
+            self.certificate = try xml.optional("certificate", in: namespace, ContractValue.string)
         }
 
         /// Writes an element with this content.
@@ -45,6 +52,7 @@ extension CloudContract {
             if let value = self.correlationId { writer.element("correlationId", value) }
             writer.element("accessKeyId", self.accessKeyId)
             if let value = self.sessionToken { writer.element("sessionToken", value) }
+            if let value = self.certificate { writer.element("certificate", value) }
             writer.close()
         }
     }

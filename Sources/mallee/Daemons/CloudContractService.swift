@@ -66,6 +66,7 @@ struct CloudContractService: CloudContract.AsyncService {
                     + "access keys are looked up by Walrus only.")
         }
         do throws(CloudError) {
+            if let certificate = request.certificate { return try await owner(ofCertificate: certificate) }
             let credential: Credential
             switch try await controller.credential(
                 accessKeyID: request.accessKeyId, sessionToken: request.sessionToken)
@@ -75,20 +76,38 @@ struct CloudContractService: CloudContract.AsyncService {
             case .invalidToken: return CloudContract.DescribeAccessKeyResponse(tokenState: "invalid")
             case .expiredToken: return CloudContract.DescribeAccessKeyResponse(tokenState: "expired")
             }
-            let principal = credential.principal
-            let documents = await controller.policyDocuments(of: principal)
-            var isUser = false
-            if case .user = principal.identity { isUser = true }
-            return CloudContract.DescribeAccessKeyResponse(
-                secretKey: credential.secret, accountId: principal.accountID, userName: principal.userName,
-                isAdministrator: principal.isAdministrator, accountName: principal.accountName,
-                userArn: principal.identity == .account ? nil : principal.arn, userId: principal.userID,
-                otherArn: await controller.otherARNs(of: principal), isUser: isUser, isLimited: documents != nil,
-                isAccount: documents?.isAccount, grantingPolicy: documents?.granting ?? [],
-                boundaryPolicy: documents?.boundary, hasSessionPolicies: documents?.session != nil,
-                sessionPolicy: documents?.session ?? [], accountPolicy: documents?.account ?? [])
+            return await describe(credential.principal, secret: credential.secret)
         } catch {
             throw ServiceFault(code: .unavailable, message: "The cloud controller cannot look the key up now.")
         }
+    }
+
+    private func owner(ofCertificate fingerprint: String) async throws(CloudError)
+        -> CloudContract.DescribeAccessKeyResponse
+    {
+        let digits = Array(fingerprint.utf8)
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
+        }
+        guard let (_, principal) = try await controller.signingCertificate(fingerprint: bytes) else {
+            return CloudContract.DescribeAccessKeyResponse()
+        }
+        return await describe(principal, secret: nil)
+    }
+
+    private func describe(
+        _ principal: Principal, secret: String?
+    ) async -> CloudContract.DescribeAccessKeyResponse {
+        let documents = await controller.policyDocuments(of: principal)
+        var isUser = false
+        if case .user = principal.identity { isUser = true }
+        return CloudContract.DescribeAccessKeyResponse(
+            secretKey: secret, accountId: principal.accountID, userName: principal.userName,
+            isAdministrator: principal.isAdministrator, accountName: principal.accountName,
+            userArn: principal.identity == .account ? nil : principal.arn, userId: principal.userID,
+            otherArn: await controller.otherARNs(of: principal), isUser: isUser, isLimited: documents != nil,
+            isAccount: documents?.isAccount, grantingPolicy: documents?.granting ?? [],
+            boundaryPolicy: documents?.boundary, hasSessionPolicies: documents?.session != nil,
+            sessionPolicy: documents?.session ?? [], accountPolicy: documents?.account ?? [])
     }
 }

@@ -1,6 +1,7 @@
 import AccessPolicy
 import Contracts
 import Foundation
+import Signatures
 import Synchronization
 import Walrus
 
@@ -41,8 +42,20 @@ final class RemoteCredentials: S3CredentialSource {
         return try await lasting(id).map { .found($0) } ?? .unknownKey
     }
 
+    /// Not kept: what is revoked is refused at once, and signing takes longer than asking.
+    func principal(ofCertificate fingerprint: [UInt8]) async throws -> WalrusPrincipal? {
+        let answer = try await cloud.describeAccessKey(
+            CloudContract.DescribeAccessKeyRequest(accessKeyId: "", certificate: hexadecimal(fingerprint)))
+        return try Self.principal(answer)
+    }
+
     private static func credential(_ answer: CloudContract.DescribeAccessKeyResponse) throws -> S3Credential? {
-        guard let secret = answer.secretKey, let account = answer.accountId else { return nil }
+        guard let secret = answer.secretKey, let principal = try Self.principal(answer) else { return nil }
+        return S3Credential(secret: secret, principal: principal)
+    }
+
+    private static func principal(_ answer: CloudContract.DescribeAccessKeyResponse) throws -> WalrusPrincipal? {
+        guard let account = answer.accountId else { return nil }
         var policies: IdentityPolicies?
         if answer.isLimited ?? (answer.userArn != nil) {
             var documents = IdentityDocuments()
@@ -53,13 +66,11 @@ final class RemoteCredentials: S3CredentialSource {
             documents.account = answer.accountPolicy
             policies = try documents.policies()
         }
-        return S3Credential(
-            secret: secret,
-            principal: WalrusPrincipal(
-                accountID: account, displayName: answer.accountName ?? answer.userName ?? account,
-                isAdministrator: answer.isAdministrator ?? false, userARN: answer.userArn,
-                otherARNs: answer.otherArn, userName: answer.isUser == true ? answer.userName : nil,
-                userID: answer.userId, policies: policies))
+        return WalrusPrincipal(
+            accountID: account, displayName: answer.accountName ?? answer.userName ?? account,
+            isAdministrator: answer.isAdministrator ?? false, userARN: answer.userArn,
+            otherARNs: answer.otherArn, userName: answer.isUser == true ? answer.userName : nil,
+            userID: answer.userId, policies: policies)
     }
 
     private func lasting(_ id: String) async throws -> S3Credential? {
