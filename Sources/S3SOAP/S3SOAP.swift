@@ -15,7 +15,7 @@ internal import Logging
 internal import NIOCore
 public import S3
 internal import Signatures
-public import WSSecurity
+internal import WSSecurity
 public import Walrus
 internal import XML
 

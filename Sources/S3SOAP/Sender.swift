@@ -2,6 +2,7 @@ internal import Crypto
 internal import Signatures
 internal import WSSecurity
 internal import Walrus
+internal import XML
 
 /// Finds out who has sent a message.
 ///

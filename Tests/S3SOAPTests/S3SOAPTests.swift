@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Testing
 import XML
 
@@ -220,7 +221,8 @@ import XML
             #expect(try await put(store, "k", most).fault == nil)
             #expect(try await put(store, "k", most + "x").fault == "Client.InlineDataTooLarge")
             let answer = try await store.call("GetObject", "<Bucket>b-ucket</Bucket><Key>k</Key>" + Self.flags)
-            #expect(answer["GetObjectResponse", "Data"]?.utf8.count == ((1 << 20) + 2) / 3 * 4)
+            let data = try #require(answer["GetObjectResponse", "Data"])
+            #expect(Data(base64Encoded: data)?.count == most.utf8.count)
             let message = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 21)
             #expect(try await Answer(store.send(message)).fault == "Client.InlineDataTooLarge")
         }
@@ -228,56 +230,51 @@ import XML
 
     @Test func `only what its owner has signed counts, once, in its time, and unseen`() async throws {
         try await SOAPStore.with { store in
-            func fault(_ content: String, isProtected: Bool = true) async throws -> String? {
+            func check(_ content: String, _ code: String?, isProtected: Bool = true) async throws {
                 let message = SOAPStore.envelope(
                     SOAPStore.element("CreateBucket", "<Bucket>b-ucket</Bucket>" + content))
-                return try await Answer(store.send(message, isProtected: isProtected)).fault
+                let fault = try await Answer(store.send(message, isProtected: isProtected)).fault
+                #expect(fault == code, "\(content)")
             }
-            #expect(try await fault("") == "Client.AccessDenied")
-            #expect(try await fault(store.signature("DeleteBucket", as: "ALICE")) == "Client.SignatureDoesNotMatch")
-            #expect(
-                try await fault(store.signature("CreateBucket", as: "ALICE").replacing("ALICE", with: "BOB"))
-                    == "Client.SignatureDoesNotMatch")
-            #expect(try await fault(store.signature("CreateBucket", as: "EVE")) == "Client.InvalidAccessKeyId")
+            try await check("", "Client.AccessDenied")
+            try await check(store.signature("DeleteBucket", as: "ALICE"), "Client.SignatureDoesNotMatch")
+            let alice = store.signature("CreateBucket", as: "ALICE")
+            try await check(alice.replacing("ALICE", with: "BOB"), "Client.SignatureDoesNotMatch")
+            try await check(store.signature("CreateBucket", as: "EVE"), "Client.InvalidAccessKeyId")
             for time in [-901, 901] as [Int64] {
-                #expect(
-                    try await fault(store.signature("CreateBucket", as: "ALICE", at: SOAPStore.now + time))
-                        == "Client.RequestTimeTooSkewed")
+                let signature = store.signature("CreateBucket", as: "ALICE", at: SOAPStore.now + time)
+                try await check(signature, "Client.RequestTimeTooSkewed")
             }
             let signature = store.signature("CreateBucket", as: "ALICE")
-            #expect(
-                try await fault(signature.replacing("<Timestamp>", with: "<Timestamp>x")) == "Client.InvalidSecurity")
-            #expect(try await fault("<AWSAccessKeyId>ALICE</AWSAccessKeyId>") == "Client.MissingSecurityElement")
-            #expect(try await fault(signature, isProtected: false) == "Client.InvalidSecurity")
-            #expect(try await fault(signature) == nil)
-            #expect(try await fault(signature) == "Client.InvalidSecurity")
+            try await check(signature.replacing("<Timestamp>", with: "<Timestamp>x"), "Client.InvalidSecurity")
+            try await check("<AWSAccessKeyId>ALICE</AWSAccessKeyId>", "Client.MissingSecurityElement")
+            try await check(signature, "Client.InvalidSecurity", isProtected: false)
+            try await check(signature, nil)
+            try await check(signature, "Client.InvalidSecurity")
             // The same moment, written by a toolkit.
-            let other = store.signature("CreateBucket", as: "ALICE").replacing(
-                "Z</Timestamp>", with: "000+00:00</Timestamp>")
-            #expect(try await fault(other) == nil)
+            let other = store.signature("CreateBucket", as: "ALICE")
+            try await check(other.replacing("Z</Timestamp>", with: "000+00:00</Timestamp>"), nil)
         }
     }
 
     @Test func `envelopes that are none are refused`() async throws {
         try await SOAPStore.with { store in
-            func fault(_ text: String) async throws -> String? { try await Answer(store.send(Array(text.utf8))).fault }
-            #expect(try await fault("x") == "Client.InvalidSOAPRequest")
-            #expect(try await fault("<a/>") == "Client.InvalidSOAPRequest")
-            #expect(try await fault("<Envelope/>") == "VersionMismatch")
+            func check(_ message: [UInt8], _ code: String) async throws {
+                let fault = try await Answer(store.send(message)).fault
+                #expect(fault == code, "\(String(decoding: message, as: UTF8.self))")
+            }
+            try await check(Array("x".utf8), "Client.InvalidSOAPRequest")
+            try await check(Array("<a/>".utf8), "Client.InvalidSOAPRequest")
+            try await check(Array("<Envelope/>".utf8), "VersionMismatch")
             let call = SOAPStore.element("ListAllMyBuckets", "")
-            #expect(try await Answer(store.send(SOAPStore.envelope(call + call))).fault == "Client.InvalidSOAPRequest")
-            #expect(
-                try await Answer(store.send(SOAPStore.envelope("<ListAllMyBuckets xmlns=\"x\"/>"))).fault
-                    == "Client.InvalidSOAPRequest")
-            let must = SOAPStore.envelope(call, header: "<x e:mustUnderstand=\"1\"/>")
-            #expect(try await Answer(store.send(must)).fault == "MustUnderstand")
+            try await check(SOAPStore.envelope(call + call), "Client.InvalidSOAPRequest")
+            try await check(SOAPStore.envelope("<ListAllMyBuckets xmlns=\"x\"/>"), "Client.InvalidSOAPRequest")
+            try await check(SOAPStore.envelope(call, header: "<x e:mustUnderstand=\"1\"/>"), "MustUnderstand")
             let oasis = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
-            let empty = SOAPStore.envelope(call, header: "<Security xmlns=\"\(oasis)\"/>")
-            #expect(try await Answer(store.send(empty)).fault == "Client.MissingSecurityHeader")
-            let both = SOAPStore.envelope(
-                SOAPStore.element("ListAllMyBuckets", store.signature("ListAllMyBuckets", as: "ALICE")),
-                header: "<Security xmlns=\"\(oasis)\"/>")
-            #expect(try await Answer(store.send(both)).fault == "Client.InvalidSecurity")
+            let security = "<Security xmlns=\"\(oasis)\"/>"
+            try await check(SOAPStore.envelope(call, header: security), "Client.MissingSecurityHeader")
+            let keyed = SOAPStore.element("ListAllMyBuckets", store.signature("ListAllMyBuckets", as: "ALICE"))
+            try await check(SOAPStore.envelope(keyed, header: security), "Client.InvalidSecurity")
         }
     }
 
