@@ -96,7 +96,7 @@ let package = Package(
         .target(
             name: "ImageBundle",
             dependencies: [
-                "CZlib", "XML",
+                "CZlib", "Signatures", "XML",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,6 @@
 internal import Crypto
 public import NIOCore
+internal import Signatures
 
 /// The image in a bundle, as a stream of its bytes:
 ///

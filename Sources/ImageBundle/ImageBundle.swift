@@ -31,11 +31,6 @@ public enum BundleError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// Bytes in lower-case hexadecimal.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-}
-
 /// The bytes of hexadecimal text; nil if it is none.
 func bytes(hexadecimal text: String) -> [UInt8]? {
     let digits = Array(text.utf8)

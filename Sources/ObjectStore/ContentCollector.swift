@@ -33,13 +33,16 @@ final class ContentCollector: Sendable {
                     group.addTask {
                         for await id in queue {
                             await moves.hold(Int64(id.magnitude))
-                            // See above for what fails.
-                            if (try? await index.read({ try ObjectIndex.isNamed(id, $0) })) == false {
-                                if id.isRemote {
-                                    try? await remote.contents?.remove(RemoteName.name(id))
-                                } else {
-                                    try? await threads.blocking { directory.remove(id) }
+                            do {
+                                if try await !index.read({ try ObjectIndex.isNamed(id, $0) }) {
+                                    if id.isRemote {
+                                        try await remote.contents?.remove(RemoteName.name(id))
+                                    } else {
+                                        try await threads.blocking { directory.remove(id) }
+                                    }
                                 }
+                            } catch {
+                                // It only takes space until then: the next start or audit finds it, see above.
                             }
                             await moves.release(Int64(id.magnitude))
                         }

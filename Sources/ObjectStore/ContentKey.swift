@@ -98,4 +98,49 @@ public struct ContentKey: Sendable {
             throw .undecipherable("chunk \(number) of content \(content) does not open with the key")
         }
     }
+
+    /// Opens stored chunks that lie one after the other.
+    ///
+    /// - Parameter first: number of the first of them within its content.
+    func open(chunks: ByteBuffer, content: Int64, first: Int = 0) throws -> ByteBuffer {
+        var plain = ByteBufferAllocator().buffer(capacity: chunks.readableBytes)
+        try chunks.withUnsafeReadableBytes { bytes in
+            var number = first
+            for start in stride(from: 0, to: bytes.count, by: Int(Self.sealedChunk)) {
+                let end = min(start + Int(Self.sealedChunk), bytes.count)
+                try open(
+                    UnsafeRawBufferPointer(rebasing: bytes[start..<end]), content: content, number: number,
+                    into: &plain)
+                number += 1
+            }
+        }
+        return plain
+    }
+
+    /// The stored chunks that hold a stretch of a content.
+    struct Stretch {
+        /// Number of the first of them.
+        let first: Int
+        /// Where they lie in the stored bytes.
+        let stored: Range<Int64>
+        private let inside: Int
+        private let count: Int
+
+        /// - Parameter size: bytes of the content, plain.
+        init(at offset: Int64, count: Int, size: Int64) {
+            let chunk = Int64(ContentKey.chunk)
+            let first = offset / chunk
+            let last = (offset + Int64(count) - 1) / chunk
+            self.first = Int(first)
+            self.count = count
+            inside = Int(offset - first * chunk)
+            let end = min((last + 1) * ContentKey.sealedChunk, ContentKey.sealedSize(size))
+            stored = first * ContentKey.sealedChunk..<end
+        }
+
+        /// The stretch itself out of those chunks; nil if they are too few.
+        func open(_ chunks: ByteBuffer, with key: ContentKey, content: Int64) throws -> ByteBuffer? {
+            try key.open(chunks: chunks, content: content, first: first).getSlice(at: inside, length: count)
+        }
+    }
 }

@@ -82,20 +82,7 @@ final class ContentReader: ObjectContent {
 
     private func plain(_ stored: ByteBuffer, _ content: Int64) throws -> ByteBuffer {
         guard let key = try state.withLock({ try key($0) }) else { return stored }
-        var buffer = ByteBuffer()
-        try stored.withUnsafeReadableBytes { bytes in
-            var start = 0
-            var number = 0
-            while start < bytes.count {
-                let end = min(start + Int(ContentKey.sealedChunk), bytes.count)
-                try key.open(
-                    UnsafeRawBufferPointer(rebasing: bytes[start..<end]), content: content, number: number,
-                    into: &buffer)
-                start = end
-                number += 1
-            }
-        }
-        return buffer
+        return try key.open(chunks: stored, content: content)
     }
 
     /// Reads and opens the chunks that hold a stretch of an encrypted piece.
@@ -103,32 +90,16 @@ final class ContentReader: ObjectContent {
         _ piece: Piece, _ descriptor: Int32, at inside: Int64, count: Int, key: ContentKey,
         into buffer: inout ByteBuffer
     ) throws {
-        let first = inside / Int64(ContentKey.chunk)
-        let last = (inside + Int64(count) - 1) / Int64(ContentKey.chunk)
-        let start = first * ContentKey.sealedChunk
-        let end = min((last + 1) * ContentKey.sealedChunk, ContentKey.sealedSize(piece.size))
-        var sealed = ByteBuffer()
-        while sealed.readableBytes < Int(end - start) {
-            let rest = Int(end - start) - sealed.readableBytes
-            let offset = start + Int64(sealed.readableBytes)
+        let stretch = ContentKey.Stretch(at: inside, count: count, size: piece.size)
+        var sealed = ByteBufferAllocator().buffer(capacity: stretch.stored.count)
+        while sealed.readableBytes < stretch.stored.count {
+            let rest = stretch.stored.count - sealed.readableBytes
+            let offset = stretch.stored.lowerBound + Int64(sealed.readableBytes)
             try sealed.writeWithUnsafeMutableBytes(minimumWritableBytes: rest) { space in
                 try readSome(descriptor, piece.file, space, rest, offset)
             }
         }
-        var plain = ByteBuffer()
-        try sealed.withUnsafeReadableBytes { bytes in
-            var position = 0
-            var number = Int(first)
-            while position < bytes.count {
-                let stop = min(position + Int(ContentKey.sealedChunk), bytes.count)
-                try key.open(
-                    UnsafeRawBufferPointer(rebasing: bytes[position..<stop]), content: piece.file, number: number,
-                    into: &plain)
-                position = stop
-                number += 1
-            }
-        }
-        guard var slice = plain.getSlice(at: Int(inside - first * Int64(ContentKey.chunk)), length: count) else {
+        guard var slice = try stretch.open(sealed, with: key, content: piece.file) else {
             throw ObjectStoreError.failed("\(directory.path(piece.file)) is shorter than its record")
         }
         buffer.writeBuffer(&slice)

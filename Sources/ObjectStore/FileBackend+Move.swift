@@ -209,7 +209,13 @@ extension FileBackend {
     ) throws -> Int64? {
         switch item.row {
         case .entry(let key, let version):
-            guard let id = try? ObjectIndex.bucketID(bucket, writer.database),  // the bucket may be gone as well
+            let id: Int64
+            do {
+                id = try ObjectIndex.bucketID(bucket, writer.database)
+            } catch ObjectStoreError.noSuchBucket {
+                return nil
+            }
+            guard
                 var entry = try ObjectIndex.stored(bucket: id, key: key, version: version, writer.database),
                 entry.content == item.file, entry.layout == (item.isInline ? .inline : .file)
             else { return nil }

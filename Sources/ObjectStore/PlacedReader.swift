@@ -67,26 +67,11 @@ final class PlacedReader: ObjectContent {
     private func readSealed(
         _ piece: ContentReader.Piece, at inside: Int64, count: Int, key: ContentKey, into buffer: inout ByteBuffer
     ) async throws {
-        let size = ContentKey.sealedSize(piece.size)
-        let first = inside / Int64(ContentKey.chunk)
-        let last = (inside + Int64(count) - 1) / Int64(ContentKey.chunk)
-        let start = first * ContentKey.sealedChunk
-        let end = min((last + 1) * ContentKey.sealedChunk, size)
-        let sealed = try await cursor.read(piece.file, at: start, count: Int(end - start), size: size)
-        var plain = ByteBuffer()
-        try sealed.withUnsafeReadableBytes { bytes in
-            var position = 0
-            var number = Int(first)
-            while position < bytes.count {
-                let stop = min(position + Int(ContentKey.sealedChunk), bytes.count)
-                try key.open(
-                    UnsafeRawBufferPointer(rebasing: bytes[position..<stop]),
-                    content: Int64(piece.file.magnitude), number: number, into: &plain)
-                position = stop
-                number += 1
-            }
-        }
-        guard var slice = plain.getSlice(at: Int(inside - first * Int64(ContentKey.chunk)), length: count) else {
+        let stretch = ContentKey.Stretch(at: inside, count: count, size: piece.size)
+        let sealed = try await cursor.read(
+            piece.file, at: stretch.stored.lowerBound, count: stretch.stored.count,
+            size: ContentKey.sealedSize(piece.size))
+        guard var slice = try stretch.open(sealed, with: key, content: Int64(piece.file.magnitude)) else {
             throw ObjectStoreError.failed("content \(RemoteName.name(piece.file)) is shorter than its record")
         }
         buffer.writeBuffer(&slice)

@@ -46,6 +46,7 @@ enum S3Facts {
                 return one(
                     request.header("authorization").map { $0.hasPrefix("AWS4") ? "AWS4-HMAC-SHA256" : "AWS" })
             case "s3:requestobjecttagkeys":
+                // A header that cannot be read is refused where it is used.
                 return (try? Tags.parse(request.header("x-amz-tagging") ?? ""))?.map(\.key)
             case "s3:object-lock-mode": return one(request.header("x-amz-object-lock-mode"))
             case "s3:object-lock-legal-hold": return one(request.header("x-amz-object-lock-legal-hold"))

@@ -57,6 +57,7 @@ extension S3Gateway {
     private func putInParts(_ name: String, size: Int64, source: @escaping RemoteSource) async throws {
         let path = path(key(name))
         let begun = try await send(.POST, path, query: "uploads=")
+        // What cannot be read names no upload either.
         guard let id = try? XMLElement.parse(begun.body).child("UploadId")?.trimmedText, !id.isEmpty else {
             throw refusal(begun, "begin an upload")
         }
@@ -133,6 +134,7 @@ extension S3Gateway {
     /// ISO 8601, with or without parts of a second.
     static func milliseconds(_ text: String) -> Int64? {
         let whole = text.split(separator: ".").first.map(String.init) ?? text
+        // No date at all: `list` refuses the answer.
         let date = try? Date(whole.hasSuffix("Z") ? whole : whole + "Z", strategy: .iso8601)
         return date.map { Int64($0.timeIntervalSince1970 * 1000) }
     }
@@ -170,6 +172,7 @@ private final class GatewayBody: RemoteBody, @unchecked Sendable {
             case 404: return nil
             case 200 where start == 0: return response
             default:
+                // The status says enough if the text does not arrive.
                 let bytes = (try? await Array(response.body.collect(upTo: 1 << 16).readableBytesView)) ?? []
                 let root = try? XMLElement.parse(bytes)
                 throw gateway.failure(

@@ -36,13 +36,16 @@ public struct S3GatewayConfiguration: Sendable {
     public var attempts: Int
     /// Contents up to this size are stored by one request; larger ones in parts of it. In bytes, at least 5 MiB.
     public var partSize: Int64
-    /// Seconds without a byte after which a request has failed.
+    /// Seconds without a byte after which an attempt has failed.
     public var idleTimeout: Int64
+    /// Seconds after which no further attempt is begun: whoever waits gets his answer while he still listens.
+    public var patience: Int64
 
     /// Makes settings.
     public init(
         endpoint: String, bucket: String, prefix: String = "", region: String = "us-east-1", accessKeyID: String,
-        secret: String, attempts: Int = 4, partSize: Int64 = 32 << 20, idleTimeout: Int64 = 30
+        secret: String, attempts: Int = 4, partSize: Int64 = 32 << 20, idleTimeout: Int64 = 20,
+        patience: Int64 = 15
     ) {
         self.endpoint = endpoint
         self.bucket = bucket
@@ -53,6 +56,7 @@ public struct S3GatewayConfiguration: Sendable {
         self.attempts = max(attempts, 1)
         self.partSize = max(partSize, 5 << 20)
         self.idleTimeout = idleTimeout
+        self.patience = patience
     }
 }
 
@@ -174,7 +178,7 @@ public final class S3Gateway: RemoteContents {
             let bytes = try await Array(response.body.collect(upTo: 8 << 20).readableBytesView)
             let status = Int(response.status.code)
             let isGood = (200..<300).contains(status)
-            // Some calls answer 200 and an error in the body.
+            // Some calls answer 200 and an error in the body. What is no XML (a proxy's page) has no code.
             let root = bytes.isEmpty || method == .GET && isGood && query.isEmpty ? nil : try? XMLElement.parse(bytes)
             var code = ""
             if let root, root.localName == "Error" { code = root.child("Code")?.trimmedText ?? "Error" }
@@ -199,15 +203,19 @@ public final class S3Gateway: RemoteContents {
     /// Worth another attempt.
     struct Passing: Error { var cause: String }
 
-    /// Tries until it succeeds, fails for good, or has been tried often enough.
+    /// Tries until it succeeds, fails for good, or has been tried often or long enough.
     func repeated<T: Sendable>(_ what: String, _ attempt: @Sendable () async throws -> T) async throws -> T {
         var last = ""
+        var tried = 0
+        let began = ContinuousClock.now
         for number in 0..<configuration.attempts {
             if number > 0 {
+                guard began.duration(to: .now) < .seconds(configuration.patience) else { break }
                 // 0.1, 0.4, 1.6 s, … and a random share, so that many do not come back together.
                 let wait = Double(100 << (2 * min(number - 1, 4))) * Double.random(in: 1...1.5)
                 try await Task.sleep(for: .milliseconds(Int(wait)))
             }
+            tried += 1
             do {
                 return try await attempt()
             } catch let error as ObjectStoreError {
@@ -221,7 +229,7 @@ public final class S3Gateway: RemoteContents {
             }
         }
         throw ObjectStoreError.unavailable(
-            "the S3 store \(configuration.endpoint) does not serve \(what) after \(configuration.attempts) attempts: \(last)"
+            "the S3 store \(configuration.endpoint) does not serve \(what) after \(tried) attempt\(tried == 1 ? "" : "s"): \(last)"
         )
     }
 
@@ -255,10 +263,6 @@ public final class S3Gateway: RemoteContents {
         let seconds = configuration.idleTimeout + size / (1 << 20)
         return try await http.execute(request, timeout: .seconds(seconds))
     }
-}
-
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
 /// A stretch of a content on its way out.

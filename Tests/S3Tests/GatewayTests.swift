@@ -107,6 +107,25 @@ import Testing
         }
     }
 
+    @Test func `a store that accepts and never answers is given up in the time that was set`() async throws {
+        let silent = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let http = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup)
+        let gateway = try S3Gateway(
+            .init(
+                endpoint: "http://127.0.0.1:\(silent.localAddress?.port ?? 0)", bucket: "contents-of-walrus",
+                accessKeyID: "ALICE", secret: "secret", attempts: 1000, idleTimeout: 1, patience: 1),
+            owner: "this index", http: http)
+        do {
+            try await gateway.put("0000000000000001", size: 1, digests: nil, source: Self.source([1]))
+            Issue.record("nobody answers there")
+        } catch ObjectStoreError.unavailable(let text) {
+            #expect(text.contains("after 1 attempt:"))
+        }
+        try await http.shutdown()
+        try await silent.close()
+    }
+
     @Test func `a source that breaks off leaves nothing`() async throws {
         try await Self.with { (_: Server, gateway: S3Gateway) async throws -> Void in
             let bytes = Self.bytes(12 << 20)

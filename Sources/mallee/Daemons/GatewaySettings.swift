@@ -59,7 +59,10 @@ struct GatewaySettings: Sendable {
     /// - Returns: the connections, to be closed after the store.
     func attach(to files: FileBackend) async throws -> HTTPClient {
         var settings = HTTPClient.Configuration()
-        settings.timeout.connect = .seconds(5)
+        settings.timeout.connect = .seconds(3)
+        // The gateway counts attempts itself; the client's own would make a refused connection last as long as one that
+        // is never answered.
+        settings.connectionPool.retryConnectionEstablishment = false
         settings.timeout.read = .seconds(configuration.idleTimeout)
         settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         let http = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: settings)
