@@ -10,11 +10,13 @@ LOCALSTATEDIR ?= /var
 COMPONENTS    ?= all
 DEBUGINFO     ?= 0
 PROGRAMS      ?= .build/static/release
+PYTHON2       ?= python2.7
+ROCKS_CORE    ?= .build/rocks-core
 BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
+.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen test-rocks-code i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +61,7 @@ rpm-i386: setup-test setup-roll ## Make the i386 package of the node in .build/r
 	Scripts/embedded-node.sh
 	RELEASE=$(RELEASE) Scripts/package.sh rpm-i386
 
-qemu-sources: setup-roll ## Download the sources that belong to the package mallee-qemu, into iso/sources
+qemu-sources: setup-roll ## Download the sources that belong to the package mallee-qemu into iso/sources, and check them
 	Scripts/package.sh qemu-sources iso/sources
 
 dist: ## Make the source tarball in .build/dist
@@ -98,6 +100,10 @@ cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc a
 
 test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root; 3 to 5 minutes)
 	$(VENV)/bin/python Tests/Xen/xen.py $(BIN) .build/static/$(CONFIGURATION) $(VENV)
+
+test-rocks-code: setup-test roll ## Rocks 7's own code, fetched from GitHub, reads the disc (needs Python 2.7 as PYTHON2)
+	[ -d $(ROCKS_CORE) ] || git clone --quiet --depth 1 --branch ROCKS_7_0 https://github.com/rocksclusters/core.git $(ROCKS_CORE)
+	$(PYTHON2) Tests/Rocks/peer_code.py $(ROCKS_CORE) $$(ls -t iso/out/*.disk1.iso | head -n 1)
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests

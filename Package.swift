@@ -230,7 +230,8 @@ let package = Package(
             name: "mallee",
             dependencies: [
                 "Archive", "CloudClient", "CloudController", "CloudModel", "ClusterController", "Contracts", "EC2Query",
-                "AccessPolicy", "EC2SOAP", "IAMQuery", "ImageBundle", "ImageImport", "JSON", "NativeAPI", "ObjectStore",
+                "AccessPolicy", "EC2SOAP", "Hypervisor", "IAMQuery", "ImageBundle", "ImageImport", "JSON", "NativeAPI",
+                "ObjectStore",
                 "Posix",
                 "QueryProtocol", "S3", "S3Gateway", "S3SOAP", "Secrets",
                 "ServiceHost", "Signatures", "Store", "Walrus", "XML",
@@ -356,7 +357,10 @@ let package = Package(
         .testTarget(
             name: "MalleeTests",
             dependencies: [
-                "Contracts", "Posix", "ServiceHost", "TLS", "mallee", .product(name: "Logging", package: "swift-log"),
+                "ClusterController", "Contracts", "Posix", "ServiceHost", "TLS", "mallee",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -134,6 +134,11 @@ dist) dist ;;
 rpm) rpms "${2:?debug or release}" ;;
 rpm-i386) rpms_i386 ;;
 roll) roll "${2:?debug or release}" ;;
-qemu-sources) Scripts/qemu-bundle.sh sources "${2:?directory}" ;;
+qemu-sources)
+    # Of the QEMU that was packed here, rather than of an update that was installed since.
+    list=${MALLEE_QEMU:-.build/qemu}/usr/share/doc/mallee-qemu/SOURCES
+    [[ -e $list ]] || list=
+    Scripts/qemu-bundle.sh sources "${2:?directory}" ${list:+"$list"}
+    ;;
 *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

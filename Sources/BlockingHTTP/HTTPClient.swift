@@ -34,6 +34,8 @@ public final class HTTPClient: @unchecked Sendable {
         public var tls: TLSContext?
         /// Whether an https server's certificate must name the URL's host. Without, any certificate of the CA is taken.
         public var verifyHost = true
+        /// How the common name of an https server's certificate must begin, "cluster:"; nil takes any.
+        public var serverNamePrefix: String?
         /// To get a connection, and once more for the TLS handshake.
         public var connectTime: Milliseconds = 10_000
         /// Without any byte moving, also while the server works on its answer.
@@ -170,7 +172,15 @@ public final class HTTPClient: @unchecked Sendable {
             throw HTTPClientError(.notConnected, url.description, "https needs a CA, and none is configured")
         }
         do throws(TLSError) {
-            return try tls.connect(socket, expectedName: options.verifyHost ? url.host : nil, timeout: limit)
+            let stream = try tls.connect(
+                socket, expectedName: options.verifyHost ? url.host : nil, timeout: limit)
+            if let prefix = options.serverNamePrefix, stream.peerCommonName?.hasPrefix(prefix) != true {
+                stream.shutdown()
+                throw TLSError(
+                    "the server's certificate is that of \(stream.peerCommonName ?? "nobody"), and one of \(prefix)… was "
+                        + "expected; another component answers there, or the URL is wrong")
+            }
+            return stream
         } catch {
             let cause =
                 error.isTimeout

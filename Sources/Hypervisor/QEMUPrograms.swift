@@ -17,10 +17,16 @@ public final class QEMUPrograms: @unchecked Sendable {
         var hasSandbox: Bool
     }
 
-    /// Where the package mallee-qemu puts them.
-    static let bundled = "/usr/lib/mallee/qemu/bin"
-    /// RHEL's emulator, in no directory of PATH and under a name of its own.
-    static let redHat = "/usr/libexec/qemu-kvm"
+    /// Where QEMU may be without anybody having said so. A program that is looked for later is no other one then.
+    struct Places: Sendable {
+        /// Directories of the administrator's own choice, in order; nil looks as a shell does, in PATH.
+        var path: [String]?
+        /// Where the package mallee-qemu puts its programs (`rpmspec/mallee-qemu.spec.in`, `Scripts/qemu-bundle.sh`).
+        var bundled = "/usr/lib/mallee/qemu/bin"
+        /// RHEL's emulator, in no directory of PATH and under a name of its own. Its qemu-img is in PATH.
+        var redHat = "/usr/libexec/qemu-kvm"
+    }
+
     /// What the driver's command line and QMP commands need.
     private static let oldestMajor = 4
     static let cure =
@@ -29,13 +35,27 @@ public final class QEMUPrograms: @unchecked Sendable {
         + "QEMU_DIRECTORY"
 
     private let directory: String?
+    private let usual: Places
     // Guards what was found.
     private let lock = Lock()
     private var emulators: [GuestArchitecture: Emulator] = [:]
     private var tool: String?
 
     /// - Parameter directory: the only place to look in; nil looks where QEMU usually is.
-    public init(directory: String? = nil) { self.directory = directory }
+    public convenience init(directory: String? = nil) { self.init(directory: directory, usual: Places()) }
+
+    init(directory: String? = nil, usual: Places) {
+        self.directory = directory
+        self.usual = usual
+    }
+
+    /// Whether this host can run guests: the emulator for guests of 64 bits, and qemu-img.
+    ///
+    /// - Throws: `notInstalled`, which says where they were looked for and what to install.
+    public func check() throws(HypervisorError) {
+        _ = try emulator(for: .x86_64)
+        try imageTool()
+    }
 
     /// The emulator for guests of an architecture.
     ///
@@ -81,14 +101,14 @@ public final class QEMUPrograms: @unchecked Sendable {
 
     // MARK: Places
 
-    private var places: String { directory ?? "PATH, \(Self.bundled), \(Self.redHat)" }
+    private var places: String { directory ?? "PATH, \(usual.bundled), \(usual.redHat)" }
 
     /// Programs that are there, best first.
     private func candidates(_ architecture: GuestArchitecture) -> [String] {
         // The one for 64 bits runs guests of 32 as well.
         var found = architecture == .i386 ? directories("qemu-system-i386") : []
         found += directories("qemu-system-x86_64")
-        let last = directory.map { FileSystem.join($0, "qemu-kvm") } ?? Self.redHat
+        let last = directory.map { FileSystem.join($0, "qemu-kvm") } ?? usual.redHat
         if let path = FileSystem.findExecutable(last) { found.append(path) }
         return found
     }
@@ -99,8 +119,14 @@ public final class QEMUPrograms: @unchecked Sendable {
             if let path = FileSystem.findExecutable(FileSystem.join(directory, name)) { found.append(path) }
             return found
         }
-        if let path = FileSystem.findExecutable(name) { found.append(path) }
-        if let path = FileSystem.findExecutable(FileSystem.join(Self.bundled, name)) { found.append(path) }
+        if let searched = usual.path {
+            for directory in searched {
+                if let path = FileSystem.findExecutable(FileSystem.join(directory, name)) { found.append(path) }
+            }
+        } else if let path = FileSystem.findExecutable(name) {
+            found.append(path)
+        }
+        if let path = FileSystem.findExecutable(FileSystem.join(usual.bundled, name)) { found.append(path) }
         return found
     }
 

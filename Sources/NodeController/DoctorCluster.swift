@@ -26,6 +26,7 @@ extension NodeDoctor {
         options.idleTime = NodeDoctor.patience
         options.totalTime = NodeDoctor.patience * 2
         options.kept = 0
+        options.serverNamePrefix = SOAPClusterLink.serverNamePrefix
         if url.scheme == .https {
             // Without a certificate there is nobody to be: the node has to enrol first.
             guard let identity else { return }

@@ -132,7 +132,7 @@ public enum EnrolmentClient {
             throw EnrolmentFailure("the server has no certificate; ENROLMENT_ENDPOINT must be an https URL")
         }
         let name = tls.latestPeerName ?? "nobody"
-        guard name.hasPrefix("cluster:") else {
+        guard name.hasPrefix(SOAPClusterLink.serverNamePrefix) else {
             throw EnrolmentFailure("the server is \(name) and no cluster controller; correct ENROLMENT_ENDPOINT")
         }
         return digest

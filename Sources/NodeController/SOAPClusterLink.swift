@@ -36,6 +36,9 @@ public final class HTTPSOAPTransport: SOAPTransport, Sendable {
 
 /// The cluster controller of a zone, for the reporters of all nodes of a process.
 public final class SOAPClusterLink: ClusterLink, @unchecked Sendable {
+    /// How the name in a cluster controller's certificate begins; its zone follows.
+    public static let serverNamePrefix = "cluster:"
+
     // Immutable; the client is made for use by several threads.
     private let client: ClusterContract.Client<HTTPSOAPTransport>
 

@@ -4,7 +4,32 @@ import SwiftASN1
 import Synchronization
 import X509
 
-/// Keeps a component from talking to servers whose certificate is of the cloud, but does not count any more.
+/// Whom a call is for.
+public enum ExpectedPeer: Sendable, Hashable {
+    /// This one and no other, at whatever address it is.
+    case component(ComponentName)
+    /// Any component that does this.
+    case role(ComponentName.Role)
+
+    /// Why a server with this name is not it; nil if it is.
+    func refusal(of found: ComponentName?) -> String? {
+        let wanted: String
+        switch self {
+        case .component(let component):
+            if found == component { return nil }
+            wanted = component.description
+        case .role(let role):
+            if found?.role == role { return nil }
+            wanted = "a \(role.rawValue) controller"
+        }
+        return
+            "its certificate is that of \(found?.description ?? "no component"), and \(wanted) was expected; another "
+            + "component answers there, or the URL is wrong"
+    }
+}
+
+/// Keeps a component from talking to servers whose certificate is of the cloud, but of another component than is meant,
+/// or does not count any more.
 final class PeerGate: Sendable {
     /// Why a connection was given up.
     struct Refused: Error { var reason: String }
@@ -16,10 +41,19 @@ final class PeerGate: Sendable {
         var zone: String?
     }
 
-    private let check: ServiceConnections.PeerCheck
+    private let expected: ExpectedPeer
+    private let furtherCheck: ServiceConnections.PeerCheck?
     private let open = Mutex<[ObjectIdentifier: Open]>([:])
 
-    init(_ check: @escaping ServiceConnections.PeerCheck) { self.check = check }
+    init(expecting expected: ExpectedPeer, _ check: ServiceConnections.PeerCheck?) {
+        self.expected = expected
+        furtherCheck = check
+    }
+
+    /// Why a server may not be talked to.
+    private func refusal(_ component: ComponentName?, _ serial: String, _ zone: String?) -> String? {
+        expected.refusal(of: component) ?? furtherCheck?(component, serial, zone)
+    }
 
     /// Fails, and closes the channel, if the server at its other end may not be talked to.
     func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
@@ -29,12 +63,11 @@ final class PeerGate: Sendable {
             let known = Open(
                 channel: channel, component: ComponentName(parsed), serial: parsed.serialNumber.hexadecimal,
                 zone: parsed.zone)
-            if let reason = self.check(known.component, known.serial, known.zone) { throw Refused(reason: reason) }
+            if let reason = self.refusal(known.component, known.serial, known.zone) { throw Refused(reason: reason) }
             let key = ObjectIdentifier(channel)
             self.open.withLock { $0[key] = known }
             channel.closeFuture.whenComplete { _ in self.open.withLock { _ = $0.removeValue(forKey: key) } }
         }.flatMapErrorThrowing { error in
-            if error is ChannelPipelineError { return }  // plain HTTP: there is nobody to check
             channel.close(promise: nil)
             throw error
         }
@@ -42,7 +75,7 @@ final class PeerGate: Sendable {
 
     /// Closes what is open and no longer admitted.
     func recheck() {
-        let dead = open.withLock { open in open.values.filter { check($0.component, $0.serial, $0.zone) != nil } }
+        let dead = open.withLock { open in open.values.filter { refusal($0.component, $0.serial, $0.zone) != nil } }
         for connection in dead { connection.channel.close(promise: nil) }
     }
 }

@@ -3,12 +3,31 @@ public import Contracts
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Synchronization
 
 /// The connections of one component to its peers: kept alive, with the component's certificate, shared by all
 /// transports made from it. Shut it down before the process ends.
+///
+/// A certificate of the cloud's authority says who a server is, and every component has one. So a call names whom it is
+/// for, and the connections to each expected peer are kept apart from those to others: else a component that has got
+/// hold of another's address, or gives it as its own, would receive what is meant for that one.
 public final class ServiceConnections: Sendable {
-    private let client: HTTPClient
-    private let gate: PeerGate?
+    private struct Member: Sendable {
+        var client: HTTPClient
+        var gate: PeerGate
+    }
+
+    private struct State {
+        /// As many as there are peers, for as long as this object lives; those without connections are small.
+        var members: [ExpectedPeer: Member] = [:]
+        var isShutDown = false
+    }
+
+    private let configuration: HTTPClient.Configuration
+    /// Whether there is TLS, and so anybody to recognize.
+    private let isSecure: Bool
+    private let check: PeerCheck?
+    private let state = Mutex(State())
 
     /// Whether a server may be talked to, by the name, the serial number (see
     /// ``X509/Certificate/SerialNumber/hexadecimal``) and the zone (see ``ServiceCaller/zone``) of its verified
@@ -33,44 +52,74 @@ public final class ServiceConnections: Sendable {
         configuration.httpVersion = .http1Only
         // A host that refuses is known at once; whether and when to try again is the caller's decision.
         configuration.connectionPool.retryConnectionEstablishment = false
-        let gate = peerCheck.map { PeerGate($0) }
-        self.gate = gate
-        if let gate, identity != nil {
-            // Runs after the handshake and before the first request; its failure ends the connection.
-            configuration.http1_1ConnectionDebugInitializer = { gate.admit($0) }
-        }
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        self.configuration = configuration
+        isSecure = identity != nil
+        check = peerCheck
     }
 
     deinit {
         // After `shutdown` this does nothing. Before, somebody gave up early, such as a daemon whose configuration turned
         // out to be wrong: it must get to say so, and the client insists on being told.
-        client.shutdown { _ in }
+        for member in state.withLock({ $0.members.values }) { member.client.shutdown { _ in } }
     }
 
     /// A transport for the generated client of one service.
     ///
     /// - Parameters:
     ///   - endpoint: URL of the service, `https://10.1.1.1:8774/services/ClusterController`.
+    ///   - peer: whose certificate the server must have. Only components without an identity of their own, which know
+    ///     plain HTTP only, talk to whoever is there.
     ///   - timeout: from sending to the end of the answer.
-    public func transport(to endpoint: String, timeout: Duration = .seconds(30)) -> HTTPSOAPTransport {
-        HTTPSOAPTransport(connections: self, endpoint: endpoint, timeout: timeout)
+    public func transport(
+        to endpoint: String, of peer: ExpectedPeer, timeout: Duration = .seconds(30)
+    ) -> HTTPSOAPTransport {
+        HTTPSOAPTransport(connections: self, endpoint: endpoint, peer: peer, timeout: timeout)
     }
 
     /// Closes the open connections whose server may no longer be talked to.
-    public func recheckPeers() { gate?.recheck() }
+    public func recheckPeers() {
+        for member in state.withLock({ Array($0.members.values) }) { member.gate.recheck() }
+    }
 
     /// Waits for the calls under way and closes the connections.
     public func shutdown() async throws {
-        try await client.shutdown()
+        let members = state.withLock { state in
+            state.isShutDown = true
+            return Array(state.members.values)
+        }
+        for member in members { try await member.client.shutdown() }
+    }
+
+    /// The client whose connections lead to this peer only; nil after the end.
+    private func client(for peer: ExpectedPeer) -> HTTPClient? {
+        state.withLock { state in
+            if state.isShutDown { return nil }
+            if let known = state.members[peer] { return known.client }
+            let gate = PeerGate(expecting: peer, check)
+            var configuration = configuration
+            if isSecure {
+                // Runs after the handshake and before the first request; its failure ends the connection.
+                configuration.http1_1ConnectionDebugInitializer = { gate.admit($0) }
+            }
+            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+            state.members[peer] = Member(client: client, gate: gate)
+            return client
+        }
     }
 
     /// Sends one envelope and gives the answer's: that of status 200, or of a SOAP fault (500).
     ///
     /// - Throws: `unavailable`, with a message that names the endpoint and the cause.
     func post(
-        _ envelope: [UInt8], action: String, to endpoint: String, timeout: Duration, maximumBytes: Int = 64 << 20
+        _ envelope: [UInt8], action: String, to endpoint: String, of peer: ExpectedPeer, timeout: Duration,
+        maximumBytes: Int = 64 << 20
     ) async throws(ServiceFault) -> [UInt8] {
+        if isSecure, !endpoint.lowercased().hasPrefix("https://") {
+            throw Self.unavailable("\(endpoint) is not called: it is no https URL, so that nobody can say who answers.")
+        }
+        guard let client = client(for: peer) else {
+            throw Self.unavailable("\(endpoint) is not called: this component is stopping.")
+        }
         var request = HTTPClientRequest(url: endpoint)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "text/xml; charset=utf-8")
@@ -121,17 +170,20 @@ public struct HTTPSOAPTransport: AsyncSOAPTransport {
     private let connections: ServiceConnections
     /// URL of the service.
     public let endpoint: String
+    /// Whose certificate the server must have.
+    public let peer: ExpectedPeer
     /// From sending to the end of the answer.
     public let timeout: Duration
 
-    init(connections: ServiceConnections, endpoint: String, timeout: Duration) {
+    init(connections: ServiceConnections, endpoint: String, peer: ExpectedPeer, timeout: Duration) {
         self.connections = connections
         self.endpoint = endpoint
+        self.peer = peer
         self.timeout = timeout
     }
 
     /// Posts an envelope and returns the envelope of the answer.
     public func call(soapAction: String, body: [UInt8]) async throws(ServiceFault) -> [UInt8] {
-        try await connections.post(body, action: soapAction, to: endpoint, timeout: timeout)
+        try await connections.post(body, action: soapAction, to: endpoint, of: peer, timeout: timeout)
     }
 }

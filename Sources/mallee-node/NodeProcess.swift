@@ -31,6 +31,7 @@ final class NodeProcess: @unchecked Sendable {
     private var isStopping = false
     private var enrolling: Thread?
     private var client: HTTPClient?
+    private var clusterClient: HTTPClient?
     private let endpoint = NodeEndpoint()
     private var server: HTTPServer?
     private var nodes: [NodeController] = []
@@ -97,9 +98,10 @@ final class NodeProcess: @unchecked Sendable {
         }
     }
 
-    /// The client of everything that the node calls.
-    private func connect() throws(Failure) -> HTTPClient {
+    /// A client for what the node calls; `server` is how the name in the server's certificate must begin.
+    private func connect(server: String? = nil) throws(Failure) -> HTTPClient {
         var options = HTTPClient.Options()
+        options.serverNamePrefix = server
         options.idleTime = 30_000
         options.kept = 8
         if let authority = configuration.tlsAuthority {
@@ -133,7 +135,10 @@ final class NodeProcess: @unchecked Sendable {
             try startNode(url)
         }
         if let cluster = configuration.clusterEndpoint {
-            let link = SOAPClusterLink(client: client, endpoint: cluster)
+            // Nodes have certificates of the same authority, and none of them may give orders to this one's reporter.
+            let clusterClient = try connect(server: SOAPClusterLink.serverNamePrefix)
+            self.clusterClient = clusterClient
+            let link = SOAPClusterLink(client: clusterClient, endpoint: cluster)
             for (index, node) in nodes.enumerated() {
                 let reporter = Reporter(node: node, link: link, workers: reporterWorkers, log: log)
                 node.setListener(reporter)
@@ -164,6 +169,7 @@ final class NodeProcess: @unchecked Sendable {
         reporterWorkers.stop(timeout: 2_000)
         workers.stop(timeout: 5_000)
         client?.close()
+        clusterClient?.close()
         records?.close()
         if let ready = configuration.readyFile {
             do throws(PosixError) {

@@ -5,6 +5,7 @@ import CloudModel
 import ClusterController
 import Foundation
 import Hummingbird
+import Hypervisor
 import ImageImport
 import Logging
 import NIOPosix
@@ -185,11 +186,11 @@ struct OneMachineCloud: Sendable {
             throw CommandFailure("\(beside) is missing; `make build` makes it beside mallee.")
         }
         if options.hypervisor == .qemu {
-            for (program, package) in [("qemu-system-x86_64", "qemu-system-x86"), ("qemu-img", "qemu-utils")]
-            where FileSystem.findExecutable(program) == nil {
+            do throws(HypervisorError) {
+                try QEMUPrograms().check()
+            } catch {
                 throw CommandFailure(
-                    "\(program) is not installed. Install it (Debian: apt-get install \(package)), or run a cloud without "
-                        + "real guests: mallee up --hypervisor simulated")
+                    "\(error.message). Or run a cloud without real guests: mallee up --hypervisor simulated")
             }
         }
         return beside

@@ -64,6 +64,33 @@ import Testing
         #expect(failures.wait { $0.contains { has($0, "plain HTTP") } })
     }
 
+    @Test func `a server of the right authority and address, but of another kind, is not talked to`() throws {
+        let certificates = try Certificates()
+        for name in ["node:a", "cluster:z"] { try certificates.issue(name) }
+        func call(_ name: String) throws -> String {
+            let served = Shared(0)
+            var options = HTTPServer.Options()
+            options.tls = try certificates.server(name)
+            let server = try TestServer(options) { request in
+                served.update { $0 += 1 }
+                return echo(request)
+            }
+            var clientOptions = HTTPClient.Options()
+            clientOptions.tls = try certificates.client("node:a")
+            clientOptions.serverNamePrefix = "cluster:"
+            let client = HTTPClient(options: clientOptions)
+            do throws(HTTPClientError) {
+                return "\(try client.call("POST", "https://127.0.0.1:\(server.server.port)/").status)"
+            } catch {
+                #expect(served.get() == 0, "it was talked to")
+                return error.reason
+            }
+        }
+        #expect(try call("cluster:z") == "200")
+        let refused = try call("node:a")
+        #expect(refused.firstRange(of: "that of node:a, and one of cluster:") != nil, "\(refused)")
+    }
+
     @Test func `a server may take clients without a certificate, which have no name then`() throws {
         let certificates = try Certificates()
         try certificates.issue("node")

@@ -122,8 +122,11 @@ struct EnrolmentTests {
                     return admission.fault(for: component.name, serial: serial)?.message
                 })
             admission.onChange { connections.recheckPeers() }
+            let called = try #require(ComponentName("node:compute-0-0"))
             let node = NodeContract.AsyncClient(
-                transport: connections.transport(to: "https://127.0.0.1:\(listener.port)/services/NodeController"))
+                transport: connections.transport(
+                    to: "https://127.0.0.1:\(listener.port)/services/NodeController",
+                    of: .component(called)))
             func answer() async -> String {
                 do throws(ServiceFault) {
                     _ = try await node.describeResource(.init())

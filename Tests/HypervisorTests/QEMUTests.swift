@@ -218,6 +218,64 @@ private let installed = Comment("QEMU is not installed: apt-get install qemu-sys
         #expect(try programs.imageTool() == directory + "/qemu-img")
     }
 
+    @Test("QEMU is looked for in PATH, then in the package mallee-qemu, then where RHEL has it")
+    func places() throws {
+        let top = try FileSystem.temporaryDirectory("/tmp/mallee-hv-")
+        defer { try? FileSystem.removeTree(top) }  // a directory left in /tmp harms nobody
+        func program(_ path: String, _ version: String) throws {
+            try FileSystem.makeDirectory(FileSystem.parent(top + path))
+            let name = path.hasSuffix("-img") ? "qemu-img" : "QEMU emulator"
+            try FileSystem.write(
+                top + path, text: "#!/bin/sh\necho '\(name) version \(version)'\n", permissions: 0o700)
+        }
+        let usual = QEMUPrograms.Places()
+        let places = QEMUPrograms.Places(
+            path: [top + "/usr/local/bin", top + "/usr/bin"], bundled: top + usual.bundled,
+            redHat: top + usual.redHat)
+        func found() throws -> [String] {
+            let programs = QEMUPrograms(usual: places)
+            try programs.check()
+            return try [programs.emulator(for: .x86_64).path, programs.imageTool()].map {
+                String($0.dropFirst(top.utf8.count))
+            }
+        }
+        do throws(HypervisorError) {
+            try QEMUPrograms(usual: places).check()
+            Issue.record("QEMU was found where none is")
+        } catch {
+            #expect(error.code == .notInstalled)
+            for place in ["PATH", places.bundled, places.redHat, "mallee-qemu"] {
+                #expect(error.message.contains(place), "\(error.message)")
+            }
+        }
+        // RHEL 8 and 9: an emulator outside of PATH, and qemu-img in it.
+        try program("/usr/libexec/qemu-kvm", "6.2.0")
+        #expect(throws: HypervisorError.self) { try found() }
+        try program("/usr/bin/qemu-img", "6.2.0")
+        #expect(try found() == ["/usr/libexec/qemu-kvm", "/usr/bin/qemu-img"])
+        // CentOS 7, whose own is too old, with the roll's package.
+        for old in ["/usr/libexec/qemu-kvm", "/usr/bin/qemu-img"] { try program(old, "1.5.3") }
+        #expect(throws: HypervisorError.self) { try found() }
+        for name in ["/qemu-system-x86_64", "/qemu-img"] { try program(usual.bundled + name, "7.2.22") }
+        #expect(try found() == [usual.bundled + "/qemu-system-x86_64", usual.bundled + "/qemu-img"])
+        try program("/usr/libexec/qemu-kvm", "9.1.0")
+        #expect(try found()[0] == usual.bundled + "/qemu-system-x86_64", "the package comes before RHEL's")
+        // What the administrator has put into PATH comes first, if it is new enough.
+        try program("/usr/bin/qemu-system-x86_64", "4.0.0")
+        #expect(try found()[0] == "/usr/bin/qemu-system-x86_64")
+        try program("/usr/local/bin/qemu-system-x86_64", "8.0.0")
+        #expect(try found()[0] == "/usr/local/bin/qemu-system-x86_64")
+    }
+
+    @Test("the package puts QEMU where it is looked for")
+    func packaged() throws {
+        let top = FileSystem.parent(FileSystem.parent(FileSystem.parent(#filePath)))
+        let script = try FileSystem.readText(top + "/Scripts/qemu-bundle.sh")
+        let home = try #require(script.firstMatch(of: /(?m)^home=(.*)$/)).output.1
+        #expect(QEMUPrograms.Places().bundled == home + "/bin")
+        #expect(try FileSystem.readText(top + "/rpmspec/mallee-qemu.spec.in").contains("\n\(home)\n"))
+    }
+
     @Test("values cannot break out of their place in QEMU's options")
     func commandLine() throws {
         let facts = HypervisorFacts(

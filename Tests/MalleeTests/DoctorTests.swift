@@ -1,5 +1,9 @@
 import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
 import Posix
+import ServiceHost
 import Testing
 
 @testable import mallee
@@ -9,6 +13,24 @@ extension DoctorReport {
         let found = findings.filter { $0.check == check && (words.isEmpty || ($0.message + $0.cure).contains(words)) }
             .map(\.level)
         return found.contains(.fail) ? .fail : found.contains(.warn) ? .warn : found.first
+    }
+}
+
+/// Answers /healthz with a status, and with a Date if one is given.
+private struct Answers: HTTPResponder {
+    let status: HTTPResponse.Status
+    let date: String?
+
+    init(_ status: HTTPResponse.Status, date: String? = nil) {
+        self.status = status
+        self.date = date
+    }
+
+    func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
+        #expect(request.uri.path == "/healthz")
+        var response = Response(status: status, body: .init(byteBuffer: .init(string: "\n")))
+        if let date { response.headers[.date] = date }
+        return response
     }
 }
 
@@ -96,6 +118,71 @@ extension DoctorReport {
         #expect(report.worst("disk", "open to every user") == .fail)
         #expect(report.worst("enrolment", "differ") == .fail)
         #expect(report.worst("enrolment", "another authority") == .fail)
+    }
+
+    /// What the doctor says of Walrus when this answers in its place.
+    private func walrus(_ responder: Answers?) async throws -> DoctorReport {
+        let host = try host()
+        defer { host.remove() }
+        let service = HTTPService(
+            .init(name: "walrus"), responder: responder ?? Answers(.ok),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        var url = "http://127.0.0.1:\(try freePort())"
+        if responder != nil { url = "http://127.0.0.1:\(try await service.start())" }
+        let file = host.layout.path("/etc/mallee/cloud.conf")
+        let text = try FileSystem.readText(file).replacing(#/(?m)^WALRUS_URL=.*$/#, with: "WALRUS_URL=\"\(url)\"")
+        try FileSystem.write(file, text: text)
+        let report = try await examine(host)
+        if responder != nil { await service.stop() }
+        #expect(report.findings.contains { $0.check == "walrus" && $0.message.contains(url) }, "\(report.findings)")
+        return report
+    }
+
+    @Test func `Walrus is asked how it is, and a silent, failing or foreign one is told with the cure`() async throws {
+        let healthy = try await walrus(Answers(.ok))
+        #expect(healthy.worst("walrus") == .ok, "\(healthy.findings)")
+        let failing = try await walrus(Answers(.serviceUnavailable))
+        #expect(failing.worst("walrus", "answers with status 503") == .warn, "\(failing.findings)")
+        #expect(failing.worst("walrus", "Look into the log of mallee-walrus") == .warn)
+        // Something else has the port.
+        let foreign = try await walrus(Answers(.notFound))
+        #expect(foreign.worst("walrus", "if this is no walrus, correct the URL") == .warn, "\(foreign.findings)")
+        let silent = try await walrus(nil)
+        #expect(silent.worst("walrus", "Start mallee-walrus") == .fail, "\(silent.findings)")
+    }
+
+    @Test func `a clock that goes with Walrus' is not mentioned, and one that does not is`() async throws {
+        let late = try await walrus(Answers(.ok, date: "Sun, 06 Nov 1994 08:49:37 GMT"))
+        #expect(late.worst("clock", "ahead of http://127.0.0.1") == .warn, "\(late.findings)")
+        let early = try await walrus(Answers(.ok, date: "Fri, 06 Nov 2093 08:49:37 GMT"))
+        #expect(early.worst("clock", "behind http://127.0.0.1") == .warn, "\(early.findings)")
+        let right = try await walrus(Answers(.ok))
+        #expect(right.worst("clock", "http://127.0.0.1") == nil, "\(right.findings)")
+    }
+
+    @Test(arguments: [
+        ("cloud", "CLOUD_PORT"), ("cloud", "CONTROL_PORT"), ("walrus", "WALRUS_PORT"), ("cluster", "CC_PORT"),
+        ("cluster", "ENROLMENT_PORT"),
+    ]) func `a port that another program has is told with its number, key and holder`(_ file: String, _ key: String)
+        async throws
+    {
+        let host = try host()
+        defer { host.remove() }
+        let listener = try Listener.tcp(address: "127.0.0.1", port: 0)
+        let path = host.layout.path("/etc/mallee/\(file).conf")
+        let lines = try FileSystem.readText(path).split(separator: "\n").map {
+            $0.hasPrefix(key + "=") ? "\(key)=\(listener.port)" : String($0)
+        }
+        try FileSystem.write(path, text: lines.joined(separator: "\n") + "\n", permissions: 0o640)
+        let report = try await examine(host)
+        let told = report.findings.filter { $0.check == "ports" && $0.message.contains("is taken") }
+        #expect(told.count == 1, "\(report.findings)")
+        let finding = try #require(told.first)
+        #expect(finding.level == .fail)
+        #expect(finding.message.hasPrefix("\(listener.port) (\(key) of mallee-\(file)) is taken by "))
+        #expect(finding.message.contains("pid \(Host.processID)"), "\(finding.message)")
+        #expect(finding.cure.contains("Stop that program, or set another \(key) in "))
+        listener.close()
     }
 
     @Test func `addresses that are not this host's are told`() async throws {

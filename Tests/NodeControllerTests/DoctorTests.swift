@@ -61,11 +61,11 @@ private final class DoctorHost {
         return ["TLS_CERT=\(path("node.crt"))", "TLS_KEY=\(path("node.key"))", "TLS_CA=\(path("ca.crt"))"]
     }
 
-    /// Answers as a cluster controller whose clock is ahead by so much; returns its URL.
-    func cluster(ahead: Milliseconds = 0) throws -> String {
+    /// Answers as a cluster controller whose clock is ahead by so much, or with another certificate; returns its URL.
+    func cluster(ahead: Milliseconds = 0, as identity: String = "cluster") throws -> String {
         var options = HTTPServer.Options()
         options.tls = try TLSContext.server(
-            certificate: path("cluster.crt"), key: path("cluster.key"), authority: path("ca.crt"))
+            certificate: path(identity + ".crt"), key: path(identity + ".key"), authority: path("ca.crt"))
         let listener = try Listener.tcp(address: "127.0.0.1", port: 0)
         let server = HTTPServer(listener: listener, handler: HealthyCluster(ahead: ahead), options: options)
         try server.start()
@@ -122,6 +122,13 @@ extension DoctorReport {
         #expect(report.level("clock", word) == .fail, "\(report.text)")
         #expect(report.text.contains("s \(word) 127.0.0.1"))
         #expect(report.status == 2)
+    }
+
+    @Test func `a node that answers in the cluster controller's place is told`() throws {
+        let host = try DoctorHost()
+        let files = try host.certify("node:n1")
+        let report = try host.examine(host.base + files + ["CLUSTER_ENDPOINT=\(try host.cluster(as: "node"))"])
+        #expect(report.level("cluster", "that of node:n1") == .fail, "\(report.text)")
     }
 
     @Test func `a missing or wrong configuration is told with the line`() throws {

@@ -354,6 +354,47 @@ def test_qemu(package, work):
     shutil.rmtree(root)
 
 
+def test_qemu_sources(package, work):
+    """What belongs to the QEMU of the disc is named, and a collection of its sources is checked; without the network."""
+    root, sources = str(work / "qemu-sources"), work / "sources"
+    os.mkdir(root)
+    rpm(root, "-i", "--nodeps", package)
+    listing = pathlib.Path(root, "usr/share/doc/mallee-qemu/SOURCES")
+    lines = [line.split() for line in listing.read_text(encoding="utf-8").splitlines()]
+    wanted = {(line[2], line[3]) for line in lines[lines.index(["PACKAGE", "VERSION", "SOURCE", "SOURCE-VERSION"]) + 1:]}
+
+    def run():
+        return call(SOURCE / "Scripts/qemu-bundle.sh", "check", sources, listing, ok=False)
+
+    os.mkdir(sources)
+    done = run()
+    check(done.returncode == 1 and all(f"{name} {version} is missing: https://snapshot.debian.org/package/{name}/" in done.stderr
+                                       for name, version in wanted), f"what is missing is named: {done.stderr}")
+    for name, version in wanted:
+        stem = f"{name}_{version.split(':')[-1]}"
+        content = f"the source of {stem}".encode()
+        (sources / f"{stem}.orig.tar.xz").write_bytes(content)
+        # As Debian writes it: signed in the clear, other sums before.
+        (sources / f"{stem}.dsc").write_text(
+            "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nFormat: 3.0 (quilt)\nSource: " + name
+            + f"\nChecksums-Sha1:\n {'0' * 40} {len(content)} {stem}.orig.tar.xz\nChecksums-Sha256:\n "
+            + f"{hashlib.sha256(content).hexdigest()} {len(content)} {stem}.orig.tar.xz\nFiles:\n {'0' * 32} "
+            + f"{len(content)} {stem}.orig.tar.xz\n\n-----BEGIN PGP SIGNATURE-----\n", encoding="utf-8")
+    done = run()
+    check(done.returncode == 0 and f"the sources of {len(wanted)} packages, whole" in done.stdout,
+          f"a complete collection is: {done.stdout}{done.stderr}")
+    archives = sorted(sources.glob("qemu_*.orig.tar.xz")) + sorted(sources.glob("glibc_*.orig.tar.xz"))
+    archives[0].write_bytes(b"something else")
+    archives[1].unlink()
+    next(sources.glob("zlib_*.dsc")).write_text("Format: 1.0\n", encoding="utf-8")
+    done = run()
+    check(done.returncode == 1 and f"{archives[0].name} is not what" in done.stderr
+          and f"{archives[1].name} is missing" in done.stderr and "zlib" in done.stderr
+          and len(done.stderr.splitlines()) == 3, f"damaged and missing files are named: {done.stderr}")
+    shutil.rmtree(root)
+    shutil.rmtree(sources)
+
+
 def test_old_kernel(programs, work):
     """The programs need no system call that came after Linux 3.2: a whole cloud runs without them."""
     base, state = 21000, work / "old"
@@ -592,6 +633,7 @@ def main():
             ("accounts without useradd", lambda: test_accounts(packages, work)),
             ("units, where there is systemd", lambda: test_systemd(packages, work)),
             ("dnf from the disc", lambda: test_dnf(disc, work)),
+            ("the sources of that QEMU", lambda: test_qemu_sources(packages["mallee-qemu"], work)),
             ("QEMU in an empty root, as on Linux 3.10", lambda: test_qemu(packages["mallee-qemu"], work)),
             ("a cloud as on Linux 3.2", lambda: test_old_kernel(programs, work)),
             ("make install", lambda: test_install_target(programs, work)),

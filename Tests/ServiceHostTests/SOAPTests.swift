@@ -61,9 +61,10 @@ struct SOAPTests {
     }
 
     private func client(
-        _ connections: ServiceConnections, _ endpoint: String, timeout: Duration = .seconds(120)
+        _ connections: ServiceConnections, _ endpoint: String, of peer: ExpectedPeer = .role(.node),
+        timeout: Duration = .seconds(120)
     ) -> NodeContract.AsyncClient {
-        NodeContract.AsyncClient(transport: connections.transport(to: endpoint, timeout: timeout))
+        NodeContract.AsyncClient(transport: connections.transport(to: endpoint, of: peer, timeout: timeout))
     }
 
     @Test("The generated client calls the generated service; faults keep code, message and resource")
@@ -114,6 +115,54 @@ struct SOAPTests {
                 }
             }
         }
+    }
+
+    @Test("A call reaches the component that it is for, and no other of the same cloud")
+    func expectedPeer() async throws {
+        try await withTemporaryDirectory { directory in
+            let authority = try CloudAuthority.open(directory: directory)
+            func name(_ text: String) throws -> ComponentName { try #require(ComponentName(text)) }
+            // The host that the call is made to is in the certificate; that is not what counts.
+            let server = try authority.issue(name("node:b"), hosts: ["127.0.0.1"])
+            let caller = try authority.issue(name("cluster:zone-1"), hosts: [])
+            try await withListener(SOAPResponder.node(Node()), tls: server.serverTLS(clients: .required)) { port, _ in
+                try await withConnections(caller) { connections in
+                    let endpoint = "https://127.0.0.1:\(port)/"
+                    func call(_ peer: ExpectedPeer, at endpoint: String) async -> String {
+                        do throws(ServiceFault) {
+                            _ = try await client(connections, endpoint, of: peer).getConsoleOutput(
+                                .init(instanceId: "i-1"))
+                            return "answered"
+                        } catch {
+                            return error.code == .unavailable ? error.message : "\(error)"
+                        }
+                    }
+                    #expect(await call(.component(try name("node:b")), at: endpoint) == "answered")
+                    #expect(await call(.role(.node), at: endpoint) == "answered")
+                    // Connections to it are open and idle; they are not used for what is meant for others.
+                    let other = await call(.component(try name("node:a")), at: endpoint)
+                    #expect(other.contains("node:b, and node:a was expected"), "\(other)")
+                    #expect(other.contains(endpoint))
+                    let cloud = await call(.role(.cloud), at: endpoint)
+                    #expect(cloud.contains("node:b, and a cloud controller was expected"), "\(cloud)")
+                    let zone = await call(.component(try name("cluster:b")), at: endpoint)
+                    #expect(zone.contains("cluster:b was expected"), "\(zone)")
+                    // Where nobody can say who answers, nobody is asked.
+                    let plain = await call(.role(.node), at: "http://127.0.0.1:\(port)/")
+                    #expect(plain.contains("no https URL"), "\(plain)")
+                    #expect(await call(.component(try name("node:b")), at: endpoint) == "answered")
+                }
+            }
+        }
+    }
+
+    @Test("After the end of the connections a call says so")
+    func ended() async throws {
+        let connections = try ServiceConnections(identity: nil)
+        let node = client(connections, "http://127.0.0.1:1/")
+        try await connections.shutdown()
+        let fault = await #expect(throws: ServiceFault.self) { try await node.getConsoleOutput(.init(instanceId: "i")) }
+        #expect(fault?.message.contains("stopping") == true, "\(fault?.message ?? "")")
     }
 
     @Test("The contract is served with the address that was asked, and its schema at every usual place")
@@ -215,7 +264,10 @@ struct SOAPTests {
 
     @Test("Connections that nobody closed, as after a mistake in a configuration, do not end the process")
     func abandoned() async throws {
-        func abandon() throws { _ = try ServiceConnections(identity: nil).transport(to: "http://127.0.0.1:1/") }
+        func abandon() throws {
+            _ = try ServiceConnections(identity: nil).transport(
+                to: "http://127.0.0.1:1/", of: .role(.node))
+        }
         try abandon()
         let closed = try ServiceConnections(identity: nil)
         try await closed.shutdown()

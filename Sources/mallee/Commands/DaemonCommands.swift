@@ -172,7 +172,7 @@ struct CloudRunCommand: AsyncParsableCommand {
                 ZoneConnection(
                     name: parts[0], endpoint: parts[1],
                     service: ClusterContract.AsyncClient(
-                        transport: connections.transport(to: parts[1]))))
+                        transport: connections.transport(to: parts[1], of: try .zone(parts[0], in: file.path)))))
         }
         var settings = CloudConfiguration()
         settings.region = file.string("REGION", default: "us-east-1")
@@ -286,11 +286,18 @@ struct ClusterCommand: AsyncParsableCommand {
                 "\(file.path): ALLOW_PLAIN_HTTP is for loopback addresses only; set IDENTITY_DIR instead.")
         }
         let identity = isPlain ? nil : try daemon.identity()
+        let zone = try file.required("ZONE")
+        // The cloud controller would refuse to talk to it.
+        if let name = identity?.name, .component(name) != (try ExpectedPeer.zone(zone, in: file.path)) {
+            throw CommandFailure(
+                "\(file.path): ZONE is \(zone), but IDENTITY_DIR has the certificate of \(name). Make one for this zone: "
+                    + "mallee certificate --role cluster --name \(zone).")
+        }
         let audit = try daemon.audit()
         let cluster = try await ClusterDaemon.open(
             storePath: daemon.stateDirectory().appendingPathComponent("cluster.db").path,
             configuration: ClusterConfiguration(
-                zone: try file.required("ZONE"), addresses: addresses,
+                zone: zone, addresses: addresses,
                 heartbeatMilliseconds: try file.integer("HEARTBEAT", default: 5000, in: 100...60_000)),
             policy: try ClusterDaemon.policy(
                 file.string("SCHEDPOLICY", default: "ROUNDROBIN"), program: file.optional("SCHEDPATH"),

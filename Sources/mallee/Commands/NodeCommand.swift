@@ -53,7 +53,9 @@ struct NodeOptions: ParsableArguments {
         do {
             for (zone, url) in endpoints {
                 do {
-                    try await body(zone, ClusterContract.AsyncClient(transport: connections.transport(to: url)))
+                    let peer = try zone.isEmpty ? .role(.cluster) : ExpectedPeer.zone(zone, in: config)
+                    try await body(
+                        zone, ClusterContract.AsyncClient(transport: connections.transport(to: url, of: peer)))
                 } catch let fault as ServiceFault {
                     throw CommandFailure(endpoints.count > 1 ? "\(zone): \(fault.message)" : fault.message)
                 }

@@ -37,7 +37,7 @@ struct WalrusServeCommand: AsyncParsableCommand {
         let file = daemon.file
         let connections = try ServiceConnections(identity: daemon.identity())
         let cloud = CloudContract.AsyncClient(
-            transport: connections.transport(to: try file.required("CLOUD_ENDPOINT")))
+            transport: connections.transport(to: try file.required("CLOUD_ENDPOINT"), of: .role(.cloud)))
         let audit = try daemon.audit()
         let walrus = try await WalrusDaemon.open(
             root: daemon.stateDirectory().path, settings: try WalrusSettings(file),

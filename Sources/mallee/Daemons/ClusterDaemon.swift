@@ -40,7 +40,7 @@ struct ClusterDaemon: Sendable {
         let controller = try await ClusterController.open(
             store: store, configuration: configuration, policy: policy,
             connect: { endpoint in
-                NodeContract.AsyncClient(transport: connections.transport(to: endpoint))
+                NodeContract.AsyncClient(transport: connections.transport(to: endpoint, of: caller()))
             },
             logger: logger, now: { Int64(Date().timeIntervalSince1970 * 1000) })
         admission.attach(controller.admission)
@@ -66,6 +66,10 @@ struct ClusterDaemon: Sendable {
             controlConnections: try ServiceConnections(identity: identity), zone: configuration.zone,
             listener: listener)
     }
+
+    /// Whose certificate an endpoint must have: that with which it was registered, which is asked for while the node
+    /// registers. (`NODE_NAME` is not always the name in it: a process of simulated nodes has one certificate.)
+    private static func caller() -> ExpectedPeer { ComponentName.caller.map { .component($0) } ?? .role(.node) }
 
     /// Closes what `open` opened; the listener must have stopped.
     func close() async throws {

@@ -27,7 +27,8 @@ struct EnrolmentDaemon: Sendable {
         // Now rather than with the first node: a file that cannot be read is the administrator's to put right.
         _ = try secret(secretFile)
         let cloud = CloudContract.AsyncClient(
-            transport: cluster.controlConnections.transport(to: try file.required("CLOUD_CONTROL")))
+            transport: cluster.controlConnections.transport(
+                to: try file.required("CLOUD_CONTROL"), of: .role(.cloud)))
         let service = EnrolmentService(
             controller: cluster.controller,
             settings: EnrolmentSettings(

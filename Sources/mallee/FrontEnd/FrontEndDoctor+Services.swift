@@ -87,13 +87,14 @@ extension FrontEndDoctor {
             }
             do {
                 let service = ClusterContract.AsyncClient(
-                    transport: connections.transport(to: parts[1], timeout: .seconds(10)))
+                    transport: connections.transport(
+                        to: parts[1], of: try .zone(parts[0], in: cloud.path), timeout: .seconds(10)))
                 let nodes = try await service.describeNodes(ClusterContract.DescribeNodesRequest()).node
                 report.ok("cluster", "zone \(parts[0]) answers at \(parts[1]) over TLS.")
                 checkNodes(nodes.map { ($0.nodeName, $0.state.rawValue) }, zone: parts[0])
             } catch {
                 report.fail(
-                    "cluster", "zone \(parts[0]): \(error.message)",
+                    "cluster", "zone \(parts[0]): \((error as? ServiceFault)?.message ?? "\(error)")",
                     cure:
                         "Start mallee-cluster; if it runs, compare ZONES with its LISTEN_ADDRESS and CC_PORT, and its "
                         + "certificate with the cloud's authority.")
