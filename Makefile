@@ -98,7 +98,8 @@ package-test: setup-test rpm-i386 roll ## Packages: build, lint, install into em
 cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
 	$(VENV)/bin/python Tests/Cluster/cluster.py $$(ls -t iso/out/*.disk1.iso | head -n 1) $(BIN) $(VENV)
 
-test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root; 3 to 5 minutes)
+test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root)
+	Scripts/xen-helper.sh .build/static/$(CONFIGURATION)
 	$(VENV)/bin/python Tests/Xen/xen.py $(BIN) .build/static/$(CONFIGURATION) $(VENV)
 
 test-rocks-code: setup-test roll ## Rocks 7's own code, fetched from GitHub, reads the disc (needs Python 2.7 as PYTHON2)

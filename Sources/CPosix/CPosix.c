@@ -276,6 +276,55 @@ int32_t cposix_tcp_listen(const char *address, uint16_t port, int32_t backlog, u
     return fd;
 }
 
+static int device_socket(int type, const char *device) {
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1;
+    if (fd == -1) return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == -1
+        || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device) + 1) == -1) {
+        int e = -errno;
+        close(fd);
+        return e;
+    }
+    return fd;
+}
+
+int32_t cposix_tcp_listen_device(const char *device, const char *address, uint16_t port, int32_t backlog) {
+    struct sockaddr_in bound = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (inet_pton(AF_INET, address, &bound.sin_addr) != 1) return -EINVAL;
+    int fd = device_socket(SOCK_STREAM, device);
+    if (fd < 0) return fd;
+    if (bind(fd, (struct sockaddr *)&bound, sizeof bound) == -1 || listen(fd, backlog) == -1) {
+        int e = -errno;
+        close(fd);
+        return e;
+    }
+    return fd;
+}
+
+int32_t cposix_datagram_device(const char *device, uint16_t port) {
+    struct sockaddr_in bound = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int on = 1;
+    int fd = device_socket(SOCK_DGRAM, device);
+    if (fd < 0) return fd;
+    // What goes to a paravirtual interface has no checksum yet, which DHCP clients with raw sockets would take for a
+    // wrong one; none at all is allowed (RFC 768).
+    if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) == -1
+        || setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on) == -1
+        || bind(fd, (struct sockaddr *)&bound, sizeof bound) == -1) {
+        int e = -errno;
+        close(fd);
+        return e;
+    }
+    return fd;
+}
+
+int32_t cposix_datagram_broadcast(int32_t fd, uint16_t port, const void *bytes, size_t count) {
+    struct sockaddr_in all = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_BROADCAST)};
+    return sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&all, sizeof all) == -1 ? -errno : 0;
+}
+
 /// Waits for one descriptor: 0 ready, -ETIMEDOUT, or another negative errno.
 static int32_t wait_for(int fd, short events, int64_t deadline) {
     struct pollfd p = {.fd = fd, .events = events};

@@ -8,7 +8,7 @@
 import JSON
 import Posix
 
-final class QEMUGuest: @unchecked Sendable {
+final class QEMUGuest: TabledGuest, @unchecked Sendable {
     /// What is asked of the guest.
     enum Intent: Sendable, Equatable {
         case none
@@ -76,15 +76,7 @@ final class QEMUGuest: @unchecked Sendable {
         }
     }
 
-    /// Waits for the end; nil after the time limit.
-    func waitForEnd(timeout: Milliseconds) -> GuestEnd? {
-        let deadline = Deadline(after: timeout)
-        lock.lock()
-        defer { lock.unlock() }
-        while true {
-            if case .ended(let end) = phase { return end }
-            if !change.wait(lock, timeout: deadline.remaining), deadline.isPast { break }
-        }
+    var end: GuestEnd? {
         if case .ended(let end) = phase { return end }
         return nil
     }
@@ -123,13 +115,8 @@ struct QEMUHandleDetail {
     }
 
     init(_ handle: GuestHandle) throws(HypervisorError) {
-        let value: JSONValue
-        do throws(JSONError) {
-            value = try JSONValue.parse(handle.detail)
-        } catch {
-            throw HypervisorError(.invalidDefinition, "the handle of \(handle.id) is damaged: \(error.description)")
-        }
-        guard handle.driver == QEMUHypervisor.driverName, let text = value["process"]?.text,
+        let value = try handle.detailValue(driver: QEMUHypervisor.driverName)
+        guard let text = value["process"]?.text,
             let process = ProcessIdentity(text), let directory = value["directory"]?.text
         else { throw HypervisorError(.invalidDefinition, "\(handle.text) is no handle of the QEMU driver") }
         self.init(process: process, directory: directory, hostAddress: value["hostAddress"]?.text)

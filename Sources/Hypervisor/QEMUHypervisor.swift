@@ -14,16 +14,14 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     /// `qemu-img`.
     public let diskImages: any DiskImages
 
-    // `lock` guards the tables and the handler; each guest has a lock of its own, which may be taken while holding none
-    // or, never the other way round, this one.
+    private let table = GuestTable<QEMUGuest>(driver: "QEMU")
+    // `lock` guards the connections and the handler; each guest has a lock of its own, which may be taken while holding
+    // none or, never the other way round, this one.
     private let lock = Lock()
     private let probeLock = Lock()
-    private var guests: [String: QEMUGuest] = [:]
-    private var starting: Set<String> = []
     private var byDescriptor: [Int32: QEMUGuest] = [:]
     private var handler: @Sendable (GuestEvent) -> Void = { _ in }
     private var facts: HypervisorFacts?
-    private var isDetached = false
     private let stateDirectory: String
     private let programs: QEMUPrograms
     private let loop: QMPEventLoop
@@ -89,8 +87,8 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         }
         let facts = try probe()
         let emulator = try programs.emulator(for: definition.architecture)
-        try reserve(definition.id)
-        defer { lock.withLock { _ = starting.remove(definition.id) } }
+        try table.reserve(definition.id)
+        defer { table.release(definition.id) }
         if let running = try find(id: definition.id, directory: definition.directory) {
             throw HypervisorError(
                 .alreadyRunning, "\(definition.id) runs already (\(running.detail)); adopt it instead of starting it")
@@ -109,23 +107,6 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         }
         return guest.handle
     }
-
-    private func reserve(_ id: String) throws(HypervisorError) {
-        lock.lock()
-        defer { lock.unlock() }
-        guard !isDetached else { throw Self.detachedError }
-        if let guest = guests[id] {
-            guard case .ended = guest.lock.withLock({ guest.phase }) else {
-                throw HypervisorError(.alreadyRunning, "\(id) runs already")
-            }
-        }
-        guard starting.insert(id).inserted else {
-            throw HypervisorError(.alreadyRunning, "\(id) is being started already")
-        }
-    }
-
-    private static let detachedError = HypervisorError(
-        .unavailable, "the QEMU driver is detached; the node controller is shutting down")
 
     private func launch(_ executable: String, _ line: QEMUCommandLine) throws(HypervisorError) -> QEMUGuest {
         let definition = line.definition
@@ -238,19 +219,15 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     private func withdraw(_ guest: QEMUGuest) {
         let connection = guest.lock.withLock { guest.connection }
         connection?.close()
-        lock.withLock {
-            if guests[guest.handle.id] === guest { guests[guest.handle.id] = nil }
-            if let connection { byDescriptor[connection.descriptor] = nil }
-        }
+        table.remove(guest)
+        if let connection { drop(connection) }
         guest.lock.withLock { guest.connection = nil }
     }
 
     /// Makes the guest and its connection known, and lets the loop read it.
     private func register(_ guest: QEMUGuest, _ connection: QMPConnection) throws(PosixError) {
-        lock.lock()
-        guests[guest.handle.id] = guest
-        byDescriptor[connection.descriptor] = guest
-        lock.unlock()
+        table.insert(guest)
+        lock.withLock { byDescriptor[connection.descriptor] = guest }
         guest.lock.withLock { guest.connection = connection }
         try loop.add(connection)
     }
@@ -291,19 +268,18 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     /// See `Hypervisor.adopt`.
     public func adopt(_ handle: GuestHandle) throws(HypervisorError) -> GuestStatus? {
         let detail = try QEMUHandleDetail(handle)
-        if let known = lock.withLock({ guests[handle.id] }) {
-            if known.handle == handle { return status(of: known) }
-            // The handle is of an earlier run of a guest that was started again since.
-            guard case .ended = known.lock.withLock({ known.phase }) else { return nil }
+        switch try table.adoption(of: handle) {
+        case .known(let guest): return status(of: guest)
+        case .outdated: return nil
+        case .new: break
         }
-        guard !lock.withLock({ isDetached }) else { throw Self.detachedError }
         let files = QEMUFiles(directory: detail.directory)
         let guest = QEMUGuest(
             handle: handle, files: files, identity: detail.process, hostAddress: detail.hostAddress, process: nil)
         if guest.isProcessGone {
             guard let end = GuestEnd.read(files.end) ?? lostEnd(guest) else { return nil }
             guest.phase = .ended(end)
-            lock.withLock { guests[handle.id] = guest }
+            table.insert(guest)
             return status(of: guest)
         }
         guest.phase = .running
@@ -332,7 +308,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
             if guest.waitForEnd(timeout: Self.quitTimeout * 2) == nil {
                 let end = lostEnd(guest) ?? GuestEnd(cause: .hypervisorDied, message: "its QEMU ended")
                 guest.lock.withLock { guest.phase = .ended(end) }
-                lock.withLock { guests[handle.id] = guest }
+                table.insert(guest)
             }
         }
         guest.lock.withLock { guest.isSilent = false }
@@ -367,15 +343,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         return GuestStatus(state: .running, processId: guest.identity.pid, forwards: guest.forwards)
     }
 
-    func guest(_ handle: GuestHandle) throws(HypervisorError) -> QEMUGuest {
-        lock.lock()
-        defer { lock.unlock() }
-        guard !isDetached else { throw Self.detachedError }
-        guard let guest = guests[handle.id], guest.handle == handle else {
-            throw HypervisorError(.notFound, "the QEMU driver has no guest \(handle.id); adopt it first")
-        }
-        return guest
-    }
+    func guest(_ handle: GuestHandle) throws(HypervisorError) -> QEMUGuest { try table.guest(handle) }
 
     func execute(
         _ guest: QEMUGuest, _ command: String, _ arguments: JSONValue? = nil,
@@ -415,12 +383,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
 
     /// See `Hypervisor.forget`.
     public func forget(_ handle: GuestHandle) throws(HypervisorError) {
-        lock.lock()
-        guard let guest = guests[handle.id], guest.handle == handle else { return lock.unlock() }
-        if case .ended = guest.lock.withLock({ guest.phase }) { guests[handle.id] = nil }
-        let stillThere = guests[handle.id] != nil
-        lock.unlock()
-        if stillThere { throw HypervisorError(.alreadyRunning, "\(handle.id) runs; stop it before forgetting it") }
+        guard let guest = try table.forget(handle) else { return }
         do throws(PosixError) {
             for path in guest.files.all { try FileSystem.remove(path, ifPresent: true) }
         } catch {
@@ -430,16 +393,10 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
 
     /// See `Hypervisor.detach`.
     public func detach() {
-        lock.lock()
-        let was = isDetached
-        isDetached = true
-        lock.unlock()
-        guard !was else { return }
+        guard table.detach() else { return }
         loop.stop()
-        lock.lock()
-        guests = [:]
-        byDescriptor = [:]
-        lock.unlock()
+        table.clear()
+        lock.withLock { byDescriptor = [:] }
         // The loop's closures hold this object; now nothing does.
         loop.onEvent = { _, _ in }
         loop.onLost = { _ in }
@@ -456,9 +413,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
         lock.withLock { byDescriptor[connection.descriptor] = nil }
     }
 
-    func allGuests() -> [QEMUGuest] {
-        lock.withLock { Array(guests.values) }
-    }
+    func allGuests() -> [QEMUGuest] { table.all }
 
     func reconnect(_ guest: QEMUGuest) throws(PosixError) {
         try register(guest, QMPConnection(socket: try Socket.connect(path: guest.files.qmp, timeout: 100)))

@@ -1,5 +1,7 @@
-/// The configuration file of one domain (xl.cfg(5)), in the part that xm reads as well: a pure function of the
-/// definition, so that tests can read it.
+import JSON
+
+/// The configuration of one domain, as the file that xl and xm read (xl.cfg(5)), and as libxenlight's own JSON
+/// (libxl_types.idl): pure functions of the definition, so that tests can read them.
 struct XenConfiguration {
     /// How the guest's system is started.
     enum Machine: String, Sendable {
@@ -80,20 +82,88 @@ struct XenConfiguration {
         case .user, .tap:
             throw HypervisorError(
                 .unsupported,
-                "\(definition.id): a Xen guest is attached to a bridge; set VNET_BRIDGE in the node's configuration")
+                "\(definition.id): a Xen guest is attached to a bridge, not to a tap device")
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func disk(_ disk: GuestDisk, _ index: Int) throws(HypervisorError) -> String {
+    /// The same for libxenlight. What is left out gets libxenlight's defaults.
+    func json() throws(HypervisorError) -> String {
+        // What can be said in one way only must not mean something else in the other.
+        _ = try text()
+        var machineFacts: [JSONMember] = []
+        switch machine {
+        case .paravirtual:
+            if let kernel = definition.kernel { machineFacts.append(JSONMember("kernel", .string(kernel))) }
+            if let ramdisk = definition.ramdisk { machineFacts.append(JSONMember("ramdisk", .string(ramdisk))) }
+            if let arguments = definition.kernelArguments {
+                machineFacts.append(JSONMember("cmdline", .string(Self.translated(arguments))))
+            }
+            machineFacts.append(JSONMember("type.pv", .object([])))
+        case .bootLoader:
+            machineFacts = [JSONMember("bootloader", .string(bootLoader)), JSONMember("type.pv", .object([]))]
+        case .hardware:
+            machineFacts = [
+                JSONMember(
+                    "type.hvm",
+                    .members(
+                        ("serial", .string("pty")), ("boot", .string("c")),
+                        ("vnc", .members(("enable", .string("False")))),
+                        ("sdl", .members(("enable", .string("False"))))))
+            ]
+        }
+        let kibibytes = Int64(definition.memoryMiB) * 1024
+        var processors: [JSONValue] = []
+        for index in 0..<definition.cores { processors.append(.integer(Int64(index))) }
+        var disks: [JSONValue] = []
+        for index in definition.disks.indices {
+            let disk = definition.disks[index]
+            disks.append(
+                .members(
+                    ("pdev_path", .string(disk.path)), ("vdev", .string(try device(index))),
+                    ("format", .string(disk.format.rawValue)), ("readwrite", .integer(disk.readOnly ? 0 : 1))))
+        }
+        var interfaces: [JSONValue] = []
+        if case .bridge(let bridge) = definition.network {
+            interfaces.append(
+                .members(
+                    ("devid", .integer(0)), ("mac", .string(definition.macAddress)), ("bridge", .string(bridge)),
+                    ("nictype", .string(machine == .hardware ? "vif_ioemu" : "vif"))))
+        }
+        return JSONValue.members(
+            (
+                "c_info",
+                .members(
+                    ("type", .string(machine == .hardware ? "hvm" : "pv")), ("name", .string(definition.name)),
+                    ("uuid", .string(uuid)))
+            ),
+            (
+                "b_info",
+                .object(
+                    [
+                        JSONMember("max_vcpus", .integer(Int64(definition.cores))),
+                        JSONMember("avail_vcpus", .array(processors)), JSONMember("max_memkb", .integer(kibibytes)),
+                        JSONMember("target_memkb", .integer(kibibytes)),
+                    ] + machineFacts)
+            ),
+            ("disks", .array(disks)), ("nics", .array(interfaces)), ("on_poweroff", .string("preserve")),
+            ("on_reboot", .string("preserve")), ("on_crash", .string("preserve"))
+        ).serialized
+    }
+
+    private func device(_ index: Int) throws(HypervisorError) -> String {
         guard index < 16 else {
             throw HypervisorError(.invalidDefinition, "\(definition.id): a Xen guest has at most 16 disks here")
         }
         let letter = String(decoding: [UInt8(ascii: "a") + UInt8(index)], as: UTF8.self)
-        let device = (machine == .hardware ? "hd" : "xvd") + letter
+        return (machine == .hardware ? "hd" : "xvd") + letter
+    }
+
+    private func disk(_ disk: GuestDisk, _ index: Int) throws(HypervisorError) -> String {
+        let device = try device(index)
         let access = disk.readOnly ? "r" : "w"
         switch family {
-        case .xl:
+        case .xl, .xenlight:
             // "target" comes last, since it takes the rest of the line.
             return
                 "format=\(disk.format.rawValue),vdev=\(device),access=\(access == "r" ? "ro" : "rw"),target=\(disk.path)"

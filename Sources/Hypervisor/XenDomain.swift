@@ -26,6 +26,8 @@ struct XenDomain: Sendable, Equatable {
     /// What identifies it, in lower case with dashes.
     var uuid: String
     var state: State
+    /// Whether its processors are held, by somebody or because it is not made completely.
+    var isPaused = false
     /// Its memory in MiB.
     var memoryMiB: Int64
 
@@ -64,7 +66,8 @@ struct XenDomain: Sendable, Equatable {
             }
             domains.append(
                 XenDomain(
-                    id: id, name: name, uuid: String(words[at]).lowercased(), state: state, memoryMiB: memory))
+                    id: id, name: name, uuid: String(words[at]).lowercased(), state: state,
+                    isPaused: flags.count > 2 && flags[2] == UInt8(ascii: "p"), memoryMiB: memory))
         }
         return domains
     }
@@ -126,6 +129,7 @@ struct XenDomain: Sendable, Equatable {
             domains.append(
                 XenDomain(
                     id: id, name: fields["name"] ?? "", uuid: uuid.lowercased(), state: state,
+                    isPaused: flags.contains(UInt8(ascii: "p")),
                     memoryMiB: fields["memory"].flatMap { text in Int64(text) } ?? 0))
         }
         return domains

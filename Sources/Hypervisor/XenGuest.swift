@@ -8,7 +8,7 @@
 import JSON
 import Posix
 
-final class XenGuest: @unchecked Sendable {
+final class XenGuest: TabledGuest, @unchecked Sendable {
     /// What is asked of the guest.
     enum Intent: Sendable, Equatable {
         case none
@@ -36,6 +36,8 @@ final class XenGuest: @unchecked Sendable {
     var isSilent = false
     /// Somebody destroys or creates its domain just now; what the list says about it does not count.
     var isBusy = false
+    /// What became of the forwards last asked for.
+    var forwards: [PortForwardResult] = []
     /// Domain of the last list.
     var domain: Int?
 
@@ -61,15 +63,7 @@ final class XenGuest: @unchecked Sendable {
 
     func release() { lock.withLock { isBusy = false } }
 
-    /// Waits for the end; nil after the time limit.
-    func waitForEnd(timeout: Milliseconds) -> GuestEnd? {
-        let deadline = Deadline(after: timeout)
-        lock.lock()
-        defer { lock.unlock() }
-        while true {
-            if case .ended(let end) = phase { return end }
-            if !change.wait(lock, timeout: deadline.remaining), deadline.isPast { break }
-        }
+    var end: GuestEnd? {
         if case .ended(let end) = phase { return end }
         return nil
     }
@@ -123,16 +117,18 @@ final class XenGuest: @unchecked Sendable {
 struct XenFiles: Sendable {
     let directory: String
 
-    /// The domain's configuration.
+    /// The domain's configuration for xl and xm.
     var configuration: String { directory + "/xen.cfg" }
+    /// The domain's configuration for libxenlight.
+    var libraryConfiguration: String { directory + "/xen.json" }
     /// The domain's UUID, written before the domain is made.
     var uuid: String { directory + "/xen.uuid" }
     /// Why the guest ended, once it has.
     var end: String { directory + "/guest.end" }
     /// What the guest wrote.
     var console: GuestConsole { GuestConsole(directory: directory) }
-    /// All of them.
-    var all: [String] { [configuration, uuid, end] + console.paths }
+    /// All of them, but for what `GuestEdge` keeps there.
+    var all: [String] { [configuration, libraryConfiguration, uuid, end] + console.paths }
 }
 
 /// What a Xen guest's handle holds besides driver and id.
@@ -155,13 +151,8 @@ struct XenHandleDetail {
     }
 
     init(_ handle: GuestHandle) throws(HypervisorError) {
-        let value: JSONValue
-        do throws(JSONError) {
-            value = try JSONValue.parse(handle.detail)
-        } catch {
-            throw HypervisorError(.invalidDefinition, "the handle of \(handle.id) is damaged: \(error.description)")
-        }
-        guard handle.driver == XenHypervisor.driverName, let uuid = value["uuid"]?.text,
+        let value = try handle.detailValue(driver: XenHypervisor.driverName)
+        guard let uuid = value["uuid"]?.text,
             let directory = value["directory"]?.text, let boot = value["boot"]?.text
         else { throw HypervisorError(.invalidDefinition, "\(handle.text) is no handle of the Xen driver") }
         self.init(uuid: uuid, directory: directory, boot: boot)

@@ -186,7 +186,7 @@ extension XenHypervisor {
 
     private func restart(_ guest: XenGuest) throws(HypervisorError) {
         guest.lock.withLock { guest.domain = nil }
-        try toolstack.create(configuration: guest.files.configuration, id: guest.handle.id)
+        try toolstack.create(guest.files, id: guest.handle.id)
         guest.lock.withLock { if case .rebooting = guest.intent { guest.intent = .none } }
         tell(GuestEvent(handle: guest.handle, kind: .reset))
     }
@@ -198,8 +198,10 @@ extension XenHypervisor {
         } catch {
             Output.error("\(guest.handle.id): \(error.description)")
         }
+        edge.close(guest.handle.id, guest.files.directory)
         guest.lock.lock()
         guest.phase = .ended(end)
+        guest.forwards = []
         let silent = guest.isSilent
         guest.change.broadcast()
         guest.lock.unlock()

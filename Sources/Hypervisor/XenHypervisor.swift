@@ -15,17 +15,18 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     /// `qemu-img`.
     public let diskImages: any DiskImages
 
-    // `lock` guards the tables and the handler; a guest's locks may be taken while holding it, not the other way round.
-    let lock = Lock()
+    private let table = GuestTable<XenGuest>(driver: "Xen")
+    // `lock` guards the handler, `probeLock` what the probe found.
+    private let lock = Lock()
     private let probeLock = Lock()
-    private var guests: [String: XenGuest] = [:]
-    private var starting: Set<String> = []
     private var handler: @Sendable (GuestEvent) -> Void = { _ in }
     private var facts: HypervisorFacts?
     private var capabilities = ""
-    private var isDetached = false
     let toolstack: XenToolstack
+    private let toolstackReason: String
     let watcher: XenWatcher
+    /// The network of guests in the USER mode.
+    let edge: GuestEdge
 
     /// Where pygrub lies: Debian, RHEL, old Xen.
     private static let bootLoaders = [
@@ -51,20 +52,22 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     ///
     /// - Throws: `notInstalled` if there are no toolstack commands.
     public convenience init() throws(HypervisorError) {
-        guard let toolstack = XenToolstack.find() else {
+        guard let (toolstack, why) = XenToolstack.choose() else {
             throw HypervisorError(
                 .notInstalled,
                 "neither xl nor xm is there: install Xen's tools (Debian: apt-get install xen-utils; RHEL, CentOS: yum "
                     + "install xen)")
         }
-        try self.init(toolstack: toolstack)
+        try self.init(toolstack: toolstack, why: why)
     }
 
-    init(toolstack: XenToolstack) throws(HypervisorError) {
+    init(toolstack: XenToolstack, why: String) throws(HypervisorError) {
         self.toolstack = toolstack
+        toolstackReason = why
         diskImages = QEMUImages()
         do throws(PosixError) {
             watcher = try XenWatcher()
+            edge = try GuestEdge()
         } catch {
             throw HypervisorError(error, "setting up the Xen driver")
         }
@@ -101,10 +104,12 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         }
         let found = HypervisorFacts(
             hypervisor: name, version: version, accelerator: "xen",
-            acceleratorReason: "this is the control domain of Xen \(version), driven by \(toolstack.family.rawValue)",
+            acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
             guestArchitectures: architectures,
             guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains(), toolstack))
         self.capabilities = capabilities
+        // Before the first start of this process.
+        edge.sweep()
         facts = found
         return found
     }
@@ -129,40 +134,39 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             throw HypervisorError(.invalidDefinition, "\(definition.id): \(definition.directory) is no directory")
         }
         _ = try probe()
-        try reserve(definition.id)
-        defer { lock.withLock { _ = starting.remove(definition.id) } }
+        try table.reserve(definition.id)
+        defer { table.release(definition.id) }
         if let running = try find(id: definition.id, directory: definition.directory) {
             throw HypervisorError(
                 .alreadyRunning, "\(definition.id) runs already (\(running.detail)); adopt it instead of starting it")
         }
         let files = XenFiles(directory: definition.directory)
-        let guest = try prepare(definition, files)
+        var attached = definition
+        if case .user(let network) = definition.network {
+            attached.network = .bridge(
+                try edge.open(
+                    definition.id, network, macAddress: definition.macAddress, directory: definition.directory))
+        }
+        let guest: XenGuest
         do throws(HypervisorError) {
-            try toolstack.create(configuration: files.configuration, id: definition.id)
+            guest = try prepare(attached, files)
+            do throws(HypervisorError) {
+                try toolstack.create(files, id: definition.id)
+            } catch {
+                abandon(guest)
+                throw error
+            }
         } catch {
-            abandon(guest)
+            edge.close(definition.id, definition.directory)
             throw error
+        }
+        if case .user(let network) = definition.network, !network.forwards.isEmpty {
+            let results = edge.setForwards(definition.id, network.forwards)
+            guest.lock.withLock { guest.forwards = results }
         }
         register(guest)
         return guest.handle
     }
-
-    private func reserve(_ id: String) throws(HypervisorError) {
-        lock.lock()
-        defer { lock.unlock() }
-        guard !isDetached else { throw Self.detachedError }
-        if let guest = guests[id] {
-            guard case .ended = guest.lock.withLock({ guest.phase }) else {
-                throw HypervisorError(.alreadyRunning, "\(id) runs already")
-            }
-        }
-        guard starting.insert(id).inserted else {
-            throw HypervisorError(.alreadyRunning, "\(id) is being started already")
-        }
-    }
-
-    private static let detachedError = HypervisorError(
-        .unavailable, "the Xen driver is detached; the node controller is shutting down")
 
     /// Writes the domain's files; its UUID is on disk before the domain exists, so that `find` finds it.
     private func prepare(_ definition: GuestDefinition, _ files: XenFiles) throws(HypervisorError) -> XenGuest {
@@ -171,17 +175,21 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             for: definition, capabilities: capabilities, hasBootLoader: bootLoader != nil)
         do throws(PosixError) {
             let uuid = Self.uuid(try Random.bytes(16))
-            let configuration: String
+            let text: String
+            let json: String
             do throws(HypervisorError) {
-                configuration = try XenConfiguration(
+                let configuration = XenConfiguration(
                     definition: definition, uuid: uuid, family: toolstack.family, machine: machine,
-                    bootLoader: bootLoader ?? ""
-                ).text()
+                    bootLoader: bootLoader ?? "")
+                text = try configuration.text()
+                json = try configuration.json()
             } catch {
                 throw PosixError(errno: PosixError.invalid, operation: "configure", detail: error.message)
             }
             for path in files.all { try FileSystem.remove(path, ifPresent: true) }
-            try FileSystem.write(files.configuration, text: configuration, permissions: 0o600)
+            // Both, since a later node controller may find another toolstack.
+            try FileSystem.write(files.configuration, text: text, permissions: 0o600)
+            try FileSystem.write(files.libraryConfiguration, text: json, permissions: 0o600)
             try FileSystem.write(files.uuid, text: uuid + "\n", permissions: 0o600)
             let detail = XenHandleDetail(uuid: uuid, directory: definition.directory, boot: try Self.boot())
             return XenGuest(
@@ -225,7 +233,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     }
 
     private func register(_ guest: XenGuest) {
-        lock.withLock { guests[guest.handle.id] = guest }
+        table.insert(guest)
         watcher.start()
     }
 
@@ -238,13 +246,20 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             guard FileSystem.exists(files.uuid) else { return nil }
             let text = try FileSystem.readText(files.uuid, limit: 64)
             guard let uuid = text.split(separator: "\n").first, XenDomain.isUUID(uuid) else { return nil }
-            let known: Bool
             do throws(HypervisorError) {
-                known = try toolstack.domains().contains { domain in domain.uuid == uuid && domain.state != .dying }
+                guard
+                    let domain = try toolstack.domains().first(where: { domain in
+                        domain.uuid == uuid && domain.state != .dying
+                    })
+                else { return nil }
+                // The toolstack lets a domain run as the last step of making it: this one was left half made.
+                if domain.isPaused {
+                    try toolstack.destroy(domain.id)
+                    return nil
+                }
             } catch {
                 throw PosixError(errno: PosixError.protocolViolation, operation: "list domains", detail: error.message)
             }
-            guard known else { return nil }
             let detail = XenHandleDetail(uuid: String(uuid), directory: directory, boot: try Self.boot())
             return GuestHandle(driver: Self.driverName, id: id, detail: detail.text)
         } catch {
@@ -255,22 +270,25 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     /// See `Hypervisor.adopt`.
     public func adopt(_ handle: GuestHandle) throws(HypervisorError) -> GuestStatus? {
         let detail = try XenHandleDetail(handle)
-        if let known = lock.withLock({ guests[handle.id] }) {
-            if known.handle == handle { return status(of: known) }
-            guard case .ended = known.lock.withLock({ known.phase }) else { return nil }
+        switch try table.adoption(of: handle) {
+        case .known(let guest): return status(of: guest)
+        case .outdated: return nil
+        case .new: break
         }
-        guard !lock.withLock({ isDetached }) else { throw Self.detachedError }
         let files = XenFiles(directory: detail.directory)
         let guest = XenGuest(handle: handle, uuid: detail.uuid, files: files)
         let domain = try toolstack.domains().first { domain in domain.uuid == detail.uuid }
         guard let domain else {
+            edge.close(handle.id, detail.directory)
             guard let end = GuestEnd.read(files.end) ?? lostEnd(detail) else { return nil }
             guest.phase = .ended(end)
-            lock.withLock { guests[handle.id] = guest }
+            table.insert(guest)
             return status(of: guest)
         }
         guest.domain = domain.id
         guest.isSilent = true
+        edge.reopen(handle.id, directory: detail.directory)
+        for forward in edge.forwards(handle.id) ?? [] { guest.forwards.append(PortForwardResult(forward: forward)) }
         register(guest)
         settle(guest, domain)
         guest.lock.withLock { guest.isSilent = false }
@@ -299,18 +317,10 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         guest.lock.lock()
         defer { guest.lock.unlock() }
         if case .ended(let end) = guest.phase { return GuestStatus(state: .ended(end)) }
-        return GuestStatus(state: .running)
+        return GuestStatus(state: .running, forwards: guest.forwards)
     }
 
-    func guest(_ handle: GuestHandle) throws(HypervisorError) -> XenGuest {
-        lock.lock()
-        defer { lock.unlock() }
-        guard !isDetached else { throw Self.detachedError }
-        guard let guest = guests[handle.id], guest.handle == handle else {
-            throw HypervisorError(.notFound, "the Xen driver has no guest \(handle.id); adopt it first")
-        }
-        return guest
-    }
+    func guest(_ handle: GuestHandle) throws(HypervisorError) -> XenGuest { try table.guest(handle) }
 
     /// See `Hypervisor.consoleOutput`.
     public func consoleOutput(_ handle: GuestHandle, limit: Int) throws(HypervisorError) -> ConsoleOutput {
@@ -323,22 +333,26 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         }
     }
 
-    /// See `Hypervisor.setForwards`: a Xen guest has an address of its own, and no forwards.
+    /// See `Hypervisor.setForwards`.
     public func setForwards(
         _ handle: GuestHandle, _ forwards: [PortForward]
     ) throws(HypervisorError) -> [PortForwardResult] {
-        _ = try guest(handle)
-        throw HypervisorError(.unsupported, "\(handle.id) has no user-mode network, so no ports are forwarded")
+        let guest = try guest(handle)
+        guard guest.lock.withLock({ guest.phase == .running }) else {
+            throw HypervisorError(.ended, "\(handle.id) has ended")
+        }
+        guard edge.forwards(handle.id) != nil else {
+            throw HypervisorError(
+                .unsupported, "\(handle.id) has no user-mode network, so no ports are forwarded")
+        }
+        let results = edge.setForwards(handle.id, forwards)
+        guest.lock.withLock { guest.forwards = results }
+        return results
     }
 
     /// See `Hypervisor.forget`.
     public func forget(_ handle: GuestHandle) throws(HypervisorError) {
-        lock.lock()
-        guard let guest = guests[handle.id], guest.handle == handle else { return lock.unlock() }
-        if case .ended = guest.lock.withLock({ guest.phase }) { guests[handle.id] = nil }
-        let stillThere = guests[handle.id] != nil
-        lock.unlock()
-        if stillThere { throw HypervisorError(.alreadyRunning, "\(handle.id) runs; stop it before forgetting it") }
+        guard let guest = try table.forget(handle) else { return }
         do throws(PosixError) {
             for path in guest.files.all { try FileSystem.remove(path, ifPresent: true) }
         } catch {
@@ -348,13 +362,10 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// See `Hypervisor.detach`.
     public func detach() {
-        lock.lock()
-        let was = isDetached
-        isDetached = true
-        lock.unlock()
-        guard !was else { return }
+        guard table.detach() else { return }
         watcher.stop()
-        lock.withLock { guests = [:] }
+        edge.stop()
+        table.clear()
         watcher.onChange = { _ in }
         watcher.consoles = { [] }
         watcher.onOutput = { _ in }
@@ -362,7 +373,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     // MARK: For the watcher's thread
 
-    func allGuests() -> [XenGuest] { lock.withLock { Array(guests.values) } }
+    func allGuests() -> [XenGuest] { table.all }
 
     /// Tells the node controller.
     func tell(_ event: GuestEvent) {

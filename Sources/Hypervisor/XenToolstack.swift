@@ -9,6 +9,8 @@ struct XenToolstack: Sendable {
         case xl
         /// Xen 3, with xend.
         case xm
+        /// `mallee-xl`: libxenlight, in the words of xl.
+        case xenlight = "mallee-xl"
     }
 
     /// Which one.
@@ -28,6 +30,42 @@ struct XenToolstack: Sendable {
         self.program = program
     }
 
+    /// What drives this host's Xen, and why that: libxenlight if it is of the running hypervisor's version, otherwise the
+    /// commands of this host; nil if there are none.
+    static func choose() -> (XenToolstack, why: String)? {
+        guard let commands = find() else { return nil }
+        let name = commands.family.rawValue
+        guard commands.family == .xl else { return (commands, "driven by \(name), as this is Xen 3") }
+        guard let program = helper() else { return (commands, "driven by \(name), since mallee-xl is not installed") }
+        let library = XenToolstack(family: .xenlight, program: program)
+        do throws(HypervisorError) {
+            let info = try library.info()
+            let hypervisor = "\(info["xen_major"] ?? "?").\(info["xen_minor"] ?? "?")"
+            guard let version = info["library"], version == hypervisor else {
+                return (
+                    commands,
+                    "driven by \(name), since libxenlight \(info["library"] ?? "?") is not of the hypervisor's version "
+                        + hypervisor
+                )
+            }
+            return (library, "driven by libxenlight \(version), the hypervisor's own version")
+        } catch {
+            return (commands, "driven by \(name), since libxenlight cannot be used: \(error.message)")
+        }
+    }
+
+    /// It lies beside this program, or where administrators' commands are.
+    private static func helper() -> String? {
+        var places: [String] = []
+        do throws(PosixError) {
+            places.append(FileSystem.join(FileSystem.parent(try FileSystem.readLink("/proc/self/exe")), "mallee-xl"))
+        } catch {}  // Without /proc it may be found elsewhere.
+        for path in places + ["/usr/libexec/mallee/mallee-xl", "/usr/sbin/mallee-xl"] where FileSystem.exists(path) {
+            return path
+        }
+        return nil
+    }
+
     /// The commands of this host; nil if there are none. `xl` is preferred: where both are, xend is usually off.
     static func find() -> XenToolstack? {
         for (family, name) in [(Family.xl, "xl"), (.xm, "xm")] {
@@ -44,7 +82,7 @@ struct XenToolstack: Sendable {
     /// All domains of the host, dom0 too.
     func domains() throws(HypervisorError) -> [XenDomain] {
         switch family {
-        case .xl: try XenDomain.parse(verboseList: run(["list", "-v"]).outputText)
+        case .xl, .xenlight: try XenDomain.parse(verboseList: run(["list", "-v"]).outputText)
         case .xm: try XenDomain.parse(longList: run(["list", "--long"]).outputText)
         }
     }
@@ -62,10 +100,15 @@ struct XenToolstack: Sendable {
 
     // MARK: Orders
 
-    /// Creates a domain from a configuration file; returns when it runs. No process of the toolstack stays behind to
+    /// Creates a domain from its configuration; returns when it runs. No process of the toolstack stays behind to
     /// decide about its end: the driver does.
-    func create(configuration: String, id: String) throws(HypervisorError) {
-        let arguments = family == .xl ? ["create", "-q", "-e", configuration] : ["create", "-q", configuration]
+    func create(_ files: XenFiles, id: String) throws(HypervisorError) {
+        let arguments: [String]
+        switch family {
+        case .xl: arguments = ["create", "-q", "-e", files.configuration]
+        case .xm: arguments = ["create", "-q", files.configuration]
+        case .xenlight: arguments = ["create", files.libraryConfiguration]
+        }
         let result = try command(arguments, timeout: Self.createTimeout)
         guard !result.timedOut else {
             throw HypervisorError(
@@ -79,7 +122,7 @@ struct XenToolstack: Sendable {
     /// Asks a domain to power down (`reboot` false) or to restart. A guest that does not listen is no error.
     func ask(_ domain: Int, toReboot reboot: Bool) throws(HypervisorError) {
         // -F: an HVM guest without Xen's drivers is asked by ACPI.
-        let arguments = [reboot ? "reboot" : "shutdown"] + (family == .xl ? ["-F"] : []) + [String(domain)]
+        let arguments = [reboot ? "reboot" : "shutdown"] + (family == .xm ? [] : ["-F"]) + [String(domain)]
         let result = try command(arguments, timeout: Self.queryTimeout)
         guard !result.timedOut else { throw hanging(arguments) }
     }

@@ -38,7 +38,8 @@ public struct NodeConfiguration: Sendable {
     public var clusterEndpoint: String?
     /// HYPERVISOR.
     public var hypervisor = HypervisorChoice.auto
-    /// VNET_BRIDGE: the bridge of this host that Xen guests are attached to; none have a network without it.
+    /// VNET_BRIDGE: a bridge of this host that Xen guests are attached to, in a network of the site with its own DHCP;
+    /// nil gives each guest a link with this host alone, with metadata and forwarded ports.
     public var bridge: String?
     /// TLS_CERT, TLS_KEY, TLS_CA: PEM files; all three or none.
     public var tlsCertificate: String?

@@ -178,6 +178,16 @@ public final class Listener: @unchecked Sendable {
         return try Listener(descriptor: fd, port: actual, name: "\(address):\(actual)", path: nil)
     }
 
+    /// Listens at a numeric IPv4 address of this host, for connections that arrive over one interface only: whoever
+    /// connects is on that interface's link. Needs CAP_NET_RAW.
+    public static func tcp(
+        address: String, port: UInt16, device: String, backlog: Int32 = 16
+    ) throws(PosixError) -> Listener {
+        let fd = try check(
+            cposix_tcp_listen_device(device, address, port, backlog), "listen at", "\(address):\(port) on \(device)")
+        return try Listener(descriptor: fd, port: port, name: "\(address):\(port) on \(device)", path: nil)
+    }
+
     /// Listens at a path. A socket that a dead process left there is replaced; one that still answers is an
     /// EADDRINUSE error.
     public static func unix(

@@ -288,7 +288,7 @@ final class NodeProcess: @unchecked Sendable {
         settings.lowestBindablePort = HostCapacity.lowestBindablePort()
         settings.relayCommand = [relay, "relay"]
         if hypervisor is XenHypervisor {
-            settings.usesUserNetwork = false
+            settings.usesUserNetwork = configuration.bridge == nil
             settings.bridge = configuration.bridge
         }
         return NodeController(

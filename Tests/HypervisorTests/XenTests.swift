@@ -157,12 +157,17 @@ import Testing
         #expect(throws: HypervisorError.self) { try machine("xen-3.0-x86_64") }
     }
 
-    @Test func `a user-mode network is refused with the cure`() {
+    @Test func `a tap device is refused with the cure`() {
         var definition = definition()
-        definition.network = .user(UserNetwork(hostAddress: "127.1.0.5"))
+        definition.network = .tap(interface: "tap0")
         let error = failure { _ = try self.text(definition, .paravirtual) }
         #expect(error?.code == .unsupported)
-        #expect(error?.message.contains("VNET_BRIDGE") == true)
+        #expect(error?.message.contains("bridge") == true)
+    }
+
+    @Test func `a domain that was left half made is told from one that runs`() throws {
+        let text = Self.list.replacing("-b----       1.2", with: "--p---       1.2")
+        #expect(try XenDomain.parse(verboseList: text).map(\.isPaused) == [false, true, false, false, false, true])
     }
 
     @Test func `UUIDs are random and well formed`() {
@@ -194,7 +199,7 @@ import Testing
             ("xc_dom_find_loader: no loader", .startFailed), ("", .startFailed),
         ] {
             try toolstack("echo '\(words)' >&2; exit 3") { toolstack in
-                let error = failure { try toolstack.create(configuration: "/nowhere", id: "i-1") }
+                let error = failure { try toolstack.create(XenFiles(directory: "/nowhere"), id: "i-1") }
                 #expect(error?.code == code)
                 if !words.isEmpty { #expect(error?.message.contains(words) == true) }
             }

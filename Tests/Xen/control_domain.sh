@@ -1,5 +1,5 @@
 #!/bin/bash
-# First process of the control domain: mounts, Xen's daemons, a bridge, and the node controller under a loop that starts
+# First process of the control domain: mounts, Xen's daemons, and the node controller under a loop that starts
 # it again, as systemd would. What comes in over the console is carried out.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
@@ -16,11 +16,10 @@ for module in xen-netback xen-blkback xen-gntdev xen-gntalloc xen-evtchn tun loo
 done
 mkdir -p /run/lock /var/log/xen
 ip link set lo up
-ip link add xenbr0 type bridge
-ip link set xenbr0 up
 interface=$(ls /sys/class/net | grep -E '^(en|eth)' | head -n 1)
 ip address add 10.0.2.15/24 dev "$interface"
 ip link set "$interface" up
+ip route add default via 10.0.2.2
 mount -t xenfs xenfs /proc/xen
 /etc/init.d/xen start
 echo "control domain is up"

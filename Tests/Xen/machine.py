@@ -14,7 +14,7 @@ MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
 PACKAGES = [
     "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "linux-image-amd64",
-    "iproute2", "kmod", "procps", "util-linux", "busybox-static"]
+    "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
 # What the control domain needs to find its root.
 MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "ext4"]
 LOADER = """#!/bin/busybox sh
@@ -71,11 +71,12 @@ def archive(tree, path):
 class Host:
     """One Xen host. Its console is a log, and takes commands for the control domain."""
 
-    def __init__(self, work, tree, node_binary, configuration, files, ports, memory=2048):
+    def __init__(self, work, tree, programs, configuration, files, ports, memory=3072):
         self.work = work
+        self.questions = 0
         self.log_path = os.path.join(work, "console.log")
         self.process = None
-        self.make(tree, node_binary, configuration, files)
+        self.make(tree, programs, configuration, files)
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in ports)
         self.command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(memory), "-display", "none",
@@ -85,7 +86,7 @@ class Host:
             "-drive", f"file={work}/disk,format=raw,if=virtio,cache=unsafe",
             "-netdev", "user,id=n" + forwards, "-device", "virtio-net-pci,netdev=n,romfile="]
 
-    def make(self, tree, node_binary, configuration, files):
+    def make(self, tree, programs, configuration, files):
         version = os.path.basename(glob.glob(f"{tree}/lib/modules/*")[0])
         loader = os.path.join(self.work, "loader")
         for name in ("bin", "proc", "sys", "dev", "mnt", "modules"):
@@ -113,18 +114,16 @@ class Host:
         with open(disk, "wb") as file:
             file.truncate(6 << 30)
         call("mkfs.ext4", "-q", "-F", "-d", tree, disk)
-        orders = ["mkdir /etc/mallee", f"write {node_binary} /usr/sbin/mallee-node",
-                  f"write {HERE}/control_domain.sh /sbin/control-domain"]
+        # Debian's /sbin is a link, which debugfs does not follow.
+        orders = ["mkdir /etc/mallee"]
+        for program, path in {**programs, f"{HERE}/control_domain.sh": "control-domain"}.items():
+            orders += [f"write {program} /usr/sbin/{path}", f"set_inode_field /usr/sbin/{path} mode 0100755"]
         for number, (path, content) in enumerate({"/etc/mallee/node.conf": configuration, **files}.items()):
             local = f"{self.work}/file{number}"
             with open(local, "w") as file:
                 file.write(content)
             orders.append(f"write {local} {path}")
             orders.append(f"set_inode_field {path} mode 0100600")
-        for path in ("/usr/sbin/mallee-node", "/usr/sbin/control-domain"):
-            orders.append(f"set_inode_field {path} mode 0100755")
-        # Debian's /sbin is a link, which debugfs does not follow.
-        orders[2] = orders[2].replace("/sbin/control-domain", "/usr/sbin/control-domain")
         call("debugfs", "-w", "-f", "/dev/stdin", disk, input="\n".join(orders) + "\n")
 
     def start(self):
@@ -154,6 +153,21 @@ class Host:
     def order(self, line):
         """A line for the control domain's shell."""
         self.console.sendall(line.encode() + b"\n")
+
+    def ask(self, line, seconds=90):
+        """What a line for the control domain's shell prints. The console shows the line itself, too, so the marks of the
+        answer are made by the shell."""
+        self.questions += 1
+        mark = f"answer-{self.questions}"
+        self.order(f"n=$(({self.questions})); {{ {line}; }} 2>&1 | sed \"s/^/answer-$n: /\"; echo \"answer-$n ends\"")
+        deadline = time.monotonic() + seconds
+        while True:
+            lines = self.log.replace("\r", "").split("\n")
+            if f"{mark} ends" in lines:
+                return "".join(text[len(mark) + 2:] + "\n" for text in lines if text.startswith(mark + ": "))
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the control domain does not answer to: {line}")
+            time.sleep(0.3)
 
     @property
     def log(self):

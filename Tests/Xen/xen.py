@@ -1,21 +1,19 @@
 """A real Xen host (in QEMU, by emulation) is a node of a cloud that runs outside of it: instances by the EC2 API.
 
-usage: xen.py BINARIES STATIC VENV. Needs root: a network namespace of its own, debootstrap. STATIC holds the mallee-node
-that needs nothing of the host.
+usage: xen.py BINARIES STATIC VENV [STEP…]. Needs root: a network namespace of its own, debootstrap. STATIC holds the
+mallee-node that needs nothing of the host, and mallee-xl.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-import botocore.exceptions
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "EndToEnd"))
+from cloud import Cloud
 from front_end import FrontEnd
 from harness import wait_for
 from machine import Host, call, system_tree
@@ -23,17 +21,20 @@ from machine import Host, call, system_tree
 # QEMU's user-mode network shows this host's loopback under this address.
 OUTSIDE = "10.0.2.2"
 NODE_PORT = 8775
+# Leads through the control domain to port 22 of an instance's address.
+SSH_PORT = 2222
+STARTED = time.monotonic()
 
 
-def say(started, text):
-    print(f"{time.monotonic() - started:6.1f} s  {text}", flush=True)
+def say(text):
+    print(f"{time.monotonic() - STARTED:6.1f} s  {text}", flush=True)
 
 
 def node_configuration(front):
     ports = front.ports
     return "".join(f'{key}="{value}"\n' for key, value in {
         "NODE_NAME": "xen1", "STATE_DIR": "/var/lib/mallee/node", "LISTEN_ADDRESS": "0.0.0.0",
-        "LISTEN_PORT": NODE_PORT, "ADVERTISED_ADDRESS": "127.0.0.1", "VNET_BRIDGE": "xenbr0", "CORES_OVERCOMMIT": "8",
+        "LISTEN_PORT": NODE_PORT, "ADVERTISED_ADDRESS": "127.0.0.1", "CORES_OVERCOMMIT": "8", "DISK_OVERCOMMIT": "20",
         "SHUTDOWN_GRACE": 5,
         "CLUSTER_ENDPOINT": f"https://{OUTSIDE}:{ports['CC_PORT']}/services/ClusterController",
         "ENROLMENT_ENDPOINT": f"https://{OUTSIDE}:{ports['ENROLMENT_PORT']}/services/Enrolment"}.items())
@@ -44,44 +45,179 @@ def content(path):
         return file.read()
 
 
-class Cloud:
-    """The services outside, and what the test asks of them."""
+class Trial:
+    """The cloud, the host, and the image that runs on it."""
 
-    def __init__(self, front):
-        self.front = front
-        self.ec2 = front.ec2()
+    def __init__(self, cloud, host, image, demo, work):
+        self.cloud = cloud
+        self.host = host
+        self.image = image
+        self.demo = demo
+        self.work = work
 
-    def instance(self, identifier):
-        for reservation in self.ec2.describe_instances(InstanceIds=[identifier])["Reservations"]:
-            return reservation["Instances"][0]
-        return None
+    def nothing_is_left(self):
+        """No domain, no bridge, no rule, no process of a guest."""
+        wait_for("nothing is left of the guests", lambda: self.leftovers() == "0 0 0 0", 90, 1)
 
-    def wait_state(self, identifier, state, seconds=180):
-        def reached():
-            found = self.instance(identifier)
-            assert state == "terminated" or found["State"]["Name"] != "terminated", found
-            return found if found["State"]["Name"] == state else None
-        return wait_for(f"{identifier} is {state}", reached, seconds, 0.5)
+    def leftovers(self):
+        answer = self.host.ask(
+            "echo $(xl list | tail -n +3 | wc -l) $(ls /sys/class/net | grep -c ^mallee) "
+            "$(iptables-save | grep -c DNAT) $(pgrep -fc '[q]emu-system.*xen-domid')")
+        return answer.strip()
 
-    def run(self, image, **more):
-        answer = self.ec2.run_instances(ImageId=image, InstanceType="m1.small", MinCount=1, MaxCount=1, **more)
-        return answer["Instances"][0]["InstanceId"]
-
-    def console(self, identifier):
-        try:
-            return self.ec2.get_console_output(InstanceId=identifier).get("Output") or ""
-        except botocore.exceptions.ClientError as problem:
-            # A node that was just started again has not registered yet.
-            if problem.response["Error"]["Code"] != "Unavailable":
-                raise
-            return ""
-
-    def reason(self, identifier):
-        return self.wait_state(identifier, "terminated")["StateReason"]["Message"]
+    def kill_node(self):
+        ended = self.host.log.count("mallee-node ended")
+        self.host.order("pkill -9 -x mallee-node")
+        wait_for("the node controller is dead", lambda: self.host.log.count("mallee-node ended") > ended, 30, 0.2)
 
 
-def scenario(binaries, static, work, tree, demo):
-    started = time.monotonic()
+def life(trial):
+    """One instance from its key pair to its end."""
+    cloud, host = trial.cloud, trial.host
+    cloud.make_key()
+    cloud.port_22(True)
+    data = "#!/bin/sh\necho user-data-has-run\n"
+    first = cloud.aws("run-instances", "--image-id", trial.image, "--instance-type", "m1.small", "--key-name", "mine",
+                      "--user-data", data)["Instances"][0]["InstanceId"]
+    address = cloud.wait_state(first, "running")["PublicIpAddress"]
+    say("an instance runs")
+    text = wait_for("the guest is ready", lambda: (lambda t: t if "mallee-demo: ready" in t else None)(
+        cloud.aws("get-console-output", "--instance-id", first).get("Output") or ""), 180, 1)
+    assert "Linux version" in text and "user-data-has-run" in text and f"ready, instance {first}" in text, text
+    say("its console is read from the first line on; it has an address, metadata and user data")
+
+    host.order(f"socat TCP-LISTEN:{SSH_PORT},fork,reuseaddr TCP:{address}:22 &")
+    inside = wait_for("ssh", lambda: (lambda d: d if d.returncode == 0 else None)(
+        cloud.ssh("metadata user-data; metadata meta-data/instance-id; metadata meta-data/public-ipv4", SSH_PORT)), 90, 1)
+    assert data in inside.stdout and first in inside.stdout and address in inside.stdout, inside
+    assert cloud.ssh(f"ping -c 1 -w 10 {OUTSIDE}", SSH_PORT).returncode == 0, "the outside"
+    closed = cloud.ssh(f"nc -w 3 169.254.0.2 {NODE_PORT} < /dev/null && echo open", SSH_PORT)
+    assert "open" not in closed.stdout, "the host is open to its guests"
+    cloud.port_22(False)
+    wait_for("port 22 is closed", lambda: cloud.ssh("true", SSH_PORT).returncode != 0, 40, 1)
+    cloud.port_22(True)
+    wait_for("port 22 is open again", lambda: cloud.ssh("echo kept > /root/kept; sync", SSH_PORT).returncode == 0, 40, 1)
+    say("ssh, the way out, and the ports that its group opens")
+
+    # The node controller dies; the domain goes on and is adopted, and so do connections.
+    session = subprocess.Popen(
+        cloud.ssh_command("read line; echo $line", SSH_PORT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    trial.kill_node()
+    wait_for("it is back", cloud.node_is_up, 120, 1)
+    assert session.communicate("still here\n", 60)[0] == "still here\n", "the session ended with the node controller"
+    assert cloud.instances(first)[0]["State"]["Name"] == "running"
+    wait_for("metadata is served again", lambda: first in cloud.ssh("metadata meta-data/instance-id", SSH_PORT).stdout, 60, 1)
+    assert "Linux version" in cloud.console(first)
+    say("the node controller was killed and adopted the domain; a session lived on")
+
+    cloud.aws("reboot-instances", "--instance-ids", first)
+    wait_for("it boots again", lambda: cloud.console(first).count("mallee-demo: ready") > 1, 240, 1)
+    assert cloud.ssh("cat /root/kept", SSH_PORT).stdout == "kept\n"
+    say("it was rebooted, with its disk")
+    cloud.aws("terminate-instances", "--instance-ids", first)
+    cloud.wait_state(first, "terminated")
+    trial.nothing_is_left()
+    say("terminated; nothing is left")
+
+
+def toolstack(trial):
+    """The same driver by xl: libxenlight's helper is taken away while a domain of its runs."""
+    cloud, host = trial.cloud, trial.host
+    assert "driven by libxenlight 4.17, the hypervisor's own version" in host.log
+    kept = cloud.run(trial.image)
+    cloud.wait_state(kept, "running")
+    host.ask("rm /usr/sbin/mallee-xl")
+    trial.kill_node()
+    wait_for("it is back", cloud.node_is_up, 120, 1)
+    assert "driven by xl, since mallee-xl is not installed" in host.log
+    say("without mallee-xl the node uses xl")
+    wait_for("the guest is ready", lambda: "mallee-demo: ready" in cloud.console(kept), 180, 1)
+    cloud.ec2.reboot_instances(InstanceIds=[kept])
+    wait_for("it boots again", lambda: cloud.console(kept).count("mallee-demo: ready") > 1, 240, 1)
+    other = cloud.run(trial.image, UserData="told to the guest")
+    wait_for("another is ready", lambda: f"ready, instance {other}" in cloud.console(other), 180, 1)
+    cloud.ec2.terminate_instances(InstanceIds=[kept, other])
+    for identifier in (kept, other):
+        cloud.wait_state(identifier, "terminated")
+    trial.nothing_is_left()
+    say("by xl: adopted, rebooted, started, terminated; nothing is left")
+
+
+def behind(trial):
+    """Domains renamed, paused and destroyed by hand, and domains of others."""
+    cloud, host = trial.cloud, trial.host
+    second = cloud.run(trial.image)
+    cloud.wait_state(second, "running")
+    host.ask(f"xl rename {second} other-name; xl pause other-name; sleep 3; xl list")
+    assert cloud.instances(second)[0]["State"]["Name"] == "running", "a new name does not matter"
+    host.ask("xl unpause other-name; xl destroy other-name")
+    reason = cloud.reason(second)
+    assert "destroyed from outside" in reason, reason
+    trial.nothing_is_left()
+    say(f"renamed, paused, destroyed by hand: {reason}")
+
+
+def ten(trial):
+    """The node controller is killed amid ten starts."""
+    cloud = trial.cloud
+    made = cloud.ec2.run_instances(ImageId=trial.image, InstanceType="m1.small", MinCount=10, MaxCount=10)["Instances"]
+    identifiers = [instance["InstanceId"] for instance in made]
+
+    def states():
+        return [instance["State"]["Name"] for instance in cloud.instances(*identifiers)]
+    wait_for("some run", lambda: states().count("running") >= 2, 240, 0.2)
+    trial.kill_node()
+    say(f"the node controller was killed amid ten starts: {states().count('running')} ran")
+    wait_for("it is back", cloud.node_is_up, 120, 1)
+    wait_for("each has come to a state", lambda: "pending" not in states(), 400, 1)
+    for instance in cloud.instances(*identifiers):
+        if instance["State"]["Name"] != "running":
+            assert instance["StateReason"]["Message"], instance
+            say(f"{instance['InstanceId']}: {instance['StateReason']['Message']}")
+    domains = trial.host.ask("xl list | tail -n +3 | wc -l").strip()
+    assert domains == str(states().count("running")), f"{domains} domains, {states()}"
+    say(f"{domains} of ten run, one domain each")
+    cloud.ec2.terminate_instances(InstanceIds=identifiers)
+    wait_for("all are terminated", lambda: set(states()) == {"terminated"}, 300, 1)
+    trial.nothing_is_left()
+    say("terminated; nothing is left")
+
+
+def broken(trial):
+    """What cannot work ends with a reason that the user understands."""
+    cloud, host = trial.cloud, trial.host
+
+    def expect(what, image, *words, seconds=180):
+        reason = cloud.reason(cloud.run(image), seconds)
+        assert any(word in reason for word in words), f"{what}: {reason}"
+        say(f"{what}: {reason}")
+
+    noise = os.path.join(trial.work, "noise")
+    with open(noise, "wb") as file:
+        file.write(os.urandom(1 << 20))
+    expect("no kernel at all", import_image(trial, "noise", noise, f"{trial.demo}/initrd.gz"), "kernel")
+    expect("a kernel without its ramdisk", import_image(trial, "bare", f"{trial.demo}/vmlinuz", None,
+           "console=ttyS0 panic=0"), "crashed")
+    # Not what it was when it was registered.
+    host.ask("mv /usr/lib/xen-4.17/bin/xl /usr/lib/xen-4.17/bin/xl.away")
+    expect("without xl", trial.image, "xl")
+    host.ask("mv /usr/lib/xen-4.17/bin/xl.away /usr/lib/xen-4.17/bin/xl")
+    trial.nothing_is_left()
+
+
+STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, broken)}
+
+
+def import_image(trial, name, kernel, ramdisk, arguments="console=ttyS0 panic=-1"):
+    front, cloud = trial.cloud.front, trial.cloud
+    more = ["--ramdisk", ramdisk] if ramdisk else []
+    call(front.mallee, "image", "import", f"{trial.demo}/root.ext4", "--name", name, "--kernel", kernel, *more,
+         "--kernel-arguments", arguments, "--credentials", front.path("/var/lib/mallee/cloud/eucarc"), timeout=300)
+    images = cloud.ec2.describe_images(Owners=["self"])["Images"]
+    return next(i["ImageId"] for i in images if i["ImageType"] == "machine" and i["Name"] == name)
+
+
+def scenario(binaries, static, venv, work, tree, demo, steps):
     front = FrontEnd(binaries, OUTSIDE)
     services = []
     host = None
@@ -94,76 +230,23 @@ def scenario(binaries, static, work, tree, demo):
             file.write(text)
         for name in ("cluster", "cloud", "walrus"):
             services.append(front.service(name).start())
-        cloud = Cloud(front)
-        say(started, "the cloud runs")
-        host = Host(work, tree, os.path.join(static, "mallee-node"), node_configuration(front), {
+        cloud = Cloud(front, venv)
+        say("the cloud runs")
+        programs = {os.path.join(static, name): name for name in ("mallee-node", "mallee-xl")}
+        host = Host(work, tree, programs, node_configuration(front), {
             "/etc/mallee/enrolment.secret": content(front.path("/etc/mallee/enrolment.secret")),
             "/etc/mallee/authority.fingerprint": content(front.path("/etc/mallee/authority.fingerprint"))},
-            [NODE_PORT]).start()
-        eucarc = front.path("/var/lib/mallee/cloud/eucarc")
+            [NODE_PORT, SSH_PORT]).start()
+        trial = Trial(cloud, host, None, demo, work)
         # Without "quiet", so that the console begins with the kernel's first line.
-        call(front.mallee, "image", "import", f"{demo}/root.ext4", "--name", "demo", "--kernel", f"{demo}/vmlinuz",
-             "--ramdisk", f"{demo}/initrd.gz", "--kernel-arguments", "console=ttyS0 panic=-1", "--credentials", eucarc,
-             timeout=300)
-        images = cloud.ec2.describe_images(Owners=["self"])["Images"]
-        image = next(i["ImageId"] for i in images if i["ImageType"] == "machine")
-        wait_for("the node is up", lambda: "enabled" in node_line(front), 240, 1)
-        say(started, f"the Xen host is a node: {node_line(front)}")
-
-        first = cloud.run(image, UserData="told to the guest")
-        cloud.wait_state(first, "running")
-        say(started, "an instance runs")
-        wait_for("its console shows the kernel's first line",
-                 lambda: "Linux version" in cloud.console(first), 120, 1)
-        wait_for("the guest is up", lambda: first in cloud.console(first) or "ready" in cloud.console(first)
-                 or "login" in cloud.console(first), 180, 1)
-        say(started, "its console is read from the first line on")
-
-        boots = cloud.console(first).count("Linux version")
-        cloud.ec2.reboot_instances(InstanceIds=[first])
-        wait_for("it boots again", lambda: cloud.console(first).count("Linux version") > boots, 240, 1)
-        cloud.wait_state(first, "running")
-        say(started, "it was rebooted")
-
-        # The node controller dies; the domain goes on and is adopted.
-        ended = host.log.count("mallee-node ended")
-        host.order("pkill -9 -x mallee-node")
-        wait_for("the node controller is dead", lambda: host.log.count("mallee-node ended") > ended, 30, 0.2)
-        wait_for("it is back", lambda: "enabled" in node_line(front), 120, 1)
-        assert cloud.instance(first)["State"]["Name"] == "running"
-        wait_for("its console is there still", lambda: "Linux version" in cloud.console(first), 60, 1)
-        say(started, "the node controller was killed and adopted the domain")
-
-        # Behind our back.
-        host.order(f"xl destroy {first}")
-        reason = cloud.reason(first)
-        assert "destroyed from outside" in reason, reason
-        say(started, f"destroyed by hand: {reason}")
-
-        # A stranger's domain stays.
-        second = cloud.run(image)
-        cloud.wait_state(second, "running")
-        host.order(f"xl rename {second} other-name; xl pause other-name; xl unpause other-name")
-        time.sleep(5)
-        assert cloud.instance(second)["State"]["Name"] == "running", "a new name does not matter"
-        cloud.ec2.terminate_instances(InstanceIds=[second])
-        cloud.wait_state(second, "terminated")
-        before = host.log.count("domains left:")
-        host.order("echo domains left: $(xl list | tail -n +3 | wc -l)")
-        wait_for("the list", lambda: host.log.count("domains left:") >= before + 2 or re.search(
-            r"domains left: \d", host.log), 60, 0.5)
-        assert re.findall(r"domains left: (\d+)", host.log)[-1] == "0", host.log[-2000:]
-        say(started, "terminated; no domain is left")
-
-        # No Xen daemon, no instance: said so.
-        host.order("mv /usr/lib/xen-4.17/bin/xl /usr/lib/xen-4.17/bin/xl.away; ls /usr/lib/xen-4.17/bin/xl.away")
-        third = cloud.run(image)
-        reason = cloud.reason(third)
-        assert "xl" in reason, reason
-        say(started, f"without xl: {reason}")
+        trial.image = import_image(trial, "demo", f"{demo}/vmlinuz", f"{demo}/initrd.gz")
+        wait_for("the node is up", cloud.node_is_up, 240, 1)
+        say(f"the Xen host is a node: {cloud.node_line()}")
+        for step in steps:
+            STEPS[step](trial)
     except BaseException:
         if host is not None:
-            print(host.log[-6000:])
+            print(host.log[-8000:])
         for service in services:
             print(service.tail())
         raise
@@ -173,24 +256,16 @@ def scenario(binaries, static, work, tree, demo):
         front.remove(services)
 
 
-def node_line(front):
-    """What the administrator sees of the node; empty while it is not known."""
-    done = subprocess.run(
-        [front.mallee, "node", "list", "--config", front.path("/cloud.conf"), "--identity",
-         front.path("/var/lib/mallee/admin")], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"mallee node list: {done.returncode}\n{done.stdout}{done.stderr}"
-    return next((line.strip() for line in done.stdout.splitlines() if "xen1" in line), "")
-
-
 def main():
-    binaries, static, venv = (os.path.abspath(path) for path in sys.argv[1:4])
+    words = [word for word in sys.argv[1:] if word != "--inside"]
+    binaries, static, venv = (os.path.abspath(path) for path in words[:3])
+    steps = words[3:] or list(STEPS)
     if os.geteuid() != 0:
         raise SystemExit("xen.py needs root, for debootstrap and a network namespace")
     cache = os.environ.get("MALLEE_XEN_CACHE", os.path.join(os.path.dirname(venv), "xen"))
     if "--inside" not in sys.argv:
-        started = time.monotonic()
         system_tree(cache)
-        say(started, "Debian with Xen is there")
+        say("Debian with Xen is there")
         # Its packages come from the distribution, which the namespace does not reach.
         call(os.path.join(binaries, "mallee"), "image", "demo", "--output", os.path.join(cache, "demo"), timeout=600)
         os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv, "--inside"])
@@ -198,8 +273,8 @@ def main():
     call("ip", "address", "add", OUTSIDE + "/32", "dev", "lo")
     work = tempfile.mkdtemp(prefix="mallee-xen-")
     try:
-        scenario(binaries, static, work, system_tree(cache), os.path.join(cache, "demo"))
-        print("1 passed, 0 failed")
+        scenario(binaries, static, venv, work, system_tree(cache), os.path.join(cache, "demo"), steps)
+        print(f"{len(steps)} passed, 0 failed")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

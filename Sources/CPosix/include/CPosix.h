@@ -79,6 +79,12 @@ int64_t cposix_seek_data(int32_t fd, int64_t offset, bool hole);
 
 // MARK: sockets
 int32_t cposix_tcp_listen(const char *address, uint16_t port, int32_t backlog, uint16_t *actual);
+/// The same at an IPv4 address, for connections that arrive over one interface only. Needs CAP_NET_RAW.
+int32_t cposix_tcp_listen_device(const char *device, const char *address, uint16_t port, int32_t backlog);
+/// A socket for IPv4 datagrams to a port that arrive over one interface. Needs CAP_NET_RAW. Read it with cposix_receive.
+int32_t cposix_datagram_device(const char *device, uint16_t port);
+/// Sends a datagram to everybody on the socket's interface.
+int32_t cposix_datagram_broadcast(int32_t fd, uint16_t port, const void *bytes, size_t count);
 int32_t cposix_tcp_connect(const char *host, uint16_t port, int64_t timeout);
 int32_t cposix_unix_listen(const char *path, uint32_t mode, int32_t backlog);
 int32_t cposix_unix_connect(const char *path, int64_t timeout);
