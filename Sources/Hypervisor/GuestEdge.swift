@@ -46,7 +46,8 @@ final class GuestEdge: @unchecked Sendable {
     private let wakeReading: File
     private let wakeWriting: File
 
-    private static let commandTimeout: Milliseconds = 20_000
+    /// The first rules load modules of the kernel.
+    private static let commandTimeout: Milliseconds = 120_000
     private static let idlePause: Milliseconds = 5_000
     /// Connections to the metadata service of one guest at a time.
     private static let mostRelays = 32

@@ -52,7 +52,7 @@ class Cloud:
         found = self.ec2.describe_instances(InstanceIds=list(identifiers))
         return [instance for reservation in found["Reservations"] for instance in reservation["Instances"]]
 
-    def wait_state(self, identifier, state, seconds=180):
+    def wait_state(self, identifier, state, seconds=600):
         def reached():
             found = self.instances(identifier)[0]
             assert state == "terminated" or found["State"]["Name"] != "terminated", found
@@ -72,7 +72,7 @@ class Cloud:
                 raise
             return ""
 
-    def reason(self, identifier, seconds=180):
+    def reason(self, identifier, seconds=600):
         """Why it ended."""
         return self.wait_state(identifier, "terminated", seconds)["StateReason"]["Message"]
 

@@ -154,7 +154,7 @@ class Host:
         """A line for the control domain's shell."""
         self.console.sendall(line.encode() + b"\n")
 
-    def ask(self, line, seconds=90):
+    def ask(self, line, seconds=300):
         """What a line for the control domain's shell prints. The console shows the line itself, too, so the marks of the
         answer are made by the shell."""
         self.questions += 1

@@ -57,7 +57,7 @@ class Trial:
 
     def nothing_is_left(self):
         """No domain, no bridge, no rule, no process of a guest."""
-        wait_for("nothing is left of the guests", lambda: self.leftovers() == "0 0 0 0", 90, 1)
+        wait_for("nothing is left of the guests", lambda: self.leftovers() == "0 0 0 0", 600, 1)
 
     def leftovers(self):
         answer = self.host.ask(
@@ -68,7 +68,7 @@ class Trial:
     def kill_node(self):
         ended = self.host.log.count("mallee-node ended")
         self.host.order("pkill -9 -x mallee-node")
-        wait_for("the node controller is dead", lambda: self.host.log.count("mallee-node ended") > ended, 30, 0.2)
+        wait_for("the node controller is dead", lambda: self.host.log.count("mallee-node ended") > ended, 200, 0.2)
 
 
 def life(trial):
@@ -82,36 +82,36 @@ def life(trial):
     address = cloud.wait_state(first, "running")["PublicIpAddress"]
     say("an instance runs")
     text = wait_for("the guest is ready", lambda: (lambda t: t if "mallee-demo: ready" in t else None)(
-        cloud.aws("get-console-output", "--instance-id", first).get("Output") or ""), 180, 1)
+        cloud.aws("get-console-output", "--instance-id", first).get("Output") or ""), 600, 1)
     assert "Linux version" in text and "user-data-has-run" in text and f"ready, instance {first}" in text, text
     say("its console is read from the first line on; it has an address, metadata and user data")
 
     host.order(f"socat TCP-LISTEN:{SSH_PORT},fork,reuseaddr TCP:{address}:22 &")
     inside = wait_for("ssh", lambda: (lambda d: d if d.returncode == 0 else None)(
-        cloud.ssh("metadata user-data; metadata meta-data/instance-id; metadata meta-data/public-ipv4", SSH_PORT)), 90, 1)
+        cloud.ssh("metadata user-data; metadata meta-data/instance-id; metadata meta-data/public-ipv4", SSH_PORT)), 600, 1)
     assert data in inside.stdout and first in inside.stdout and address in inside.stdout, inside
     assert cloud.ssh(f"ping -c 1 -w 10 {OUTSIDE}", SSH_PORT).returncode == 0, "the outside"
     closed = cloud.ssh(f"nc -w 3 169.254.0.2 {NODE_PORT} < /dev/null && echo open", SSH_PORT)
     assert "open" not in closed.stdout, "the host is open to its guests"
     cloud.port_22(False)
-    wait_for("port 22 is closed", lambda: cloud.ssh("true", SSH_PORT).returncode != 0, 40, 1)
+    wait_for("port 22 is closed", lambda: cloud.ssh("true", SSH_PORT).returncode != 0, 200, 1)
     cloud.port_22(True)
-    wait_for("port 22 is open again", lambda: cloud.ssh("echo kept > /root/kept; sync", SSH_PORT).returncode == 0, 40, 1)
+    wait_for("port 22 is open again", lambda: cloud.ssh("echo kept > /root/kept; sync", SSH_PORT).returncode == 0, 200, 1)
     say("ssh, the way out, and the ports that its group opens")
 
     # The node controller dies; the domain goes on and is adopted, and so do connections.
     session = subprocess.Popen(
         cloud.ssh_command("read line; echo $line", SSH_PORT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     trial.kill_node()
-    wait_for("it is back", cloud.node_is_up, 120, 1)
+    wait_for("it is back", cloud.node_is_up, 600, 1)
     assert session.communicate("still here\n", 60)[0] == "still here\n", "the session ended with the node controller"
     assert cloud.instances(first)[0]["State"]["Name"] == "running"
-    wait_for("metadata is served again", lambda: first in cloud.ssh("metadata meta-data/instance-id", SSH_PORT).stdout, 60, 1)
+    wait_for("metadata is served again", lambda: first in cloud.ssh("metadata meta-data/instance-id", SSH_PORT).stdout, 200, 1)
     assert "Linux version" in cloud.console(first)
     say("the node controller was killed and adopted the domain; a session lived on")
 
     cloud.aws("reboot-instances", "--instance-ids", first)
-    wait_for("it boots again", lambda: cloud.console(first).count("mallee-demo: ready") > 1, 240, 1)
+    wait_for("it boots again", lambda: cloud.console(first).count("mallee-demo: ready") > 1, 600, 1)
     assert cloud.ssh("cat /root/kept", SSH_PORT).stdout == "kept\n"
     say("it was rebooted, with its disk")
     cloud.aws("terminate-instances", "--instance-ids", first)
@@ -128,14 +128,14 @@ def toolstack(trial):
     cloud.wait_state(kept, "running")
     host.ask("rm /usr/sbin/mallee-xl")
     trial.kill_node()
-    wait_for("it is back", cloud.node_is_up, 120, 1)
+    wait_for("it is back", cloud.node_is_up, 600, 1)
     assert "driven by xl, since mallee-xl is not installed" in host.log
     say("without mallee-xl the node uses xl")
-    wait_for("the guest is ready", lambda: "mallee-demo: ready" in cloud.console(kept), 180, 1)
+    wait_for("the guest is ready", lambda: "mallee-demo: ready" in cloud.console(kept), 600, 1)
     cloud.ec2.reboot_instances(InstanceIds=[kept])
-    wait_for("it boots again", lambda: cloud.console(kept).count("mallee-demo: ready") > 1, 240, 1)
+    wait_for("it boots again", lambda: cloud.console(kept).count("mallee-demo: ready") > 1, 600, 1)
     other = cloud.run(trial.image, UserData="told to the guest")
-    wait_for("another is ready", lambda: f"ready, instance {other}" in cloud.console(other), 180, 1)
+    wait_for("another is ready", lambda: f"ready, instance {other}" in cloud.console(other), 600, 1)
     cloud.ec2.terminate_instances(InstanceIds=[kept, other])
     for identifier in (kept, other):
         cloud.wait_state(identifier, "terminated")
@@ -165,11 +165,11 @@ def ten(trial):
 
     def states():
         return [instance["State"]["Name"] for instance in cloud.instances(*identifiers)]
-    wait_for("some run", lambda: states().count("running") >= 2, 240, 0.2)
+    wait_for("some run", lambda: states().count("running") >= 2, 600, 0.2)
     trial.kill_node()
     say(f"the node controller was killed amid ten starts: {states().count('running')} ran")
-    wait_for("it is back", cloud.node_is_up, 120, 1)
-    wait_for("each has come to a state", lambda: "pending" not in states(), 400, 1)
+    wait_for("it is back", cloud.node_is_up, 600, 1)
+    wait_for("each has come to a state", lambda: "pending" not in states(), 600, 1)
     for instance in cloud.instances(*identifiers):
         if instance["State"]["Name"] != "running":
             assert instance["StateReason"]["Message"], instance
@@ -178,7 +178,7 @@ def ten(trial):
     assert domains == str(states().count("running")), f"{domains} domains, {states()}"
     say(f"{domains} of ten run, one domain each")
     cloud.ec2.terminate_instances(InstanceIds=identifiers)
-    wait_for("all are terminated", lambda: set(states()) == {"terminated"}, 300, 1)
+    wait_for("all are terminated", lambda: set(states()) == {"terminated"}, 600, 1)
     trial.nothing_is_left()
     say("terminated; nothing is left")
 
@@ -187,7 +187,7 @@ def broken(trial):
     """What cannot work ends with a reason that the user understands."""
     cloud, host = trial.cloud, trial.host
 
-    def expect(what, image, *words, seconds=180):
+    def expect(what, image, *words, seconds=600):
         reason = cloud.reason(cloud.run(image), seconds)
         assert any(word in reason for word in words), f"{what}: {reason}"
         say(f"{what}: {reason}")
@@ -240,7 +240,7 @@ def scenario(binaries, static, venv, work, tree, demo, steps):
         trial = Trial(cloud, host, None, demo, work)
         # Without "quiet", so that the console begins with the kernel's first line.
         trial.image = import_image(trial, "demo", f"{demo}/vmlinuz", f"{demo}/initrd.gz")
-        wait_for("the node is up", cloud.node_is_up, 240, 1)
+        wait_for("the node is up", cloud.node_is_up, 600, 1)
         say(f"the Xen host is a node: {cloud.node_line()}")
         for step in steps:
             STEPS[step](trial)
