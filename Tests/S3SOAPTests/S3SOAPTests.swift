@@ -23,8 +23,8 @@ import XML
                 "<Metadata><Name>Content-Type</Name><Value>text/plain</Value></Metadata>"
                 + "<Metadata><Name>family</Name><Value>Muntz</Value></Metadata>"
             let written = try await put(store, "a b/ä&amp;c", "ha-ha", metadata)
-            #expect(written["PutObjectInlineResponse", "ETag"] == "\"828ef3fdfa96f00ad9f27c383fc9ac7f\"")
-            #expect(written["PutObjectInlineResponse", "LastModified"] == "2027-01-15T08:00:00.000Z")
+            #expect(written["PutObjectInlineResponse", "ETag"] == "\"cc331bfc054be0c6e6ad1f0551e1a5a3\"")
+            #expect(written["PutObjectInlineResponse", "LastModified"]?.utf8.count == 24)
 
             let read = try await store.call(
                 "GetObject", "<Bucket>b-ucket</Bucket><Key>a b/ä&amp;c</Key>" + Self.flags)
@@ -59,7 +59,7 @@ import XML
                 "CopyObject",
                 "<SourceBucket>b-ucket</SourceBucket><SourceKey>a b/ä&amp;c</SourceKey>"
                     + "<DestinationBucket>b-ucket</DestinationBucket><DestinationKey>copy</DestinationKey>")
-            #expect(copied["CopyObjectResult", "ETag"] == "\"828ef3fdfa96f00ad9f27c383fc9ac7f\"")
+            #expect(copied["CopyObjectResult", "ETag"] == "\"cc331bfc054be0c6e6ad1f0551e1a5a3\"")
             let listed = try await store.call(
                 "ListBucket", "<Bucket>b-ucket</Bucket><MaxKeys>10</MaxKeys><Delimiter>/</Delimiter>")
             let list = try #require(listed.content.child("ListBucketResponse"))

@@ -26,7 +26,7 @@ import XML
         #expect(answer.content?.namespace == Self.namespace(version))
         #expect(answer["reservationId"] == "r-0123456789abcdef0")
         #expect(answer["instancesSet/item/instanceState/name"] == "running")
-        #expect((answer["requestId"] != nil) == (version >= "2008-12-01"))
+        #expect((answer["requestId"] != nil) == (version >= "2008-08-08"))
         #expect(answer["groupSet/item/groupId"] == (version < "2011" ? "default" : ActionTests.group))
         let request = try #require(await soap.cloud.backend.runRequest)
         #expect(request.imageID == "ami-0123456789abcdef0")
