@@ -254,25 +254,27 @@ def test_a_bundle_goes_by_soap_alone(binaries, venv):
         archive = os.path.join(cloud.directory, "credentials.zip")
         environment = dict(os.environ, **cloud.cloud.environment())
         for command in (["create", "bundler"], ["credentials", "bundler", "-o", archive]):
-            subprocess.run([cloud.cloud.mallee, "account", *command], env=environment, check=True, timeout=60)
+            subprocess.run([cloud.cloud.mallee, "account", *command], env=environment, check=True, capture_output=True,
+                           timeout=60)
         credentials = os.path.join(cloud.directory, "credentials")
         with zipfile.ZipFile(archive) as file:
             file.extractall(credentials)
 
-        def path(ending):
-            return next(os.path.join(credentials, name) for name in os.listdir(credentials) if name.endswith(ending))
-        with open(path("eucarc")) as file:
+        def path(beginning, ending):
+            return next(os.path.join(credentials, name) for name in os.listdir(credentials)
+                        if name.startswith(beginning) and name.endswith(ending))
+        with open(path("eucarc", "")) as file:
             line = next(line for line in file if line.startswith("export EC2_USER_ID="))
         account = line.split("=", 1)[1].strip("'\n")
         user = Identity.__new__(Identity)
-        user.key, user.certificate = path("-pk.pem"), path("-cert.pem")
+        user.key, user.certificate = path("euca2-", "-pk.pem"), path("euca2-", "-cert.pem")
         image = os.path.join(cloud.directory, "disk.img")
         with open(image, "wb") as file:
             file.write(os.urandom(2 << 20))
             file.truncate(8 << 20)
         s3 = S3Client(cloud, wsse=WSS4J(user))
         s3.CreateBucket(Bucket="bundles")
-        files = bundle(cloud.directory, image, account, user.key, user.certificate, path("cloud-cert.pem"))
+        files = bundle(cloud.directory, image, account, user.key, user.certificate, path("cloud-cert", ""))
         assert len(files) >= 4
         for name, data in files:
             s3.PutObjectInline(Bucket="bundles", Key="x/" + name, Data=data, ContentLength=len(data))

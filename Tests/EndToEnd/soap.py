@@ -318,7 +318,7 @@ def use(cloud, version):
     # Instances
     arguments = {"imageId": cloud.image, "minCount": 1, "maxCount": 1, "keyName": "soap-" + version,
                  "groupSet": {"item": [{"groupName" if by_id else "groupId": name}]}, "instanceType": "m1.small",
-                 "userData": {"data": base64.b64encode(b"hello").decode()},
+                 "userData": {"data": base64.b64encode(b"hello").decode(), "version": "1.0", "encoding": "base64"},
                  "placement": {"availabilityZone": zone}}
     fault(lambda: ec2.RunInstances(**dict(arguments, imageId="ami-00000000")), "Client.InvalidAMIID.NotFound")
     reservation = ec2.RunInstances(**arguments)

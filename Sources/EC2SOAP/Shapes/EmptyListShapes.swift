@@ -59,9 +59,6 @@ extension ShapeTable {
         type SpotPriceHistorySetType: item:SpotPriceHistorySetItemType*
         type SpotPriceHistorySetItemType: instanceType, productDescription, spotPrice, timestamp:dateTime,
             availabilityZone? @2011-11-01
-        action DescribeSpotDatafeedSubscription @2009-11-30: ->
-            spotDatafeedSubscription:SpotDatafeedSubscriptionType
-        type SpotDatafeedSubscriptionType: ownerId, bucket, prefix, state, fault:SpotInstanceStateFaultType?
         action DescribeReservedInstancesListings @2012-08-15:
             reservedInstancesListingSet:DescribeReservedInstancesListingSetType? =ReservedInstancesListingId,
             reservedInstancesSet:DescribeReservedInstancesSetType? =ReservedInstancesId,
