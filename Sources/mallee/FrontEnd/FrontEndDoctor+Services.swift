@@ -25,7 +25,7 @@ extension FrontEndDoctor {
         do {
             let sent = Date()
             let answer = try await http.execute(
-                HTTPClientRequest(url: url.trimmingCharacters(in: ["/"]) + "/healthz"), timeout: .seconds(5))
+                HTTPClientRequest(url: url.trimmingCharacters(in: ["/"]) + "/healthz"), timeout: TimeAmount(patience))
             if answer.status == .ok {
                 report.ok(name, "\(url) answers.")
             } else {
@@ -88,7 +88,7 @@ extension FrontEndDoctor {
             do {
                 let service = ClusterContract.AsyncClient(
                     transport: connections.transport(
-                        to: parts[1], of: try .zone(parts[0], in: cloud.path), timeout: .seconds(10)))
+                        to: parts[1], of: try .zone(parts[0], in: cloud.path), timeout: patience * 2))
                 let nodes = try await service.describeNodes(ClusterContract.DescribeNodesRequest()).node
                 report.ok("cluster", "zone \(parts[0]) answers at \(parts[1]) over TLS.")
                 checkNodes(nodes.map { ($0.nodeName, $0.state.rawValue) }, zone: parts[0])

@@ -17,6 +17,8 @@ struct FrontEndDoctor {
     }
 
     let layout: InstalledLayout
+    /// How long services may take to answer that they are well.
+    var patience = Duration.seconds(5)
     var report = DoctorReport()
 
     /// Looks at everything.
