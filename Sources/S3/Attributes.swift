@@ -50,7 +50,7 @@ extension S3Call {
                     }
                 }
             }
-            if asked.contains("StorageClass") { writer.element("StorageClass", "STANDARD") }
+            if asked.contains("StorageClass") { writer.element("StorageClass", object.storageClass) }
             if asked.contains("ObjectSize") { writer.element("ObjectSize", object.size) }
         }
         response.headers[.lastModified] = Timestamp.http(object.modified / 1000)

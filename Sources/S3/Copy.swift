@@ -77,7 +77,8 @@ extension S3Call {
             attributes: try isReplaced("x-amz-metadata-directive") ? attributes : nil, tags: tags,
             checksum: request.header("x-amz-checksum-algorithm").flatMap {
                 ChecksumAlgorithm(rawValue: $0.uppercased())
-            }, changesSomething: changes)
+            }, changesSomething: changes, ownHeaders: [S3Header.storageClass: attributes.headers[S3Header.storageClass]]
+        )
         let source = try await openSource()
         defer { source.content.close() }
         let record = try await walrus.copyObject(

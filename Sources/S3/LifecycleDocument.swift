@@ -90,6 +90,9 @@ extension S3Call {
             }
             return LifecycleRule.Filter(prefix: prefix, isLegacy: true)
         }
+        guard filter.children.count <= 1 else {
+            throw S3Error.malformed("A Filter has one condition; several stand in And.")
+        }
         let and = filter.child("And")
         let inner = and ?? filter
         func size(_ name: String) throws -> Int64? {

@@ -52,7 +52,7 @@ extension S3Call {
                 }
                 writer.element("Size", object.size)
                 if let id { owner(&writer, id: object.attributes.owner ?? id) }
-                writer.element("StorageClass", "STANDARD")
+                writer.element("StorageClass", object.storageClass)
             }
         }
         commonPrefixes(&writer, page.commonPrefixes, encoding)
@@ -105,7 +105,7 @@ extension S3Call {
             writer.element("Name", bucket)
             writer.element("Prefix", encoding(query.prefix))
             // Who goes on with a token started elsewhere.
-            if let start = request["start-after"], token == nil { writer.element("StartAfter", encoding(start)) }
+            if let start = request["start-after"] { writer.element("StartAfter", encoding(start)) }
             if let token { writer.element("ContinuationToken", token) }
             if let next = page.next { writer.element("NextContinuationToken", Base64.encode(next.utf8)) }
             writer.element("KeyCount", page.items.count + page.commonPrefixes.count)
@@ -159,7 +159,7 @@ extension S3Call {
                         writer.element("Size", object.size)
                     }
                     owner(&writer, id: object.attributes.owner ?? ownerID)
-                    if !object.isDeleteMarker { writer.element("StorageClass", "STANDARD") }
+                    if !object.isDeleteMarker { writer.element("StorageClass", object.storageClass) }
                 }
             }
             commonPrefixes(&writer, page.commonPrefixes, encoding)

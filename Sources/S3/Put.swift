@@ -20,6 +20,7 @@ extension S3Call {
                 if kept.count < codings.count { value = kept.joined(separator: ", ") }
                 if value.isEmpty { continue }
             }
+            if name == S3Header.storageClass, value == "STANDARD" { continue }
             attributes.headers[name] = value
         }
         var size = 0

@@ -56,6 +56,7 @@ struct S3Error: Error, Sendable {
         case invalidEncryptionAlgorithmError = "InvalidEncryptionAlgorithmError"
         case invalidPolicyDocument = "InvalidPolicyDocument"
         case invalidRetentionPeriod = "InvalidRetentionPeriod"
+        case invalidStorageClass = "InvalidStorageClass"
         case invalidTag = "InvalidTag"
         case invalidTargetBucketForLogging = "InvalidTargetBucketForLogging"
         case malformedACLError = "MalformedACLError"

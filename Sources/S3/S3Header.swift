@@ -14,7 +14,11 @@ enum S3Header {
     /// Headers that are kept with an object and given back.
     static let stored = [
         "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
+        storageClass,
     ]
+
+    /// Kept where it is not STANDARD; all objects are stored alike.
+    static let storageClass = "x-amz-storage-class"
 }
 
 enum S3Clock {
@@ -32,4 +36,9 @@ extension HTTPFields {
         get { HTTPField.Name(name).flatMap { self[$0] } }
         set { if let name = HTTPField.Name(name) { self[name] = newValue } }
     }
+}
+
+extension ObjectRecord {
+    /// The storage class as it is shown.
+    var storageClass: String { attributes.headers[S3Header.storageClass] ?? "STANDARD" }
 }

@@ -154,7 +154,7 @@ enum S3Operation: Sendable, Equatable {
             guard name.hasPrefix("x-amz-") else { continue }
             let refused =
                 switch name {
-                case "x-amz-storage-class": !["STANDARD", "REDUCED_REDUNDANCY"].contains(field.value)
+                case S3Header.storageClass: try isOther(storageClass: field.value)
                 case "x-amz-mfa", "x-amz-write-offset-bytes": true
                 case "x-amz-server-side-encryption": field.value.hasPrefix("aws:")
                 default: name.hasPrefix("x-amz-server-side-encryption-aws-kms")
@@ -164,6 +164,17 @@ enum S3Operation: Sendable, Equatable {
                     .notImplemented, "A header you provided implies functionality that is not implemented.",
                     fields: [("Header", name), ("additionalMessage", field.value)])
             }
+        }
+    }
+
+    /// Whether a storage class is one of S3's that is not there.
+    private static func isOther(storageClass name: String) throws -> Bool {
+        switch name {
+        case "STANDARD", "REDUCED_REDUNDANCY": false
+        case "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE", "OUTPOSTS",
+            "SNOW", "EXPRESS_ONEZONE":
+            true
+        default: throw S3Error(.invalidStorageClass, "The storage class you specified is not valid")
         }
     }
 

@@ -45,7 +45,7 @@ struct S3Request: Sendable {
         query = Self.parameters(rawQuery)
         sentHeaders = headers
         // Who presigns an address puts headers of the request into it: the signature covers them there.
-        if query.contains(where: { $0.name.lowercased() == "x-amz-signature" }) {
+        if query.contains(where: { $0.name.lowercased() == "x-amz-signature" || $0.name == "AWSAccessKeyId" }) {
             for (name, value) in query {
                 let name = name.lowercased()
                 guard name.hasPrefix("x-amz-"), !Self.signatureParameters.contains(name),

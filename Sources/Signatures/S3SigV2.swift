@@ -98,14 +98,18 @@ extension S3SigV2.Claim {
         ].joined(separator: "\n")
         let tail = S3SigV2.canonicalSubresources(request.query)
         let key = Array(secret.utf8)
-        // boto 2 moves headers of a presigned request into its query, where they stay signed.
+        // boto 2 and boto3 move headers of a presigned request into its query, where they stay signed. What stands there
+        // counts as a header, so it must be signed; but a token may be there without.
         var amzHeaders = [S3SigV2.canonicalAmzHeaders(request.headers)]
         if isPresigned {
             let moved = QueryParameters(request.query.utf8, plusIsSpace: true).parameters.map {
                 (name: String(decoding: $0.name, as: UTF8.self), value: String(decoding: $0.value, as: UTF8.self))
             }
             let all = S3SigV2.canonicalAmzHeaders(request.headers + moved)
-            if all != amzHeaders[0] { amzHeaders.append(all) }
+            let isOnlyToken = moved.allSatisfy {
+                !lowercasedASCII($0.name).hasPrefix("x-amz-") || equalIgnoringCase($0.name, "x-amz-security-token")
+            }
+            if !isOnlyToken { amzHeaders = [all] } else if all != amzHeaders[0] { amzHeaders.append(all) }
         }
         var first: String?
         for resource in request.resources.isEmpty ? [request.path] : request.resources {

@@ -164,16 +164,19 @@ extension Walrus {
         public var checksum: ChecksumAlgorithm?
         /// Whether anything else is asked that makes a copy onto itself a change.
         public var changesSomething: Bool
+        /// Headers that the copy never has from its source, with its own values; nil for none.
+        public var ownHeaders: [String: String?]
 
         /// Makes a directive.
         public init(
             attributes: ObjectAttributes?, tags: [ObjectTag]?, checksum: ChecksumAlgorithm? = nil,
-            changesSomething: Bool = false
+            changesSomething: Bool = false, ownHeaders: [String: String?] = [:]
         ) {
             self.attributes = attributes
             self.tags = tags
             self.checksum = checksum
             self.changesSomething = changesSomething
+            self.ownHeaders = ownHeaders
         }
     }
 
@@ -190,6 +193,7 @@ extension Walrus {
         }
         var attributes = directive.attributes ?? ObjectAttributes(headers: former.headers, metadata: former.metadata)
         if directive.attributes == nil { attributes.redirect = write.redirect }
+        for (name, value) in directive.ownHeaders { attributes.headers[name] = value }
         var write = write
         write.tags = directive.tags ?? former.tags
         // The bytes are hashed on their way, so a checksum that was right stays right, or the copy fails.

@@ -1,3 +1,5 @@
+import Crypto
+import Foundation
 import Signatures
 import Testing
 
@@ -80,6 +82,43 @@ import Testing
             #expect(try await server.send("POST", "/").refusal == "405 MethodNotAllowed")
             #expect(try await server.send("GET", "/bucket/n").refusal == "404 NoSuchKey")
             #expect(try await server.send("GET", "/bucket/k?versionId=null&unknown=1").body == [1])
+        }
+    }
+
+    @Test func `a storage class is kept, shown, and not taken by copies; unknown ones are refused`() async throws {
+        try await Server.with { server in
+            _ = try await server.send("PUT", "/bucket")
+            let name = "x-amz-storage-class"
+            _ = try await server.send("PUT", "/bucket/k", [1], headers: [(name, "REDUCED_REDUNDANCY")])
+            #expect(try await server.send("HEAD", "/bucket/k")[name] == "REDUCED_REDUNDANCY")
+            #expect(
+                try await server.send("GET", "/bucket").text.contains("<StorageClass>REDUCED_REDUNDANCY</StorageClass>")
+            )
+            _ = try await server.send("PUT", "/bucket/copy", headers: [("x-amz-copy-source", "/bucket/k")])
+            #expect(try await server.send("HEAD", "/bucket/copy")[name] == nil)
+            _ = try await server.send("PUT", "/bucket/k", [1], headers: [(name, "STANDARD")])
+            #expect(try await server.send("HEAD", "/bucket/k")[name] == nil)
+            let reply = try await server.send("PUT", "/bucket/k", [1], headers: [(name, "FAST")])
+            #expect(reply.refusal == "400 InvalidStorageClass")
+        }
+    }
+
+    @Test func `headers in an address that version 2 signs count, unsigned ones do not`() async throws {
+        try await Server.with { server in
+            _ = try await server.send("PUT", "/bucket")
+            let expires = Server.now() + 60
+            let text = "PUT\n\n\n\(expires)\nx-amz-meta-venue:123\n/bucket/k"
+            let mac = Data(
+                HMAC<Insecure.SHA1>.authenticationCode(
+                    for: Data(text.utf8), using: .init(data: Data("secret-of-ALICE".utf8))))
+            let signature = PercentEncoding.encode(mac.base64EncodedString())
+            let address =
+                "/bucket/k?AWSAccessKeyId=ALICE&Expires=\(expires)&Signature=\(signature)&x-amz-meta-venue=123"
+            let host = [(name: "Host", value: server.host)]
+            #expect(try await server.raw("PUT", address, [1], headers: host).status == 200)
+            #expect(try await server.send("HEAD", "/bucket/k")["x-amz-meta-venue"] == "123")
+            let added = try await server.raw("PUT", address + "&x-amz-acl=public-read", [1], headers: host)
+            #expect(added.refusal == "403 SignatureDoesNotMatch")
         }
     }
 

@@ -166,6 +166,10 @@ struct LocalCredentials: S3CredentialSource {
         return credential
     }
 
+    func accountExists(_ id: String) async throws -> Bool? { try await controller.account(id: id) != nil }
+
+    func displayName(ofAccount id: String) async throws -> String? { try await controller.account(id: id)?.name }
+
     func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup {
         switch try await controller.credential(accessKeyID: id, sessionToken: sessionToken) {
         case .unknownKey: return .unknownKey
