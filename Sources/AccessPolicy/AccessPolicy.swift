@@ -139,26 +139,12 @@ public struct Policy: Sendable {
         return nil
     }
 
-    /// What identity policies have to keep besides the grammar: actions say of which service they are, and resources
-    /// are ARNs or `*`.
-    public func checkIdentityForm() throws(PolicyError) {
-        for statement in statements {
-            for action in statement.actions.patterns where action != "*" {
-                let parts = action.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-                guard parts.count == 2, !parts[0].isEmpty else {
-                    throw PolicyError("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
-                }
-            }
-            for resource in statement.resources.patterns where resource != "*" {
-                let parts = resource.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
-                guard parts.first == "arn" else {
-                    throw PolicyError("Resource \(resource) must be in ARN format or \"*\".")
-                }
-                guard parts.count == 6 else {
-                    throw PolicyError("The policy failed legacy parsing")
-                }
-            }
-        }
+    /// Until when it lets an instance run; see `IdentityPolicies`.
+    func end(of request: PolicyRequest, launchedAt now: Int64) -> Int64? {
+        statements.filter { statement in
+            statement.effect != .deny && statement.concernsAction(request)
+                && statement.conditions.allSatisfy { $0.isQuota || $0.holds(request) }
+        }.flatMap(\.conditions).compactMap { $0.end(launchedAt: now) }.max()
     }
 
     /// Whether it allows something to anybody without a condition that names who or where.
@@ -167,19 +153,57 @@ public struct Policy: Sendable {
 
 /// Pattern matching with `*` (any characters) and `?` (one).
 public enum PolicyPattern {
+    /// A pattern in which what came from variables stands for itself.
+    struct Text: Sendable {
+        /// Bytes that no text in UTF-8 has.
+        fileprivate static let any: UInt8 = 0xFF
+        fileprivate static let one: UInt8 = 0xFE
+        fileprivate var bytes: [UInt8] = []
+
+        init(pattern: String) { append(pattern: Substring(pattern)) }
+
+        mutating func append(pattern: Substring) {
+            for byte in pattern.utf8 {
+                switch byte {
+                case UInt8(ascii: "*"): bytes.append(Self.any)
+                case UInt8(ascii: "?"): bytes.append(Self.one)
+                default: bytes.append(byte)
+                }
+            }
+        }
+
+        mutating func append(literal: String) { bytes += literal.utf8 }
+
+        func matches(_ text: String) -> Bool { PolicyPattern.matches(Array(text.utf8), bytes) }
+
+        /// Where there are no wildcards, as in comparisons for equality.
+        var plain: String {
+            let text = bytes.map { byte in
+                switch byte {
+                case Self.any: UInt8(ascii: "*")
+                case Self.one: UInt8(ascii: "?")
+                default: byte
+                }
+            }
+            return String(decoding: text, as: UTF8.self)
+        }
+    }
+
     /// Whether the text matches, by bytes; the time is at most the product of the lengths.
     public static func matches(_ text: String, _ pattern: String, ignoringCase: Bool = false) -> Bool {
-        let text = Array((ignoringCase ? text.lowercased() : text).utf8)
-        let pattern = Array((ignoringCase ? pattern.lowercased() : pattern).utf8)
+        let pattern = Text(pattern: ignoringCase ? pattern.lowercased() : pattern)
+        return pattern.matches(ignoringCase ? text.lowercased() : text)
+    }
+
+    private static func matches(_ text: [UInt8], _ pattern: [UInt8]) -> Bool {
         var at = 0
         var position = 0
         var star: (pattern: Int, text: Int)?
         while at < text.count {
-            if position < pattern.count, pattern[position] == UInt8(ascii: "*") {
+            if position < pattern.count, pattern[position] == Text.any {
                 star = (position, at)
                 position += 1
-            } else if position < pattern.count, pattern[position] == UInt8(ascii: "?") || pattern[position] == text[at]
-            {
+            } else if position < pattern.count, pattern[position] == Text.one || pattern[position] == text[at] {
                 position += 1
                 at += 1
             } else if let last = star {
@@ -190,6 +214,6 @@ public enum PolicyPattern {
                 return false
             }
         }
-        return pattern[position...].allSatisfy { $0 == UInt8(ascii: "*") }
+        return pattern[position...].allSatisfy { $0 == Text.any }
     }
 }

@@ -45,6 +45,15 @@ public struct IdentityPolicies: Sendable {
         return nil
     }
 
+    /// Until when an instance may run that is launched now: seconds since 1970; nil without an end. Of an identity's ends
+    /// the latest counts, since each permits; what administrators have put on the account limits that.
+    public func end(of request: PolicyRequest, launchedAt now: Int64) -> Int64? {
+        func latest(_ policies: [Policy]) -> Int64? {
+            policies.compactMap { $0.end(of: request, launchedAt: now) }.max()
+        }
+        return [latest(granting), latest(session ?? []), latest(account)].compactMap { $0 }.min()
+    }
+
     /// Whether any of them sets a quota.
     public var hasLimits: Bool { all.contains { $0.statements.contains { $0.effect == .limit } } }
 

@@ -32,7 +32,15 @@ struct PolicyCondition: Sendable {
     let key: String
     let values: [String]
 
-    init(_ name: String, key: String, values: [String]) throws(PolicyError) {
+    /// Whether a condition may begin with this.
+    static func isOperator(_ name: String) -> Bool { comparison(parts(of: name).name) != nil }
+
+    /// Whether its values are moments.
+    static func isAboutTime(_ name: String) -> Bool {
+        if case (.date, _)? = comparison(parts(of: name).name) { true } else { false }
+    }
+
+    private static func parts(of name: String) -> (quantifier: Quantifier, name: String, ifExists: Bool) {
         var text = Substring(name)
         var quantifier = Quantifier.single
         if text.hasPrefix("ForAnyValue:") {
@@ -44,7 +52,12 @@ struct PolicyCondition: Sendable {
         }
         let ifExists = text.hasSuffix("IfExists")
         if ifExists { text = text.dropLast(8) }
-        guard let (comparison, isInverted) = Self.comparison(String(text)) else {
+        return (quantifier, String(text), ifExists)
+    }
+
+    init(_ name: String, key: String, values: [String]) throws(PolicyError) {
+        let (quantifier, plain, ifExists) = Self.parts(of: name)
+        guard let (comparison, isInverted) = Self.comparison(plain) else {
             throw PolicyError("Invalid Condition type : \(name)")
         }
         self.comparison = comparison
@@ -57,7 +70,7 @@ struct PolicyCondition: Sendable {
 
     private static func comparison(_ name: String) -> (Comparison, isInverted: Bool)? {
         switch name {
-        case "StringEquals": (.stringEquals, false)
+        case "StringEquals", "BinaryEquals": (.stringEquals, false)
         case "StringNotEquals": (.stringEquals, true)
         case "StringEqualsIgnoreCase": (.stringEqualsIgnoringCase, false)
         case "StringNotEqualsIgnoreCase": (.stringEqualsIgnoringCase, true)
@@ -88,6 +101,21 @@ struct PolicyCondition: Sendable {
     /// Whether it is about what the account holds after the request.
     var isQuota: Bool { PolicyPattern.matches(key, "*:quota-*") }
 
+    /// The original's conditions that forbid nothing, but say until when an instance may run: `ec2:KeepAlive` in minutes
+    /// from its launch, `ec2:ExpirationTime` as a moment.
+    var isLifetime: Bool { key == "ec2:keepalive" || key == "ec2:expirationtime" }
+
+    /// The latest end that it grants, in seconds since 1970.
+    func end(launchedAt now: Int64) -> Int64? {
+        guard isLifetime else { return nil }
+        return values.compactMap { value in
+            if key == "ec2:expirationtime" { return PolicyDate.seconds(value) }
+            // No instance lives for a thousand years.
+            guard let minutes = Int64(value), (1...525_960_000).contains(minutes) else { return nil }
+            return now + minutes * 60
+        }.max()
+    }
+
     func isBinding(_ keys: Set<String>) -> Bool {
         // A binding to everything binds nothing.
         keys.contains(key) && !isInverted && !ifExists
@@ -95,6 +123,7 @@ struct PolicyCondition: Sendable {
     }
 
     func holds(_ request: PolicyRequest) -> Bool {
+        if isLifetime { return true }
         let actual = request.context(key)
         if case .null = comparison {
             let isAbsent = actual?.isEmpty ?? true
@@ -104,7 +133,7 @@ struct PolicyCondition: Sendable {
             // An inverted comparison with nothing holds, others do not.
             return ifExists || isInverted || quantifier == .allValues
         }
-        let expected = values.map { Self.substituted($0, request) }
+        let expected = values.compactMap { Self.substituted($0, request) }
         func matches(_ value: String) -> Bool { expected.contains { compare(value, $0) } != isInverted }
         switch quantifier {
         case .single, .anyValue: return actual.contains(where: matches)
@@ -112,11 +141,14 @@ struct PolicyCondition: Sendable {
         }
     }
 
-    private func compare(_ value: String, _ expected: String) -> Bool {
-        switch comparison {
+    private func compare(_ value: String, _ text: PolicyPattern.Text) -> Bool {
+        if case .stringLike = comparison { return text.matches(value) }
+        if case .arn = comparison { return text.matches(value) }
+        let expected = text.plain
+        return switch comparison {
         case .stringEquals: value.utf8.elementsEqual(expected.utf8)
         case .stringEqualsIgnoringCase: value.lowercased() == expected.lowercased()
-        case .stringLike, .arn: PolicyPattern.matches(value, expected)
+        case .stringLike, .arn: false
         case .bool: value.lowercased() == expected.lowercased()
         case .null: false
         case .address: PolicyAddress.isIn(value, block: expected)
@@ -131,23 +163,39 @@ struct PolicyCondition: Sendable {
         }
     }
 
-    /// Puts in the values of policy variables: `${aws:username}`, `${*}`, `${?}`, `${$}`.
-    static func substituted(_ pattern: String, _ request: PolicyRequest) -> String {
-        guard pattern.utf8.contains(UInt8(ascii: "$")) else { return pattern }
-        var result = ""
+    /// Puts in the values of policy variables, which stand for themselves even if they hold wildcards: `${aws:username}`,
+    /// `${aws:PrincipalTag/team, 'none'}` with a default, and `${*}`, `${?}`, `${$}`. nil if the request has no value for
+    /// one of them: nothing matches that, lest `${aws:PrincipalTag/team}*` matches everything for those without a tag.
+    static func substituted(_ pattern: String, _ request: PolicyRequest) -> PolicyPattern.Text? {
+        guard pattern.utf8.contains(UInt8(ascii: "$")) else { return PolicyPattern.Text(pattern: pattern) }
+        var result = PolicyPattern.Text(pattern: "")
         var rest = Substring(pattern)
         while let dollar = rest.firstIndex(of: "$") {
-            result += rest[..<dollar]
+            result.append(pattern: rest[..<dollar])
             rest = rest[dollar...]
             guard rest.hasPrefix("${"), let end = rest.firstIndex(of: "}") else {
-                result += rest
+                result.append(pattern: rest)
                 return result
             }
-            let name = String(rest[rest.index(rest.startIndex, offsetBy: 2)..<end])
-            result += ["*", "?", "$"].contains(name) ? name : request.context(name.lowercased())?.first ?? ""
+            let inner = rest[rest.index(rest.startIndex, offsetBy: 2)..<end]
+            let parts = inner.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = parts[0].filter { $0 != " " }
+            if ["*", "?", "$"].contains(name) {
+                result.append(literal: name)
+            } else if let value = request.context(name.lowercased())?.first {
+                result.append(literal: value)
+            } else if parts.count == 2, let open = parts[1].firstIndex(of: "'"),
+                let close = parts[1].lastIndex(of: "'"),
+                open < close
+            {
+                result.append(literal: String(parts[1][parts[1].index(after: open)..<close]))
+            } else {
+                return nil
+            }
             rest = rest[rest.index(after: end)...]
         }
-        return result + rest
+        result.append(pattern: rest)
+        return result
     }
 }
 

@@ -81,7 +81,8 @@ public struct PolicyStatement: Sendable {
                 for key in keys {
                     conditions.append(
                         try PolicyCondition(
-                            entry.name, key: key.name, values: try Self.strings(key.value, "Condition")))
+                            entry.name, key: key.name,
+                            values: try Self.strings(key.value, "Condition", mayBeEmpty: kind != .resource)))
                 }
             }
         }
@@ -99,9 +100,13 @@ public struct PolicyStatement: Sendable {
         }
     }
 
-    private static func strings(_ value: JSONValue, _ name: String) throws(PolicyError) -> [String] {
+    private static func strings(_ value: JSONValue, _ name: String, mayBeEmpty: Bool = false)
+        throws(PolicyError) -> [String]
+    {
         var result: [String] = []
         for item in value.elements ?? [value] {
+            // In lists IAM takes null for nothing.
+            if item == .null, value.elements != nil { continue }
             if let text = item.text {
                 result.append(text)
             } else if let boolean = item.boolean {
@@ -112,7 +117,7 @@ public struct PolicyStatement: Sendable {
                 throw PolicyError("\(name) is not a string or a list of strings.")
             }
         }
-        guard !result.isEmpty else { throw PolicyError("\(name) is empty.") }
+        guard mayBeEmpty || !result.isEmpty else { throw PolicyError("\(name) is empty.") }
         return result
     }
 
@@ -160,7 +165,8 @@ public struct PolicyStatement: Sendable {
         actions.patterns.contains { PolicyPattern.matches(request.action, $0, ignoringCase: true) }
             != actions.isInverted
             && resources.patterns.contains {
-                PolicyPattern.matches(request.resource, PolicyCondition.substituted($0, request))
+                PolicyCondition.substituted($0, request)?.matches(request.resource)
+                    ?? (resources.isInverted && effect == .allow)
             } != resources.isInverted
     }
 

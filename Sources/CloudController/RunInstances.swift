@@ -445,6 +445,12 @@ extension CloudController {
         var options = request.options
         options.wait = decision.wait
         var lease = advice.lease ?? configuration.policy.lease(for: request, of: caller, type: plan.type, from: now)
+        if let limit = try policyLease(request, type: plan.type, of: caller) {
+            // Whichever is over first.
+            let agreed = lease
+            lease = agreed.map { $0.endsAt < limit.endsAt ? $0 : limit } ?? limit
+            lease?.latest = min(agreed?.latest ?? limit.latest, limit.latest)
+        }
         if let agreed = lease, let wish = request.instanceTags.first(where: { $0.key == Lease.requestTag }) {
             lease = try Self.lease(agreed, endingAt: wish.value, now: now)
         }

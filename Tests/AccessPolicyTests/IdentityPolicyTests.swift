@@ -267,10 +267,26 @@ import Testing
         #expect(throws: PolicyError.self) { try Policy(Array(text.utf8), kind: kind) }
     }
 
-    @Test(arguments: ["GetObject", ":GetObject"]) func `actions of identities name their service`(action: String) throws
-    {
-        let text = #"{"Statement":{"Effect":"Allow","Action":"\#(action)","Resource":"*"}}"#
-        let policy = try Policy(Array(text.utf8), kind: .identity)
-        #expect(throws: PolicyError.self) { try policy.checkIdentityForm() }
+    @Test func `what a variable brings is no wildcard, and what none brings matches nothing`() throws {
+        func allows(_ resource: String, _ asked: String, _ tag: String?, _ element: String = "Resource") throws -> Bool
+        {
+            let text = #"{"Statement":{"Effect":"Allow","Action":"s3:*","\#(element)":"\#(resource)"}}"#
+            let request = PolicyRequest(
+                principal: nil, action: "s3:GetObject", resource: asked,
+                context: { $0 == "aws:principaltag/team" ? tag.map { [$0] } : nil })
+            return try Policy(Array(text.utf8), kind: .identity).decide(request) == .allow
+        }
+        let pattern = "arn:aws:s3:::b/${aws:PrincipalTag/team}*"
+        #expect(try allows(pattern, "arn:aws:s3:::b/red/x", "red"))
+        #expect(try !allows(pattern, "arn:aws:s3:::b/blue/x", "red"))
+        #expect(try !allows(pattern, "arn:aws:s3:::b/blue/x", "*"))
+        #expect(try allows(pattern, "arn:aws:s3:::b/*/x", "*"))
+        #expect(try !allows(pattern, "arn:aws:s3:::b/blue/x", nil))
+        #expect(try !allows(pattern, "arn:aws:s3:::b/blue/x", nil, "NotResource"))
+        let fallback = "arn:aws:s3:::b/${aws:PrincipalTag/team, 'all'}/*"
+        #expect(try allows(fallback, "arn:aws:s3:::b/all/x", nil))
+        #expect(try !allows(fallback, "arn:aws:s3:::b/red/x", nil))
+        #expect(try allows("arn:aws:s3:::b/${*}/*", "arn:aws:s3:::b/*/x", nil))
+        #expect(try !allows("arn:aws:s3:::b/${*}/*", "arn:aws:s3:::b/red/x", nil))
     }
 }

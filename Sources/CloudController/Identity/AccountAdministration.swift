@@ -129,7 +129,8 @@ extension CloudController {
             }
             let instances = view.instances.liveCounts[id, default: 0] > 0
             let holdings: [(Bool, String)] = [
-                (instances, "terminate its instances"), (view.images.count(of: id) > 0, "deregister its images"),
+                (instances, "terminate its instances"),
+                (Self.imagesInUse(of: id, view) > 0, "deregister its images"),
             ]
             if let held = holdings.first(where: \.0) { throw .inUse(.account, stored.value.name, by: held.1) }
             let identities = Self.identityRecords(of: id, view)
@@ -163,6 +164,11 @@ extension CloudController {
         }
     }
 
+    /// Without those that are out of use, whose records stay until the last instance of theirs is over.
+    static func imagesInUse(of account: String, _ view: CloudView) -> Int {
+        view.images.records(of: account).reduce(0) { $0 + ($1.value.state == .deregistered ? 0 : 1) }
+    }
+
     private static func identityRecords(of account: String, _ view: CloudView)
         -> [(record: StoredRecord, revision: Int64)]
     {
@@ -187,7 +193,7 @@ extension CloudController {
         let id = try await findAccount(account, as: caller).id
         try IdentityRules.checkName(name, "policyName", most: 128)
         if let document {
-            try IdentityRules.checkPolicy(document, most: IdentityRules.policySize, kind: .identity)
+            try IdentityRules.checkPolicy(document, most: IdentityRules.policySize, .inline)
         }
         try await changeAccount(id) { (account) throws(CloudError) in
             var policies = account.policies ?? []

@@ -72,7 +72,7 @@ extension CloudController {
         case "ec2:quota-cputotalsize": return use(of: account) { Int64($0.cores) }
         case "ec2:quota-memorytotalsize": return use(of: account) { Int64($0.memoryMiB) }
         case "ec2:quota-disktotalsize": return use(of: account) { Int64($0.diskGiB) }
-        case "ec2:quota-imagenumber": return Int64(view.images.count(of: account))
+        case "ec2:quota-imagenumber": return Int64(Self.imagesInUse(of: account, view))
         case "ec2:quota-securitygroupnumber": return Int64(view.groups.count(of: account))
         case "iam:quota-usernumber": return Int64(view.identities.users.count(of: account))
         case "iam:quota-groupnumber": return Int64(view.identities.groups.count(of: account))
@@ -90,6 +90,34 @@ extension CloudController {
             }
         }
         return sum
+    }
+
+    /// Until when the caller's policies let instances run that are launched now: the original's conditions
+    /// `ec2:KeepAlive` and `ec2:ExpirationTime`. The end cannot be put off.
+    func policyLease(_ request: RunInstancesRequest, type: InstanceType, of caller: Caller) throws(CloudError) -> Lease?
+    {
+        let policies = try policies(of: caller)
+        let now = configuration.now()
+        let check = AccessCheck("ec2:RunInstances", facts: ["ec2:instancetype": [type.name]])
+        let arns = [
+            "arn:aws:ec2:\(configuration.region):\(caller.accountID):instance/*",
+            "arn:aws:ec2:\(configuration.region)::image/\(request.imageID)",
+        ]
+        var ends: [Int64] = []
+        for arn in arns {
+            let question = PolicyRequest(
+                principal: policyPrincipal(caller), action: check.action, resource: arn,
+                context: context(of: caller, check, AccessResource(arn)))
+            if let end = policies.end(of: question, launchedAt: now.milliseconds / 1000) { ends.append(end) }
+        }
+        guard let end = ends.max() else { return nil }
+        let seconds = end - now.milliseconds / 1000
+        guard seconds > 0 else {
+            throw .unauthorized(
+                operation: "RunInstances: the time until which policies let instances run was over at "
+                    + Timestamp(milliseconds: end * 1000).iso8601)
+        }
+        return LeaseRule(seconds: seconds).lease(from: now)
     }
 
     /// The policies that speak of a caller.

@@ -47,9 +47,73 @@ enum IdentityRules {
             throw .invalidValue(
                 parameter: parameter, value: String(name.prefix(64)),
                 reason:
-                    "1 validation error detected: Value at '\(parameter)' failed to satisfy constraint: Member must "
-                    + "have length less than or equal to \(most)")
+                    "1 validation error detected: Value '\(name.prefix(512))' at '\(parameter)' failed to satisfy "
+                    + "constraint: Member must have length less than or equal to \(most)")
         }
+    }
+
+    // MARK: Tags, of which IAM says what is wrong in words of its own
+
+    static func checkTags(_ tags: [Tag]) throws(CloudError) {
+        try checkTagCount(tags.count, "tags")
+        var keys = Set<String>()
+        for (index, tag) in tags.enumerated() {
+            try checkTagKey(tag.key, "tags.\(index + 1).member.key")
+            try checkTagText(tag.value, "tags.\(index + 1).member.value", most: 256)
+            guard keys.insert(tag.key.lowercased()).inserted else {
+                throw .invalidValue(
+                    parameter: "Tags", value: String(tag.key.prefix(64)),
+                    reason: "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+            }
+        }
+    }
+
+    static func checkTagKeys(_ keys: [String]) throws(CloudError) {
+        try checkTagCount(keys.count, "tagKeys")
+        for key in keys { try checkTagKey(key, "tagKeys") }
+    }
+
+    private static func checkTagCount(_ count: Int, _ place: String) throws(CloudError) {
+        guard count <= 50 else {
+            throw refusal(place, "", "Member must have length less than or equal to 50.")
+        }
+    }
+
+    private static func checkTagKey(_ key: String, _ place: String) throws(CloudError) {
+        guard !key.isEmpty else {
+            throw refusal(place, key, "Member must have length greater than or equal to 1.")
+        }
+        try checkTagText(key, place, most: 128)
+        guard !key.lowercased().hasPrefix("aws:") else {
+            throw .invalidValue(
+                parameter: place, value: String(key.prefix(64)),
+                reason: "Tag keys starting with 'aws:' are reserved for internal use.")
+        }
+    }
+
+    private static func checkTagText(_ text: String, _ place: String, most: Int) throws(CloudError) {
+        guard text.unicodeScalars.count <= most else {
+            throw refusal(place, text, "Member must have length less than or equal to \(most).")
+        }
+        let isGood = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar.properties.generalCategory {
+            case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .spaceSeparator,
+                .lineSeparator, .paragraphSeparator, .decimalNumber, .letterNumber, .otherNumber:
+                true
+            default: "_.:/=+-@".unicodeScalars.contains(scalar)
+            }
+        }
+        guard isGood else {
+            throw refusal(
+                place, text, "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+")
+        }
+    }
+
+    private static func refusal(_ place: String, _ value: String, _ constraint: String) -> CloudError {
+        .invalidValue(
+            parameter: place, value: "",
+            reason: "1 validation error detected: Value '\(value.prefix(300))' at '\(place)' failed to satisfy "
+                + "constraint: \(constraint)")
     }
 
     static func checkPath(_ path: String) throws(CloudError) {
@@ -68,16 +132,17 @@ enum IdentityRules {
     /// Reads a document.
     ///
     /// - Throws: `invalidValue` of the parameter, which interfaces answer as a malformed document.
-    static func checkPolicy(_ document: String, parameter: String = "PolicyDocument", most: Int, kind: PolicyKind)
-        throws(CloudError)
-    {
+    static func checkPolicy(
+        _ document: String, parameter: String = "PolicyDocument", most: Int, _ rules: PolicyRules
+    ) throws(CloudError) {
         let size = document.unicodeScalars.reduce(0) { $0 + ($1.properties.isWhitespace ? 0 : 1) }
         guard size <= most else {
             throw .limitExceeded(.policy, limit: most, inUse: size, requested: 0)
         }
         do throws(PolicyError) {
-            let policy = try Policy(Array(document.utf8), kind: kind)
-            if kind != .trust { try policy.checkIdentityForm() }
+            let bytes = Array(document.utf8)
+            try PolicyGrammar.check(bytes, rules)
+            _ = try Policy(bytes, kind: rules == .trust ? .trust : .identity)
         } catch {
             throw .invalidValue(parameter: parameter, value: "", reason: error.message)
         }

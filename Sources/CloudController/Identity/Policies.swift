@@ -17,7 +17,7 @@ extension CloudController {
             case .group: IdentityRules.groupPolicySize
             case .role: IdentityRules.rolePolicySize
             }
-        try IdentityRules.checkPolicy(policy.document, most: most, kind: .identity)
+        try IdentityRules.checkPolicy(policy.document, most: most, .inline)
         try await changeBearer(holder, of: caller.accountID) { (bearer, _) throws(CloudError) in
             if let index = bearer.inlinePolicies.firstIndex(where: { $0.name == policy.name }) {
                 bearer.inlinePolicies[index] = policy
@@ -82,8 +82,8 @@ extension CloudController {
     ) async throws(CloudError) -> ManagedPolicy {
         try IdentityRules.checkName(name, "policyName", most: 128)
         try IdentityRules.checkPath(path)
-        try NamingRules.checkTags(tags)
-        try IdentityRules.checkPolicy(document, most: IdentityRules.policySize, kind: .identity)
+        try IdentityRules.checkTags(tags)
+        try IdentityRules.checkPolicy(document, most: IdentityRules.policySize, .managed)
         var policy = ManagedPolicy(
             id: Credentials.uniqueID("ANPA"), accountID: caller.accountID, name: name, path: path,
             description: description, document: document, createdAt: configuration.now())
@@ -142,7 +142,7 @@ extension CloudController {
     public func createPolicyVersion(arn: String, document: String, isDefault: Bool, as caller: Caller)
         async throws(CloudError) -> (policy: ManagedPolicy, version: ManagedPolicy.Version)
     {
-        try IdentityRules.checkPolicy(document, most: IdentityRules.policySize, kind: .identity)
+        try IdentityRules.checkPolicy(document, most: IdentityRules.policySize, .managed)
         let now = configuration.now()
         let policy = try await changePolicy(arn, as: caller) { (policy, _) throws(CloudError) in
             guard policy.versions.count < IdentityRules.versionsPerPolicy else {
@@ -255,7 +255,7 @@ extension CloudController {
 
     /// See `IdentityBackend`.
     public func tag(_ identity: TaggedIdentity, with tags: [Tag], as caller: Caller) async throws(CloudError) {
-        try NamingRules.checkTags(tags)
+        try IdentityRules.checkTags(tags)
         try await changeTags(of: identity, as: caller) { (current) throws(CloudError) in
             try NamingRules.merge(tags, into: current)
         }
@@ -263,6 +263,7 @@ extension CloudController {
 
     /// See `IdentityBackend`.
     public func untag(_ identity: TaggedIdentity, keys: [String], as caller: Caller) async throws(CloudError) {
+        try IdentityRules.checkTagKeys(keys)
         try await changeTags(of: identity, as: caller) { current in current.filter { !keys.contains($0.key) } }
     }
 

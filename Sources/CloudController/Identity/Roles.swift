@@ -14,11 +14,11 @@ extension CloudController {
     ) async throws(CloudError) -> Role {
         try IdentityRules.checkName(name, "roleName", most: 64)
         try IdentityRules.checkPath(path)
-        try NamingRules.checkTags(tags)
+        try IdentityRules.checkTags(tags)
         try Self.checkMaximumSession(maximumSession)
         try Self.checkDescription(description)
         try IdentityRules.checkPolicy(
-            trustPolicy, parameter: "AssumeRolePolicyDocument", most: IdentityRules.trustPolicySize, kind: .trust)
+            trustPolicy, parameter: "AssumeRolePolicyDocument", most: IdentityRules.trustPolicySize, .trust)
         if let boundary { _ = try await policy(arn: boundary, as: caller) }
         var role = Role(
             id: Credentials.uniqueID("AROA"), accountID: caller.accountID, name: name, path: path,
@@ -62,7 +62,7 @@ extension CloudController {
         try Self.checkMaximumSession(maximumSession)
         try Self.checkDescription(description)
         if let trustPolicy {
-            try IdentityRules.checkPolicy(trustPolicy, most: IdentityRules.trustPolicySize, kind: .trust)
+            try IdentityRules.checkPolicy(trustPolicy, most: IdentityRules.trustPolicySize, .trust)
         }
         return try await change(name, in: \.roles, of: caller.accountID) { role, _ in
             role.description = description ?? role.description
@@ -99,7 +99,7 @@ extension CloudController {
     {
         try IdentityRules.checkName(name, "instanceProfileName", most: 128)
         try IdentityRules.checkPath(path)
-        try NamingRules.checkTags(tags)
+        try IdentityRules.checkTags(tags)
         var profile = InstanceProfile(
             id: Credentials.uniqueID("AIPA"), accountID: caller.accountID, name: name, path: path,
             createdAt: configuration.now())

@@ -221,7 +221,7 @@ extension CloudController {
         var all: [String] = []
         for document in documents {
             try IdentityRules.checkPolicy(
-                document, parameter: "Policy", most: IdentityRules.sessionPolicySize, kind: .identity)
+                document, parameter: "Policy", most: IdentityRules.sessionPolicySize, .inline)
             all.append(document)
         }
         for arn in arns {

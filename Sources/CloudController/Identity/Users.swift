@@ -80,7 +80,7 @@ extension CloudController {
     {
         try IdentityRules.checkName(name, "userName", most: 64)
         try IdentityRules.checkPath(path)
-        try NamingRules.checkTags(tags)
+        try IdentityRules.checkTags(tags)
         guard !Self.isReserved(name) else { throw .duplicate(.user, name) }
         if let boundary { _ = try await policy(arn: boundary, as: caller) }
         var user = User(
