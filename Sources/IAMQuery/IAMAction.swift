@@ -26,6 +26,8 @@ public struct IAMAction: Sendable {
         case newProfile
         /// By `RoleArn`.
         case roleARN
+        /// The account that `AccountName` names.
+        case account
     }
 
     /// The action's name.
@@ -58,7 +60,13 @@ public struct IAMAction: Sendable {
     }
 
     /// Whether it changes nothing.
-    public var isReading: Bool { ["Get", "List"].contains { name.hasPrefix($0) } && service == .iam }
+    public var isReading: Bool {
+        switch service {
+        case .iam: ["Get", "List"].contains { name.hasPrefix($0) }
+        // The others hand out credentials.
+        case .sts: ["GetCallerIdentity", "GetAccessKeyInfo"].contains(name)
+        }
+    }
 
     /// The action with this name, if it is offered.
     static func named(_ name: String, _ service: IdentityService) -> IAMAction? {
@@ -98,10 +106,21 @@ public struct IAMAction: Sendable {
         case .newProfile: return [arn("instance-profile", "InstanceProfileName")]
         case .policy: return [parameters.text("PolicyArn") ?? "*"]
         case .roleARN: return [parameters.text("RoleArn") ?? "*"]
+        case .account:
+            let name = parameters.text("AccountName") ?? ""
+            return [
+                await known { () async throws(CloudError) in
+                    "arn:aws:iam::\(try await backend.findAccount(name, as: caller).id):root"
+                } ?? "arn:aws:iam:::account/\(name)"
+            ]
         case .user:
             guard let name = parameters.text("UserName") else {
                 if case .account = caller.identity { return ["arn:aws:iam::\(account):user/\(caller.userName)"] }
                 return [caller.arn]
+            }
+            // The account itself, however it is written.
+            if name.lowercased() == Account.rootUserName {
+                return ["arn:aws:iam::\(account):user/\(Account.rootUserName)"]
             }
             return [
                 await known { () async throws(CloudError) in try await backend.user(name, as: caller).arn }
@@ -141,13 +160,13 @@ public struct IAMAction: Sendable {
         IAMAction("ListUsers", .none, Users.list, "Lists users below a path."),
         IAMAction("UpdateUser", .user, result: false, Users.update, "Renames or moves; keys and groups stay."),
         IAMAction("DeleteUser", .user, result: false, Users.delete, "Removes a user who has nothing left."),
-        IAMAction("TagUser", .user, result: false, Tags.tagUser, "Puts tags on a user."),
-        IAMAction("UntagUser", .user, result: false, Tags.untagUser, "Takes tags off."),
-        IAMAction("ListUserTags", .user, Tags.listUser, "Lists them."),
+        IAMAction("TagUser", .user, result: false, Tags.put(.user), "Puts tags on a user."),
+        IAMAction("UntagUser", .user, result: false, Tags.remove(.user), "Takes tags off."),
+        IAMAction("ListUserTags", .user, Tags.list(.user), "Lists them."),
         IAMAction(
-            "PutUserPermissionsBoundary", .user, result: false, Boundaries.putUser, "Bounds what a user may do."),
+            "PutUserPermissionsBoundary", .user, result: false, Boundaries.put(.user), "Bounds what a user may do."),
         IAMAction(
-            "DeleteUserPermissionsBoundary", .user, result: false, Boundaries.deleteUser, "Takes the bound away."),
+            "DeleteUserPermissionsBoundary", .user, result: false, Boundaries.delete(.user), "Takes the bound away."),
         // Groups
         IAMAction("CreateGroup", .newGroup, Groups.create, "Makes a group."),
         IAMAction("GetGroup", .group, Groups.get, "A group with its members."),
@@ -166,13 +185,13 @@ public struct IAMAction: Sendable {
         IAMAction(
             "UpdateAssumeRolePolicy", .role, result: false, Roles.updateTrust, "Changes who may take the role on."),
         IAMAction("DeleteRole", .role, result: false, Roles.delete, "Removes a role without policies."),
-        IAMAction("TagRole", .role, result: false, Tags.tagRole, "Puts tags on a role."),
-        IAMAction("UntagRole", .role, result: false, Tags.untagRole, "Takes tags off."),
-        IAMAction("ListRoleTags", .role, Tags.listRole, "Lists them."),
+        IAMAction("TagRole", .role, result: false, Tags.put(.role), "Puts tags on a role."),
+        IAMAction("UntagRole", .role, result: false, Tags.remove(.role), "Takes tags off."),
+        IAMAction("ListRoleTags", .role, Tags.list(.role), "Lists them."),
         IAMAction(
-            "PutRolePermissionsBoundary", .role, result: false, Boundaries.putRole, "Bounds what a role may do."),
+            "PutRolePermissionsBoundary", .role, result: false, Boundaries.put(.role), "Bounds what a role may do."),
         IAMAction(
-            "DeleteRolePermissionsBoundary", .role, result: false, Boundaries.deleteRole, "Takes the bound away."),
+            "DeleteRolePermissionsBoundary", .role, result: false, Boundaries.delete(.role), "Takes the bound away."),
         // Instance profiles
         IAMAction("CreateInstanceProfile", .newProfile, Profiles.create, "Makes an instance profile."),
         IAMAction("GetInstanceProfile", .profile, Profiles.get, "One profile with its role."),
@@ -181,22 +200,24 @@ public struct IAMAction: Sendable {
         IAMAction("DeleteInstanceProfile", .profile, result: false, Profiles.delete, "Removes an empty profile."),
         IAMAction("AddRoleToInstanceProfile", .profile, result: false, Profiles.add, "Puts the one role in."),
         IAMAction("RemoveRoleFromInstanceProfile", .profile, result: false, Profiles.remove, "Takes it out."),
-        IAMAction("TagInstanceProfile", .profile, result: false, Tags.tagProfile, "Puts tags on a profile."),
-        IAMAction("UntagInstanceProfile", .profile, result: false, Tags.untagProfile, "Takes tags off."),
-        IAMAction("ListInstanceProfileTags", .profile, Tags.listProfile, "Lists them."),
+        IAMAction("TagInstanceProfile", .profile, result: false, Tags.put(.instanceProfile), "Puts tags on a profile."),
+        IAMAction("UntagInstanceProfile", .profile, result: false, Tags.remove(.instanceProfile), "Takes tags off."),
+        IAMAction("ListInstanceProfileTags", .profile, Tags.list(.instanceProfile), "Lists them."),
         // Inline policies
-        IAMAction("PutUserPolicy", .user, result: false, InlinePolicies.putUser, "Adds or replaces an inline policy."),
-        IAMAction("GetUserPolicy", .user, InlinePolicies.getUser, "One inline policy."),
-        IAMAction("ListUserPolicies", .user, InlinePolicies.listUser, "Lists inline policies' names."),
-        IAMAction("DeleteUserPolicy", .user, result: false, InlinePolicies.deleteUser, "Removes one."),
-        IAMAction("PutGroupPolicy", .group, result: false, InlinePolicies.putGroup, "Adds or replaces one of a group."),
-        IAMAction("GetGroupPolicy", .group, InlinePolicies.getGroup, "One inline policy."),
-        IAMAction("ListGroupPolicies", .group, InlinePolicies.listGroup, "Lists their names."),
-        IAMAction("DeleteGroupPolicy", .group, result: false, InlinePolicies.deleteGroup, "Removes one."),
-        IAMAction("PutRolePolicy", .role, result: false, InlinePolicies.putRole, "Adds or replaces one of a role."),
-        IAMAction("GetRolePolicy", .role, InlinePolicies.getRole, "One inline policy."),
-        IAMAction("ListRolePolicies", .role, InlinePolicies.listRole, "Lists their names."),
-        IAMAction("DeleteRolePolicy", .role, result: false, InlinePolicies.deleteRole, "Removes one."),
+        IAMAction(
+            "PutUserPolicy", .user, result: false, InlinePolicies.put(.user), "Adds or replaces an inline policy."),
+        IAMAction("GetUserPolicy", .user, InlinePolicies.get(.user), "One inline policy."),
+        IAMAction("ListUserPolicies", .user, InlinePolicies.list(.user), "Lists inline policies' names."),
+        IAMAction("DeleteUserPolicy", .user, result: false, InlinePolicies.delete(.user), "Removes one."),
+        IAMAction(
+            "PutGroupPolicy", .group, result: false, InlinePolicies.put(.group), "Adds or replaces one of a group."),
+        IAMAction("GetGroupPolicy", .group, InlinePolicies.get(.group), "One inline policy."),
+        IAMAction("ListGroupPolicies", .group, InlinePolicies.list(.group), "Lists their names."),
+        IAMAction("DeleteGroupPolicy", .group, result: false, InlinePolicies.delete(.group), "Removes one."),
+        IAMAction("PutRolePolicy", .role, result: false, InlinePolicies.put(.role), "Adds or replaces one of a role."),
+        IAMAction("GetRolePolicy", .role, InlinePolicies.get(.role), "One inline policy."),
+        IAMAction("ListRolePolicies", .role, InlinePolicies.list(.role), "Lists their names."),
+        IAMAction("DeleteRolePolicy", .role, result: false, InlinePolicies.delete(.role), "Removes one."),
         // Managed policies
         IAMAction("CreatePolicy", .newPolicy, ManagedPolicies.create, "Makes a policy to attach."),
         IAMAction("GetPolicy", .policy, ManagedPolicies.get, "One policy, the cloud's own among them."),
@@ -211,18 +232,18 @@ public struct IAMAction: Sendable {
         IAMAction(
             "SetDefaultPolicyVersion", .policy, result: false, ManagedPolicies.setDefault, "Puts a version in force."),
         IAMAction("ListEntitiesForPolicy", .policy, ManagedPolicies.entities, "Lists who has a policy."),
-        IAMAction("TagPolicy", .policy, result: false, Tags.tagPolicy, "Puts tags on a policy."),
-        IAMAction("UntagPolicy", .policy, result: false, Tags.untagPolicy, "Takes tags off."),
-        IAMAction("ListPolicyTags", .policy, Tags.listPolicy, "Lists them."),
-        IAMAction("AttachUserPolicy", .user, result: false, Attachments.attachUser, "Attaches a policy to a user."),
-        IAMAction("DetachUserPolicy", .user, result: false, Attachments.detachUser, "Detaches it."),
-        IAMAction("ListAttachedUserPolicies", .user, Attachments.listUser, "Lists what is attached."),
-        IAMAction("AttachGroupPolicy", .group, result: false, Attachments.attachGroup, "Attaches one to a group."),
-        IAMAction("DetachGroupPolicy", .group, result: false, Attachments.detachGroup, "Detaches it."),
-        IAMAction("ListAttachedGroupPolicies", .group, Attachments.listGroup, "Lists what is attached."),
-        IAMAction("AttachRolePolicy", .role, result: false, Attachments.attachRole, "Attaches one to a role."),
-        IAMAction("DetachRolePolicy", .role, result: false, Attachments.detachRole, "Detaches it."),
-        IAMAction("ListAttachedRolePolicies", .role, Attachments.listRole, "Lists what is attached."),
+        IAMAction("TagPolicy", .policy, result: false, Tags.put(.policy), "Puts tags on a policy."),
+        IAMAction("UntagPolicy", .policy, result: false, Tags.remove(.policy), "Takes tags off."),
+        IAMAction("ListPolicyTags", .policy, Tags.list(.policy), "Lists them."),
+        IAMAction("AttachUserPolicy", .user, result: false, Attachments.attach(.user), "Attaches a policy to a user."),
+        IAMAction("DetachUserPolicy", .user, result: false, Attachments.detach(.user), "Detaches it."),
+        IAMAction("ListAttachedUserPolicies", .user, Attachments.list(.user), "Lists what is attached."),
+        IAMAction("AttachGroupPolicy", .group, result: false, Attachments.attach(.group), "Attaches one to a group."),
+        IAMAction("DetachGroupPolicy", .group, result: false, Attachments.detach(.group), "Detaches it."),
+        IAMAction("ListAttachedGroupPolicies", .group, Attachments.list(.group), "Lists what is attached."),
+        IAMAction("AttachRolePolicy", .role, result: false, Attachments.attach(.role), "Attaches one to a role."),
+        IAMAction("DetachRolePolicy", .role, result: false, Attachments.detach(.role), "Detaches it."),
+        IAMAction("ListAttachedRolePolicies", .role, Attachments.list(.role), "Lists what is attached."),
         // Access keys, passwords and certificates
         IAMAction("CreateAccessKey", .user, AccessKeys.create, "Makes an access key, of two at most."),
         IAMAction("ListAccessKeys", .user, AccessKeys.list, "Lists a user's keys without secrets."),
@@ -261,20 +282,21 @@ public struct IAMAction: Sendable {
         IAMAction("ListOpenIDConnectProviders", .none, Accounts.listOpenIDProviders, "Empty: there are none."),
         // The original's actions for administrators of the cloud
         IAMAction(
-            "CreateAccount", isExtension: true, Accounts.create,
+            "CreateAccount", .account, isExtension: true, Accounts.create,
             "Makes an account; for administrators of the cloud, as the other account actions."),
         IAMAction("ListAccounts", isExtension: true, Accounts.list, "Lists accounts."),
         IAMAction(
-            "DeleteAccount", result: false, isExtension: true, Accounts.delete,
+            "DeleteAccount", .account, result: false, isExtension: true, Accounts.delete,
             "Removes an account without instances and images; with Recursive also its identities."),
         IAMAction(
-            "PutAccountPolicy", result: false, isExtension: true, Accounts.putPolicy,
+            "PutAccountPolicy", .account, result: false, isExtension: true, Accounts.putPolicy,
             "Puts quotas and denials on all users of an account."),
-        IAMAction("GetAccountPolicy", isExtension: true, Accounts.getPolicy, "One of them."),
-        IAMAction("ListAccountPolicies", isExtension: true, Accounts.listPolicies, "Lists their names."),
-        IAMAction("DeleteAccountPolicy", result: false, isExtension: true, Accounts.deletePolicy, "Removes one."),
+        IAMAction("GetAccountPolicy", .account, isExtension: true, Accounts.getPolicy, "One of them."),
+        IAMAction("ListAccountPolicies", .account, isExtension: true, Accounts.listPolicies, "Lists their names."),
         IAMAction(
-            "UpdateAccount", result: false, isExtension: true, CloudAdministration.updateAccount,
+            "DeleteAccountPolicy", .account, result: false, isExtension: true, Accounts.deletePolicy, "Removes one."),
+        IAMAction(
+            "UpdateAccount", .account, result: false, isExtension: true, CloudAdministration.updateAccount,
             "Renames an account; disables or enables all of its credentials."),
         IAMAction(
             "RotateSecretsKey", isExtension: true, CloudAdministration.rotateKey,

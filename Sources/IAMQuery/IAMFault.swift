@@ -76,6 +76,7 @@ extension QueryFault {
         case "PolicyDocument", "AssumeRolePolicyDocument", "Policy": "MalformedPolicyDocument"
         case "Password", "NewPassword": "PasswordPolicyViolation"
         case "CertificateBody": "MalformedCertificate"
+        case "Tags": "InvalidInput"
         default: "ValidationError"
         }
     }

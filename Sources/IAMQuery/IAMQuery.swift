@@ -153,7 +153,9 @@ public struct IAMInterface: Sendable {
         observation.isReading = action.isReading
         var writer = XMLWriter(reserving: 2048)
         do throws(CloudError) {
-            let resources = try await action.resources(parameters, caller, backend)
+            // For another account, an administrator acts as that account; what he may do there is up to his own policies.
+            let actor = service == .iam ? try await self.actor(parameters, caller) : caller
+            let resources = try await action.resources(parameters, actor, backend)
             observation.resources = resources
             if let permission = action.permission {
                 try await backend.authorize(
@@ -163,13 +165,7 @@ public struct IAMInterface: Sendable {
                         facts: Self.facts(of: parameters), additions: action.additions))
             }
             await backend.noteUse(ofKey: caller.accessKeyID, service: service.rawValue)
-            if let delegate = parameters.text("DelegateAccount") {
-                let account = try await backend.findAccount(delegate, as: caller)
-                caller.accountID = account.id
-                caller.identity = .account
-                caller.userID = account.id
-                caller.userName = Account.rootUserName
-            }
+            caller = actor
             writer.open(name + "Response", namespace: service.namespace)
             let call = IAMCall(
                 parameters: parameters, caller: caller, backend: backend, region: configuration.region)
@@ -184,6 +180,26 @@ public struct IAMInterface: Sendable {
         writer.close()
         writer.close()
         return writer.bytes
+    }
+
+    /// On whose behalf a request is: the caller, or the account that `DelegateAccount` names.
+    ///
+    /// Everybody in the administrators' account is asked for the permission to do so at all, since a policy that lets a
+    /// user manage his own keys must not let him make keys of other accounts, or of his own account's owner.
+    private func actor(_ parameters: Parameters, _ caller: Caller) async throws(CloudError) -> Caller {
+        guard let delegate = parameters.text("DelegateAccount") else { return caller }
+        let account = try await backend.findAccount(delegate, as: caller)
+        try await backend.authorize(
+            caller,
+            AccessCheck(
+                "iam:DelegateAccount", resources: [AccessResource("arn:aws:iam::\(account.id):root")]))
+        var actor = caller
+        actor.accountID = account.id
+        actor.identity = .account
+        actor.userID = account.id
+        actor.userName = Account.rootUserName
+        actor.sessionPolicies = nil
+        return actor
     }
 
     /// What policies may ask about the request itself.

@@ -79,7 +79,7 @@ extension XMLWriter {
         element("Arn", profile.arn)
         element("CreateDate", profile.createdAt.inSeconds)
         members("Roles", role.map { [$0] } ?? []) { $0.role($1, full: false) }
-        if !profile.tags.isEmpty { tags(profile.tags) }
+        tags(profile.tags)
     }
 
     mutating func policy(_ policy: ManagedPolicy, attachments: Int, boundaries: Int, full: Bool = true) {
@@ -97,8 +97,8 @@ extension XMLWriter {
         if full, !policy.tags.isEmpty { tags(policy.tags) }
     }
 
-    mutating func version(_ version: ManagedPolicy.Version, isDefault: Bool, document: Bool) {
-        if document { element("Document", DocumentEncoding.encode(version.document)) }
+    mutating func version(_ version: ManagedPolicy.Version, isDefault: Bool) {
+        element("Document", DocumentEncoding.encode(version.document))
         element("VersionId", version.id)
         element("IsDefaultVersion", isDefault)
         element("CreateDate", version.createdAt.inSeconds)

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct IdentityTests {
     static let everything = #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#
-    static let reading = #"{"Statement":{"Effect":"Allow","Action":["iam:Get*","iam:List*"],"Resource":"*"}}"#
+    static let reading =
+        #"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:Get*","iam:List*"],"Resource":"*"}}"#
     static let trust =
         #"{"Statement":{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}}"#
 
@@ -241,5 +242,32 @@ import Testing
         let text = String(decoding: old, as: UTF8.self).replacingOccurrences(
             of: "\"createdAt\":1", with: "\"createdAt\":" + String(decoding: stamp, as: UTF8.self))
         #expect(try JSONDecoder().decode(Account.self, from: Data(text.utf8)).alias == nil)
+    }
+
+    @Test func `who may manage his own keys comes by no other account's, and not by the owner's`() async throws {
+        let cloud = try await TestIdentities()
+        let lab = try await cloud.account("lab")
+        let own =
+            #"{"Statement":{"Effect":"Allow","Action":["iam:*AccessKey*"],"Resource":"arn:aws:iam::*:user/${aws:username}"}}"#
+        let ada = try await cloud.user("ada", policy: own)
+        #expect(await cloud.send("ListAccessKeys", as: ada).code == nil)
+        for account in ["lab", lab.id, "123456789012"] {
+            for user in [nil, "ada", "admin", "Admin"] {
+                let parameters = [("DelegateAccount", account)] + (user.map { [("UserName", $0)] } ?? [])
+                let answer = await cloud.send("CreateAccessKey", parameters, as: ada)
+                #expect(answer.code == "AccessDenied", "\(account) \(user ?? "")")
+            }
+            // STS knows nobody but the caller.
+            let session = await cloud.send("GetSessionToken", [("DelegateAccount", account)], as: ada, service: .sts)
+            let temporary = TestIdentities.Client(
+                key: session["AccessKeyId"] ?? "", secret: session["SecretAccessKey"] ?? "",
+                token: session["SessionToken"])
+            let who = await cloud.send("GetCallerIdentity", as: temporary, service: .sts)
+            #expect(who["Arn"] == "arn:aws:iam::123456789012:user/ada")
+        }
+        // Whoever administers the cloud may, and for nobody else there is such a thing.
+        let helper = try await cloud.user("helper", policy: Self.everything)
+        #expect(await cloud.send("ListUsers", [("DelegateAccount", "lab")], as: helper).code == nil)
+        #expect(await cloud.send("ListUsers", [("DelegateAccount", "lab")], as: lab.client).code == "AccessDenied")
     }
 }

@@ -63,7 +63,8 @@ enum ManagedPolicies {
             arn: call.required("PolicyArn"), document: call.required("PolicyDocument"),
             isDefault: call.parameters.flag("SetAsDefault") ?? false, as: call.caller)
         answer.open("PolicyVersion")
-        answer.version(version, isDefault: policy.defaultVersion == version.number, document: false)
+        // Beyond IAM, as in the list: it leaves the document to GetPolicyVersion.
+        answer.version(version, isDefault: policy.defaultVersion == version.number)
         answer.close()
     }
 
@@ -74,7 +75,7 @@ enum ManagedPolicies {
             throw .notFound(.policyVersion, [policy.arn, wanted])
         }
         answer.open("PolicyVersion")
-        answer.version(version, isDefault: policy.defaultVersion == version.number, document: true)
+        answer.version(version, isDefault: policy.defaultVersion == version.number)
         answer.close()
     }
 
@@ -82,7 +83,7 @@ enum ManagedPolicies {
         let policy = try await own(call)
         try call.page(policy.versions.reversed(), position: { $0.id }, &answer) { answer, page in
             answer.members("Versions", page) { writer, version in
-                writer.version(version, isDefault: policy.defaultVersion == version.number, document: false)
+                writer.version(version, isDefault: policy.defaultVersion == version.number)
             }
         }
     }
