@@ -11,6 +11,8 @@ public struct AuditEvent: Sendable {
         case ec2, iam, sts, s3, soap, native, console
         /// Between components, and from `mallee node`.
         case contract
+        /// At the shell of a host.
+        case local
     }
 
     /// How it ended.

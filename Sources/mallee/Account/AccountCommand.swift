@@ -49,14 +49,12 @@ struct AccountListCommand: AsyncParsableCommand {
                 print(String(decoding: try encoder.encode(rows), as: UTF8.self))
                 return
             }
-            let cells = rows.map { row in
-                [
-                    row.id, row.name, row.alias ?? "-",
-                    (row.isEnabled ? "enabled" : "disabled") + (row.isAdministrator ? ", administrator" : ""),
-                    row.created,
-                ]
+            var table = TextTable("ID", "NAME", "ALIAS", "STATE", "CREATED")
+            for row in rows {
+                let state = (row.isEnabled ? "enabled" : "disabled") + (row.isAdministrator ? ", administrator" : "")
+                table.add(row.id, row.name, row.alias ?? "", state, row.created)
             }
-            print(AccountRow.table([["ID", "NAME", "ALIAS", "STATE", "CREATED"]] + cells), terminator: "")
+            print(table.text, terminator: "")
         }
     }
 }

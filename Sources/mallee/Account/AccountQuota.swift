@@ -77,8 +77,9 @@ struct AccountQuotaCommand: AsyncParsableCommand {
     }
 
     private static func show(_ values: [String: String]) {
-        let rows = kinds.map { [$0.key, values[$0.key] ?? "none", $0.title] }
-        print(AccountRow.table([["KEY", "QUOTA", "OF"]] + rows), terminator: "")
+        var table = TextTable("KEY", "QUOTA", "OF")
+        for kind in kinds { table.add(kind.key, values[kind.key] ?? "none", kind.title) }
+        print(table.text, terminator: "")
     }
 
     /// What the policy sets now, by key.

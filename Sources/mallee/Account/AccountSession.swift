@@ -96,21 +96,6 @@ struct AccountRow: Encodable, Sendable {
         }
     }
 
-    /// Columns for people.
-    static func table(_ rows: [[String]]) -> String {
-        var widths: [Int] = []
-        for row in rows {
-            for (index, cell) in row.enumerated() {
-                if index == widths.count { widths.append(0) }
-                widths[index] = max(widths[index], cell.count)
-            }
-        }
-        return rows.map { row in
-            row.enumerated().map { index, cell in
-                index == row.count - 1 ? cell : cell.padding(toLength: widths[index], withPad: " ", startingAt: 0)
-            }.joined(separator: "  ") + "\n"
-        }.joined()
-    }
 }
 
 extension XMLElement {

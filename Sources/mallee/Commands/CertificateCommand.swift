@@ -28,7 +28,10 @@ struct CertificateCommand: ParsableCommand {
                 "--role must be one of \(ComponentName.Role.allCases.map { $0.rawValue }.joined(separator: ", ")), and "
                     + "--name 1 to 48 letters, digits, dots, dashes and underscores.")
         }
-        _ = try CloudAuthority.open(directory: authority).identity(for: name, hosts: host, directory: output)
+        let open = try CloudAuthority.open(directory: authority)
+        let audit = try LocalAudit(directory: authority)
+        _ = try open.identity(for: name, hosts: host, directory: output)
+        audit.record("IssueCertificate", resources: [name.description, output])
         print(output)
     }
 }

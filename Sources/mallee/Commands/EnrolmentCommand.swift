@@ -28,7 +28,9 @@ struct EnrolmentCommand: ParsableCommand {
         func run() throws {
             try host.requireRoot()
             let layout = InstalledLayout(root: host.root)
+            let audit = try LocalAudit(directory: layout.path(InstalledLayout.logs))
             try EnrolmentSecret.rotate(layout: layout, user: SystemUser.find(InstalledLayout.user, layout: layout))
+            audit.record("RotateEnrolmentSecret", resources: [InstalledLayout.enrolmentSecret])
             print("There is a new enrolment secret in \(InstalledLayout.enrolmentSecret).")
             guard host.root == nil, FileSystem.exists("/var/411/Files.mk") else {
                 return print("Copy it to hosts that have not enrolled yet.")

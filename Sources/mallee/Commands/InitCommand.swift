@@ -86,6 +86,8 @@ struct InitCommand: ParsableCommand {
                 enrolment: enrolment.rawValue, region: region, walrusDirectory: walrusDirectory),
             user: user, hostName: try Host.name(), say: { print($0) })
         for difference in try setup.run() { print("differs  \(difference) Left as it is.") }
+        try LocalAudit(directory: layout.path(InstalledLayout.logs)).record(
+            "InitFrontEnd", resources: [InstalledLayout.configuration])
         print("The front end is set up. Start mallee-cloud, mallee-walrus and mallee-cluster; `mallee doctor` checks.")
     }
 }

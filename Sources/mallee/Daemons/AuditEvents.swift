@@ -11,36 +11,38 @@ import XML
 extension AuditLog {
     /// EC2.
     func record(_ seen: EC2Observation) {
-        guard let caller = seen.caller, !seen.isReading, let action = seen.action, seen.errorCode != "DryRunOperation"
-        else { return }
+        guard seen.errorCode != "DryRunOperation" else { return }
         record(
-            AuditEvent(
-                interface: .ec2, action: action, requestID: seen.requestID, principal: caller.arn,
-                account: caller.accountID, credential: caller.accessKeyID, source: seen.sourceAddress,
-                resources: seen.resources, result: .init(status: seen.status, code: seen.errorCode),
-                status: seen.status, code: seen.errorCode))
+            .ec2, seen.action, by: seen.caller, isReading: seen.isReading, requestID: seen.requestID,
+            source: seen.sourceAddress, resources: seen.resources, status: seen.status, code: seen.errorCode)
     }
 
     /// The native interface.
     func record(_ seen: NativeObservation) {
-        guard let caller = seen.caller, !seen.isReading, let operation = seen.operation else { return }
         record(
-            AuditEvent(
-                interface: .native, action: operation, requestID: seen.requestID, principal: caller.arn,
-                account: caller.accountID, credential: caller.accessKeyID, source: seen.sourceAddress,
-                resources: seen.resources, result: .init(status: seen.status, code: seen.problem),
-                status: seen.status, code: seen.problem))
+            .native, seen.operation, by: seen.caller, isReading: seen.isReading, requestID: seen.requestID,
+            source: seen.sourceAddress, resources: seen.resources, status: seen.status, code: seen.problem)
     }
 
     /// IAM and STS.
     func record(_ seen: IAMObservation) {
-        guard let caller = seen.caller, !seen.isReading, let action = seen.action else { return }
+        record(
+            seen.service == .sts ? .sts : .iam, seen.action, by: seen.caller, isReading: seen.isReading,
+            requestID: seen.requestID, source: seen.sourceAddress, resources: seen.resources, status: seen.status,
+            code: seen.errorCode)
+    }
+
+    /// What somebody known asked for, unless it only reads.
+    private func record(
+        _ interface: AuditEvent.Interface, _ action: String?, by caller: Caller?, isReading: Bool, requestID: String,
+        source: String, resources: [String], status: Int, code: String?
+    ) {
+        guard let caller, let action, !isReading else { return }
         record(
             AuditEvent(
-                interface: seen.service == .sts ? .sts : .iam, action: action, requestID: seen.requestID,
-                principal: caller.arn, account: caller.accountID, credential: caller.accessKeyID,
-                source: seen.sourceAddress, resources: seen.resources,
-                result: .init(status: seen.status, code: seen.errorCode), status: seen.status, code: seen.errorCode))
+                interface: interface, action: action, requestID: requestID, principal: caller.arn,
+                account: caller.accountID, credential: caller.accessKeyID, source: source, resources: resources,
+                result: .init(status: status, code: code), status: status, code: code))
     }
 
     /// S3.
