@@ -16,7 +16,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen test-rocks-code i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
+.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen test-rocks-code i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage authorization-matrix openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 
 iam-coverage: ## Write docs/iam-coverage.md from the table of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter IAMQueryTests.TableTests
+
+authorization-matrix: ## Write the golden file of who may do what from the answers of today
+	MALLEE_WRITE_DOCS=1 swift test --filter MatrixTests
 
 openapi: ## Write docs/openapi.json from the native interface's table of operations
 	MALLEE_WRITE_DOCS=1 swift test --filter NativeAPITests.DocumentTests

@@ -301,7 +301,10 @@ let package = Package(
         .testTarget(name: "CloudModelTests", dependencies: ["CloudModel"], swiftSettings: strict),
         .testTarget(
             name: "CloudControllerTests",
-            dependencies: ["CloudController", "CloudModel", "Contracts", "Store"], swiftSettings: strict),
+            dependencies: [
+                "CloudController", "CloudModel", "Contracts", "EC2Query", "IAMQuery", "JSON", "NativeAPI",
+                "QueryProtocol", "Signatures", "Store", "XML",
+            ], exclude: ["Matrix/authorization.txt"], swiftSettings: strict),
         .testTarget(
             name: "ClusterControllerTests",
             dependencies: [
@@ -379,14 +382,14 @@ let package = Package(
         .testTarget(
             name: "S3Tests",
             dependencies: [
-                "ObjectStore", "S3", "S3Gateway", "Signatures", "Walrus", "XML",
+                "AccessPolicy", "ObjectStore", "S3", "S3Gateway", "Signatures", "Walrus", "XML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
-            ],
+            ], exclude: ["authorization.txt"],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],

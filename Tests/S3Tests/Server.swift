@@ -1,3 +1,4 @@
+import AccessPolicy
 import Foundation
 import Hummingbird
 import Logging
@@ -21,6 +22,19 @@ struct Server: Sendable {
                     secret: "secret-of-\(id)",
                     principal: WalrusPrincipal(
                         accountID: "account-\(id)", displayName: id.lowercased(), isAdministrator: id == "ROOT"))
+            case "PLAIN", "DENIED", "USER":
+                // Users of Alice's account: without a policy, allowed and denied everything, allowed everything.
+                S3Credential(
+                    secret: "secret-of-\(id)",
+                    principal: WalrusPrincipal(
+                        accountID: "account-ALICE", displayName: id.lowercased(), isAdministrator: false,
+                        userARN: "arn:aws:iam::account-ALICE:user/\(id)", userName: id,
+                        policies: IdentityPolicies(
+                            granting: try (id == "PLAIN" ? [] : id == "USER" ? ["Allow"] : ["Allow", "Deny"]).map {
+                                try Policy(
+                                    Array(#"{"Statement":{"Effect":"\#($0)","Action":"*","Resource":"*"}}"#.utf8),
+                                    kind: .identity)
+                            })))
             case "BROKEN": throw ObjectStoreError.failed("the cloud controller does not answer")
             default: nil
             }
