@@ -303,7 +303,7 @@ struct MatrixWorld: Sendable {
         }
         if row.interface == .native {
             let answer = await native.respond(
-                to: NativeRequest(
+                to: QueryRequest(
                     method: method, path: path, query: "", headers: headers, body: body, sourceAddress: "192.0.2.7"))
             return MatrixAnswer(status: answer.status, body: answer.body)
         }
