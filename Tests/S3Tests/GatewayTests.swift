@@ -32,7 +32,9 @@ import Testing
                     .init(
                         endpoint: "http://127.0.0.1:\(port ?? server.port)", bucket: "contents-of-walrus",
                         prefix: "a b/",
-                        accessKeyID: "ALICE", secret: secret, attempts: 2, partSize: 5 << 20),
+                        accessKeyID: "ALICE", secret: secret, attempts: 2, partSize: 5 << 20,
+                        // A busy machine is no store that is away.
+                        idleTimeout: 300, patience: 600),
                     owner: owner, http: http)
                 try await body(server, gateway)
                 try await http.shutdown()
