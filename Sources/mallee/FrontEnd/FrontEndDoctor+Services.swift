@@ -53,7 +53,7 @@ extension FrontEndDoctor {
     }
 
     /// The Date field has whole seconds.
-    private mutating func compareClock(_ url: String, _ theirs: Date, sent: Date, received: Date) {
+    mutating func compareClock(_ url: String, _ theirs: Date, sent: Date, received: Date) {
         let ahead = theirs.timeIntervalSince(received)
         let behind = sent.timeIntervalSince(theirs + 1)
         let difference = Int(max(ahead, behind))
