@@ -9,13 +9,15 @@ extension FileBackend {
     /// What a listing shows of an object: reading all attributes of each would cost more than everything else.
     private static let listed = """
         key, size, modified, etag, json_extract(attributes, '$.owner'),
-        json_extract(attributes, '$.checksum.algorithm'), json_extract(attributes, '$.checksum.composite'), version
+        json_extract(attributes, '$.checksum.algorithm'), json_extract(attributes, '$.checksum.composite'), version,
+        json_extract(attributes, '$.headers."x-amz-storage-class"')
         """
 
     private static func listed(_ row: Row) -> ObjectRecord {
         let key: Data = row[0]
         var attributes = ObjectAttributes()
         attributes.owner = row[4]
+        if let storageClass: String = row[8] { attributes.headers["x-amz-storage-class"] = storageClass }
         if let name: String = row[5], let algorithm = ChecksumAlgorithm(rawValue: name) {
             attributes.checksum = ObjectChecksum(
                 algorithm: algorithm, value: "", isComposite: (row[6] as Bool?) ?? false)
