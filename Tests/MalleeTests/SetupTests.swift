@@ -46,7 +46,7 @@ struct EmptyHost {
                 zone: zone, address: address, publicAddress: publicAddress, addressBlock: "127.1.0.0/16",
                 enrolment: enrolment, region: "us-east-1", walrusDirectory: walrus), user: user,
             hostName: "frontend.example.org",
-            say: { lines.append($0) })
+            report: { lines.append($0.column + $1) })
         return (try setup.run(), lines)
     }
 

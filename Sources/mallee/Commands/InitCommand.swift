@@ -79,15 +79,23 @@ struct InitCommand: ParsableCommand {
         if user == nil {
             print("note     there is no user \(InstalledLayout.user); files belong to whoever runs this")
         }
+        var changes: [String] = []
         let setup = FrontEndSetup(
             layout: layout,
             answers: .init(
                 zone: zone, address: address, publicAddress: publicAddress ?? address, addressBlock: addressBlock,
                 enrolment: enrolment.rawValue, region: region, walrusDirectory: walrusDirectory),
-            user: user, hostName: try Host.name(), say: { print($0) })
-        for difference in try setup.run() { print("differs  \(difference) Left as it is.") }
-        try LocalAudit(directory: layout.path(InstalledLayout.logs)).record(
-            "InitFrontEnd", resources: [InstalledLayout.configuration])
+            user: user, hostName: try Host.name(),
+            report: { outcome, thing in
+                print(outcome.column + thing)
+                if outcome.isChange { changes.append(thing) }
+            })
+        // What an interrupted run has done is written down, too.
+        let result = Result { try setup.run() }
+        if !changes.isEmpty {
+            try LocalAudit(directory: layout.path(InstalledLayout.logs)).record("InitFrontEnd", resources: changes)
+        }
+        for difference in try result.get() { print("differs  \(difference) Left as it is.") }
         print("The front end is set up. Start mallee-cloud, mallee-walrus and mallee-cluster; `mallee doctor` checks.")
     }
 }

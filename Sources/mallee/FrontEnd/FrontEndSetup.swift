@@ -28,13 +28,23 @@ struct FrontEndSetup {
         var walrusDirectory: String?
     }
 
+    /// What was done about a thing that a front end has.
+    enum Outcome: String {
+        case present, made, set, renewed, repaired
+
+        /// Whether the host is another than before.
+        var isChange: Bool { self != .present }
+        /// The word, as wide as the longest.
+        var column: String { rawValue.padding(toLength: 9, withPad: " ", startingAt: 0) }
+    }
+
     let layout: InstalledLayout
     let answers: Answers
     /// Whom the services run as; nil leaves everything to whoever runs this.
     let user: SystemUser?
     let hostName: String
-    /// Takes a line for the administrator.
-    let say: (String) -> Void
+    /// Told of each thing: what was done about it, and what it is.
+    let report: (Outcome, String) -> Void
 
     private static let renewal: TimeInterval = 60 * 86400
 
@@ -55,7 +65,7 @@ struct FrontEndSetup {
         try makeFingerprint(authority)
         differences += try files.fill(answers)
         for (path, keys) in try files.write(group: user?.group ?? 0) {
-            say("set      \(path): \(keys.joined(separator: ", "))")
+            report(.set, "\(path): \(keys.joined(separator: ", "))")
         }
         return differences
     }
@@ -72,7 +82,7 @@ struct FrontEndSetup {
         // Root's and sticky: the services make what is theirs there, and can neither move nor replace what is root's.
         for path in [InstalledLayout.state, InstalledLayout.logs]
         where try InstalledFile.directory(layout.path(path), mode: 0o1770, sharedWith: user) {
-            say("made     \(path)")
+            report(.made, "\(path)")
         }
         let own = files.stateDirectories + [InstalledLayout.identities, files.authority] + files.identities.map(\.path)
         for path in own {
@@ -83,10 +93,10 @@ struct FrontEndSetup {
                 isOurs
                 ? try asUser { try InstalledFile.directory(path, mode: 0o700) }
                 : try InstalledFile.directory(path, mode: 0o700, owner: user)
-            if made { say("made     \(path.dropFirst(layout.root.count))") }
+            if made { report(.made, "\(path.dropFirst(layout.root.count))") }
         }
         let administrator = layout.path(InstalledLayout.administrator)
-        if try InstalledFile.directory(administrator, mode: 0o700) { say("made     \(InstalledLayout.administrator)") }
+        if try InstalledFile.directory(administrator, mode: 0o700) { report(.made, "\(InstalledLayout.administrator)") }
         let status = try FileSystem.status(administrator, followLinks: false)
         guard status.user == geteuid() else {
             throw CommandFailure(
@@ -117,7 +127,7 @@ struct FrontEndSetup {
             }
         }
         let authority = try asUser { try CloudAuthority.open(directory: directory) }
-        say("\(wasThere ? "present" : "made   ")  \(files.authority): the cloud's certificate authority")
+        report(wasThere ? .present : .made, "\(files.authority): the cloud's certificate authority")
         return authority
     }
 
@@ -152,7 +162,7 @@ struct FrontEndSetup {
                     + "dashes and underscores. Change the host's name or the zone's.")
         }
         let directory = layout.path(path)
-        var what = "made   "
+        var outcome = Outcome.made
         if FileSystem.exists(directory + "/component.crt") {
             // Half of one is what an interrupted run has left: key and certificate do not belong together. One that
             // cannot be read or is damaged is for the administrator to look at.
@@ -163,18 +173,18 @@ struct FrontEndSetup {
                             + "authority's directory from a backup, or move \(directory) away.")
                 }
                 if (try? authority.verify(kept.certificatePEM, now: Date() + Self.renewal)) != nil {
-                    say("present  \(path): \(kept.name)")
+                    report(.present, "\(path): \(kept.name)")
                     if kept.name == component || role != .cluster { return [] }
                     return ["\(path) is the identity of \(kept.name), not of \(component)."]
                 }
-                what = "renewed"
+                outcome = .renewed
             } else {
-                what = "repaired"
+                outcome = .repaired
             }
         }
         let identity = try authority.issue(component, hosts: hosts)
         try identity.write(directory: directory)
-        say("\(what)  \(path): \(component)")
+        report(outcome, "\(path): \(component)")
         return []
     }
 
@@ -187,7 +197,7 @@ struct FrontEndSetup {
         let present = try InstalledFile.read(handedOut)
         let presentCopy = try asUser { try InstalledFile.read(copy) }
         if let present, let presentCopy {
-            say("present  \(InstalledLayout.enrolmentSecret) and \(files.enrolmentSecret): the enrolment secret")
+            report(.present, "\(InstalledLayout.enrolmentSecret) and \(files.enrolmentSecret): the enrolment secret")
             if present == presentCopy { return }
             throw CommandFailure(
                 "\(InstalledLayout.enrolmentSecret) and \(files.enrolmentSecret) differ, so that no node can enrol: "
@@ -196,11 +206,11 @@ struct FrontEndSetup {
         let secret = try present ?? presentCopy ?? EnrolmentSecret.make()
         if present == nil {
             try EnrolmentSecret.writeHandedOut(secret, layout)
-            say("made     \(InstalledLayout.enrolmentSecret)")
+            report(.made, "\(InstalledLayout.enrolmentSecret)")
         }
         if presentCopy == nil {
             try EnrolmentSecret.writeCopy(secret, copy, user: user)
-            say("made     \(files.enrolmentSecret)")
+            report(.made, "\(files.enrolmentSecret)")
         }
     }
 
@@ -209,10 +219,10 @@ struct FrontEndSetup {
     private func makeSecretsKey(_ files: FrontEndConfiguration) throws {
         let file = SecretKeyFile(path: layout.path(files.secretsKey))
         if FileSystem.exists(file.path) {
-            say("present  \(files.secretsKey)")
+            report(.present, "\(files.secretsKey)")
         } else if !FileSystem.exists(layout.path(files.cloudStore)) {
             try asUser { _ = try file.createIfAbsent() }
-            say("made     \(files.secretsKey): the key of the secrets in the store; back it up")
+            report(.made, "\(files.secretsKey): the key of the secrets in the store; back it up")
         }
     }
 
@@ -220,14 +230,14 @@ struct FrontEndSetup {
         let line = try authority.fingerprint() + "\n"
         let path = layout.path(InstalledLayout.fingerprint)
         if let present = try InstalledFile.read(path) {
-            say("present  \(InstalledLayout.fingerprint)")
+            report(.present, "\(InstalledLayout.fingerprint)")
             if present.trimmingCharacters(in: .whitespacesAndNewlines) + "\n" == line { return }
             throw CommandFailure(
                 "\(InstalledLayout.fingerprint) is of another authority, so that no node would trust this cloud: remove "
                     + "it and run this again, and hand the new one out to the nodes.")
         }
         try InstalledFile.write(path, line, .init(user: geteuid(), group: getegid(), mode: 0o644))
-        say("made     \(InstalledLayout.fingerprint)")
+        report(.made, "\(InstalledLayout.fingerprint)")
     }
 }
 
