@@ -180,7 +180,8 @@ def bad_parameters(cloud, ec2):
             "ami-" + ABSENT)
     refused(call("RunInstances", ImageId=image, KernelId="aki-" + ABSENT, MinCount="1", MaxCount="1"), 400,
             "InvalidAMIID.NotFound", "aki-" + ABSENT)
-    refused(call("DeleteSecurityGroup", GroupId="sg-zz"), 400, "InvalidGroupId.Malformed")
+    refused(call("DeleteSecurityGroup", GroupId="zz"), 400, "InvalidGroupId.Malformed")
+    refused(call("DeleteSecurityGroup", GroupId="sg-zz"), 400, "InvalidGroup.NotFound")
     refused(call("DeleteSecurityGroup", GroupId="sg-" + ABSENT), 400, "InvalidGroup.NotFound")
     refused(call("RunInstances", ImageId=image, MinCount="1", MaxCount="1", KeyName="none"), 400,
             "InvalidKeyPair.NotFound", "none")
