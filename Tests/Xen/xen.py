@@ -112,7 +112,7 @@ def life(trial):
 
     cloud.aws("reboot-instances", "--instance-ids", first)
     wait_for("it boots again", lambda: cloud.console(first).count("mallee-demo: ready") > 1, 600, 1)
-    assert cloud.ssh("cat /root/kept", SSH_PORT).stdout == "kept\n"
+    wait_for("its disk is the same", lambda: cloud.ssh("cat /root/kept", SSH_PORT).stdout == "kept\n", 200, 1)
     say("it was rebooted, with its disk")
     cloud.aws("terminate-instances", "--instance-ids", first)
     cloud.wait_state(first, "terminated")
@@ -129,7 +129,7 @@ def toolstack(trial):
     host.ask("rm /usr/sbin/mallee-xl")
     trial.kill_node()
     wait_for("it is back", cloud.node_is_up, 600, 1)
-    assert "driven by xl, since mallee-xl is not installed" in host.log
+    wait_for("it drives by xl", lambda: "driven by xl, since mallee-xl is not installed" in host.log, 60, 0.5)
     say("without mallee-xl the node uses xl")
     wait_for("the guest is ready", lambda: "mallee-demo: ready" in cloud.console(kept), 600, 1)
     cloud.ec2.reboot_instances(InstanceIds=[kept])
