@@ -193,8 +193,12 @@ def broken(trial):
         say(f"{what}: {reason}")
 
     noise = os.path.join(trial.work, "noise")
+    # What has not even the marks of a kernel is refused when it is registered.
+    content = bytearray(os.urandom(1 << 20))
+    content[0x1FE:0x200] = b"\x55\xaa"
+    content[0x202:0x206] = b"HdrS"
     with open(noise, "wb") as file:
-        file.write(os.urandom(1 << 20))
+        file.write(content)
     expect("no kernel at all", import_image(trial, "noise", noise, f"{trial.demo}/initrd.gz"), "kernel")
     expect("a kernel without its ramdisk", import_image(trial, "bare", f"{trial.demo}/vmlinuz", None,
            "console=ttyS0 panic=0"), "crashed")
