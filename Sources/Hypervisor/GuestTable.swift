@@ -11,6 +11,8 @@ protocol TabledGuest: AnyObject, Sendable {
     var change: Condition { get }
     /// Why it ended, once it has; with the lock held.
     var end: GuestEnd? { get }
+    /// The files that the driver keeps for it.
+    var paths: [String] { get }
 }
 
 extension TabledGuest {
@@ -108,10 +110,19 @@ final class GuestTable<Guest: TabledGuest>: @unchecked Sendable {
         lock.withLock { if guests[guest.handle.id] === guest { guests[guest.handle.id] = nil } }
     }
 
-    /// Lets go of an ended guest; nil if it is not known.
+    /// Lets go of an ended guest and removes its files; does nothing if it is not known.
     ///
-    /// - Throws: `alreadyRunning`.
-    func forget(_ handle: GuestHandle) throws(HypervisorError) -> Guest? {
+    /// - Throws: `alreadyRunning`, or what a file system says.
+    func forget(_ handle: GuestHandle) throws(HypervisorError) {
+        guard let guest = try takeEnded(handle) else { return }
+        do throws(PosixError) {
+            for path in guest.paths { try FileSystem.remove(path, ifPresent: true) }
+        } catch {
+            throw HypervisorError(error, "removing files of \(handle.id)")
+        }
+    }
+
+    private func takeEnded(_ handle: GuestHandle) throws(HypervisorError) -> Guest? {
         lock.lock()
         defer { lock.unlock() }
         guard let guest = guests[handle.id], guest.handle == handle else { return nil }

@@ -28,6 +28,7 @@ final class QEMUGuest: TabledGuest, @unchecked Sendable {
 
     let handle: GuestHandle
     let files: QEMUFiles
+    var paths: [String] { files.all }
     let identity: ProcessIdentity
     /// Address of the host that forwards listen on; nil if there is no user-mode network.
     let hostAddress: String?

@@ -382,14 +382,7 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
     }
 
     /// See `Hypervisor.forget`.
-    public func forget(_ handle: GuestHandle) throws(HypervisorError) {
-        guard let guest = try table.forget(handle) else { return }
-        do throws(PosixError) {
-            for path in guest.files.all { try FileSystem.remove(path, ifPresent: true) }
-        } catch {
-            throw HypervisorError(error, "removing files of \(handle.id)")
-        }
-    }
+    public func forget(_ handle: GuestHandle) throws(HypervisorError) { try table.forget(handle) }
 
     /// See `Hypervisor.detach`.
     public func detach() {

@@ -26,6 +26,7 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     let handle: GuestHandle
     let uuid: String
     let files: XenFiles
+    var paths: [String] { files.all }
 
     // `lock` guards everything below; `change` tells of a new phase.
     let lock = Lock()
