@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -150,7 +151,7 @@ def wrk(store, lines, size, connections, seconds=SECONDS):
         file.writelines(line + "\n" for line in lines)
         file.flush()
         done = subprocess.run(
-            ["wrk", "-t", "1" if connections < 8 else "2", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "60s",
+            ["wrk", "-t", "1" if connections < 8 else "2", "-c", str(connections), "-d", f"{seconds:g}s", "--timeout", "60s",
              "-s", os.path.join(HERE, "s3load.lua"), f"http://127.0.0.1:{store.port}", "--", file.name, str(size)],
             capture_output=True, text=True, timeout=seconds + 180, check=True)
     found = json.loads(done.stdout.strip().splitlines()[-1])
@@ -219,10 +220,21 @@ def fill(store, count):
     """Many small objects below one bucket, for the listing."""
     store.request("PUT", "/listing")
     lines = [f"PUT {store.path('PUT', f'/listing/{n % 100:02d}/{n:07d}')}" for n in range(count)]
-    # wrk sends lines in turn: so many answers that each was sent.
-    left = count
-    while left > 0:
-        left -= wrk(store, lines[count - left:] if left < count else lines, 16, 32, 30) * 30
+    # wrk holds its requests in memory.
+    for start in range(0, count, 100_000):
+        with tempfile.NamedTemporaryFile("w", suffix=".paths") as file:
+            file.writelines(line + "\n" for line in lines[start:start + 100_000])
+            file.flush()
+            load = subprocess.Popen(
+                ["wrk", "-t", "2", "-c", "32", "-d", "1800s", "--timeout", "60s", "-s", os.path.join(HERE, "s3load.lua"),
+                 f"http://127.0.0.1:{store.port}", "--", file.name, "16", "2"],
+                stdout=subprocess.PIPE, text=True)
+            # Its threads end when each line was answered; then it has to be told.
+            time.sleep(2)
+            wait_for("every key to be there", lambda: len(os.listdir(f"/proc/{load.pid}/task")) == 1, 1800)
+            load.send_signal(signal.SIGINT)
+            found = json.loads(load.communicate(timeout=60)[0].strip().splitlines()[-1])
+            assert not found["refused"] and found["answers"] >= len(lines[start:start + 100_000]), found
 
 
 def main():

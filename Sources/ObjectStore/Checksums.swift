@@ -99,7 +99,7 @@ struct CyclicRedundancyCheck: Sendable {
 enum RunningChecksum: Sendable {
     case crc(CyclicRedundancyCheck)
     case sha1(Insecure.SHA1)
-    /// SHA-256 is computed for each object anyway.
+    /// The writer computes SHA-256 by itself.
     case sharedSHA256
 
     init(_ algorithm: ChecksumAlgorithm) {

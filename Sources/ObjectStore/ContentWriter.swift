@@ -17,15 +17,18 @@ final class ContentWriter: @unchecked Sendable {
     private var chunks = 0
     private var file: (id: Int64, descriptor: Int32)?
     private var md5 = Insecure.MD5()
-    private var sha256 = SHA256()
+    private var sha256: SHA256?
     private var checksum: RunningChecksum?
     private(set) var size: Int64 = 0
 
-    /// - Parameter isPassing: the file is on its way elsewhere, and needs not be durable here.
+    /// - Parameters:
+    ///   - hasSHA256: whether the SHA-256 is wanted, beside the MD5.
+    ///   - isPassing: the file is on its way elsewhere, and needs not be durable here.
     init(
         directory: DataDirectory, inlineLimit: Int, checksum: ChecksumAlgorithm?, key: ContentKey? = nil,
-        isPassing: Bool = false
+        hasSHA256: Bool = true, isPassing: Bool = false
     ) {
+        if hasSHA256 || checksum == .sha256 { sha256 = SHA256() }
         self.directory = directory
         self.isPassing = isPassing
         self.inlineLimit = inlineLimit
@@ -45,7 +48,7 @@ final class ContentWriter: @unchecked Sendable {
     /// The other half of `append`.
     func store(_ batch: ByteBuffer) throws(ObjectStoreError) {
         try batch.withUnsafeReadableBytes { bytes throws(ObjectStoreError) in
-            sha256.update(bufferPointer: bytes)
+            sha256?.update(bufferPointer: bytes)
             checksum?.update(bytes)
             size += Int64(bytes.count)
             if file == nil, size <= Int64(inlineLimit) {
@@ -93,7 +96,7 @@ final class ContentWriter: @unchecked Sendable {
     }
 
     func digests() -> ContentDigests {
-        let hash = Array(sha256.finalize())
+        let hash = sha256.map { Array($0.finalize()) } ?? []
         return ContentDigests(
             size: size, md5: Array(md5.finalize()), sha256: hash, checksum: checksum?.finalize(sha256: hash))
     }

@@ -41,7 +41,10 @@ extension FileBackend {
                 }
                 chosen.append(found)
                 try writer.run(
-                    .putPiece, [content, part.number, found.file, found.size, ObjectIndex.encode(found.checksum)])
+                    .putHashedPiece,
+                    [
+                        content, part.number, found.file, found.size, ObjectIndex.encode(found.checksum), found.etag,
+                    ])
             }
             let size = chosen.reduce(0) { $0 + $1.size }
             if let announced = options.size, announced != size {

@@ -230,10 +230,13 @@ extension FileBackend {
             return item.file
         case .piece(let content, let number):
             let row = try Row.fetchOne(
-                writer.database, sql: "SELECT size, checksum FROM piece WHERE content = ? AND number = ? AND file = ?",
+                writer.database,
+                sql: "SELECT size, checksum, md5 FROM piece WHERE content = ? AND number = ? AND file = ?",
                 arguments: [content, number, item.file])
             guard let row else { return nil }
-            try writer.run(.putPiece, [content, number, moved, row[0] as Int64, row[1] as String?])
+            try writer.run(
+                .putHashedPiece,
+                [content, number, moved, row[0] as Int64, row[1] as String?, row[2] as String?])
             return content
         case .part(let upload, let number):
             let row = try Row.fetchOne(

@@ -3,9 +3,9 @@ public import NIOCore
 internal import NIOPosix
 
 extension FileBackend {
-    /// A batch is what one visit of an I/O thread hashes and writes: large enough that the visit costs nothing, small
-    /// enough that 64 puts at once (with the next batch filling) stay under 64 MiB.
-    private static let batchSize = 512 << 10
+    /// A batch is what one visit of an I/O thread hashes and writes: large enough that the visit costs little, small
+    /// enough that 64 puts at once (with the next batch filling) stay under 48 MiB.
+    private static let batchSize = 256 << 10
 
     /// See `ObjectBackend`.
     public func put<Body: AsyncSequence & Sendable>(
@@ -28,7 +28,8 @@ extension FileBackend {
         case .file(let id):
             (content, layout) = (id, .file)
         }
-        let entry = ObjectIndex.Entry(record: record, content: content, layout: layout)
+        let entry = ObjectIndex.Entry(
+            record: record, content: content, layout: layout, attributes: try ObjectIndex.encode(attributes))
         let bytes = small
         do {
             let (version, released) = try await commits.write { writer in
@@ -62,7 +63,7 @@ extension FileBackend {
         try checkSpace(for: options.expectedSize ?? 0)
         let writer = ContentWriter(
             directory: directory, inlineLimit: inlineLimit, checksum: options.checksum, key: options.key,
-            isPassing: place == .s3)
+            hasSHA256: options.hasSHA256 || place == .s3, isPassing: place == .s3)
         do {
             if let expected = options.expectedSize, expected <= Int64(inlineLimit) {
                 // A few microseconds of hashing and no file: not worth a change of threads.
@@ -109,11 +110,9 @@ extension FileBackend {
                 if let expected, total > expected {
                     throw ObjectStoreError.incompleteBody(expected: expected, received: total)
                 }
-                if batch.readableBytes == 0 {
-                    batch = buffer
-                } else {
-                    batch.writeBuffer(&buffer)
-                }
+                // A buffer that has to grow would take twice as much, and be copied.
+                if batch.capacity == 0 { batch.reserveCapacity(Self.batchSize + (64 << 10)) }
+                batch.writeBuffer(&buffer)
                 guard batch.readableBytes >= Self.batchSize else { continue }
                 if writing { try await group.next() }
                 sinceCheck += Int64(batch.readableBytes)

@@ -30,8 +30,8 @@ extension FileBackend {
         var isInline: Bool
     }
 
-    /// Reads every content and compares it with its record: that it is there, its size, and its SHA-256 where one
-    /// is known of the bytes as they lie on the disk. It changes nothing.
+    /// Reads every content and compares it with its record: that it is there, its size, and its digest where one is
+    /// known of the bytes as they lie on the disk: of objects the SHA-256, of parts the MD5. It changes nothing.
     ///
     /// - Parameter pause: rest after each file, so that the disk stays free for others.
     public func scrub(pause: Duration = .milliseconds(10)) async throws -> ScrubOutcome {
@@ -51,28 +51,31 @@ extension FileBackend {
             }
         }
         // The pieces of objects that were put together, and parts of uploads under way.
-        for table in ["piece", "part"] {
+        for (table, digest) in [("piece", "md5"), ("part", "etag")] {
             var last: Int64 = 0
             while true {
                 let from = last
                 let batch = try await index.read { database in
                     try Row.fetchAll(
-                        database, sql: "SELECT file, size FROM \(table) WHERE file > ? ORDER BY file LIMIT 100",
+                        database,
+                        sql: "SELECT file, size, \(digest) FROM \(table) WHERE file > ? ORDER BY file LIMIT 100",
                         arguments: [from]
-                    ).map { (file: $0[0] as Int64, size: $0[1] as Int64) }
+                    ).map { (file: $0[0] as Int64, size: $0[1] as Int64, md5: $0[2] as String?) }
                 }
                 for piece in batch {
                     try Task.checkCancellation()
-                    // Whether a piece is encrypted stands with its object; either size is right.
-                    let sizes = [piece.size, ContentKey.sealedSize(piece.size)]
-                    let file = piece.file
                     outcome.contents += 1
-                    if let problem = try await threads.blocking({ [directory] in directory.problem(file, sizes: sizes) }
-                    ),
-                        try await isStillNamed(file)
-                    {
+                    // Whether a piece is encrypted stands with its object; either size is right.
+                    let examined = try await threads.blocking { [directory] in
+                        directory.examine(
+                            piece.file, size: piece.size, sealed: ContentKey.sealedSize(piece.size),
+                            digest: piece.md5.map { .md5($0) })
+                    }
+                    outcome.bytes += examined.bytes
+                    if let problem = examined.problem, try await isStillNamed(piece.file) {
                         outcome.damaged.append(problem)
                     }
+                    try await Task.sleep(for: pause)
                 }
                 guard let end = batch.last else { break }
                 last = end.file
@@ -101,14 +104,14 @@ extension FileBackend {
     private func check(_ suspect: Suspect, _ outcome: inout ScrubOutcome) async throws {
         if suspect.isInline { return try await checkInline(suspect, &outcome) }
         let size = suspect.isEncrypted ? ContentKey.sealedSize(suspect.size) : suspect.size
-        let sha256 = suspect.isEncrypted ? nil : suspect.sha256
-        let problem = try await threads.blocking { [directory] in
-            directory.problem(suspect.file, sizes: [size], sha256: sha256)
+        let digest = suspect.isEncrypted ? nil : suspect.sha256.map { ExpectedDigest.sha256($0) }
+        let examined = try await threads.blocking { [directory] in
+            directory.examine(suspect.file, size: size, digest: digest)
         }
         outcome.contents += 1
-        outcome.bytes += sha256 == nil ? 0 : size
+        outcome.bytes += examined.bytes
         // Overwritten or deleted since it was listed is no damage.
-        if let problem, try await isStillNamed(suspect.file) { outcome.damaged.append(problem) }
+        if let problem = examined.problem, try await isStillNamed(suspect.file) { outcome.damaged.append(problem) }
     }
 
     private func checkInline(_ suspect: Suspect, _ outcome: inout ScrubOutcome) async throws {
@@ -143,31 +146,67 @@ extension FileBackend {
     }
 }
 
+/// What the bytes of a file must have, as hexadecimal digits.
+enum ExpectedDigest: Sendable {
+    case sha256(String)
+    case md5(String)
+}
+
 extension DataDirectory {
-    /// What is wrong with a file; nil if it is as it should be.
-    func problem(_ id: Int64, sizes: [Int64], sha256: String? = nil) -> String? {
-        let descriptor = Glibc.open(path(id), O_RDONLY | O_CLOEXEC)
+    /// Compares a file with what its record says.
+    ///
+    /// - Parameters:
+    ///   - size: bytes of the file.
+    ///   - sealed: bytes if it is encrypted, which the digest is not about; nil if that is known not to be so.
+    ///   - digest: of a file that is not encrypted; nil if none is known.
+    /// - Returns: what is wrong with it, nil if nothing is; and how many bytes were read.
+    func examine(
+        _ id: Int64, size: Int64, sealed: Int64? = nil, digest: ExpectedDigest?
+    ) -> (problem: String?, bytes: Int64) {
+        let path = path(id)
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            return errno == ENOENT ? "\(path(id)) is missing" : "\(path(id)): \(String(cString: strerror(errno)))"
+            return (errno == ENOENT ? "\(path) is missing" : "\(path): \(String(cString: strerror(errno)))", 0)
         }
         defer { Glibc.close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return "\(path(id)): \(String(cString: strerror(errno)))" }
-        guard sizes.contains(Int64(status.st_size)) else {
-            return "\(path(id)) has \(status.st_size) bytes; its record says \(sizes[0])"
+        guard fstat(descriptor, &status) == 0 else { return ("\(path): \(String(cString: strerror(errno)))", 0) }
+        let found = Int64(status.st_size)
+        guard found == size || found == sealed else {
+            return ("\(path) has \(found) bytes; its record says \(size)", 0)
         }
-        guard let sha256 else { return nil }
-        var hash = SHA256()
+        guard let digest, found == size else { return (nil, 0) }
+        do throws(PosixFailure) {
+            switch digest {
+            case .sha256(let expected):
+                let found = hexadecimal(try Self.digest(of: descriptor, SHA256()))
+                return (found == expected ? nil : "\(path) does not have the SHA-256 of its record", size)
+            case .md5(let expected):
+                let found = hexadecimal(try Self.digest(of: descriptor, Insecure.MD5()))
+                return (found == expected ? nil : "\(path) does not have the MD5 of its record", size)
+            }
+        } catch {
+            return ("\(path): \(String(cString: strerror(error.code)))", 0)
+        }
+    }
+
+    private struct PosixFailure: Error {
+        var code: Int32
+    }
+
+    private static func digest<H: HashFunction>(
+        of descriptor: Int32, _ hash: H
+    ) throws(PosixFailure) -> H.Digest {
+        var hash = hash
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while true {
             let count = read(descriptor, &buffer, buffer.count)
             if count < 0 {
                 if errno == EINTR { continue }
-                return "\(path(id)): \(String(cString: strerror(errno)))"
+                throw PosixFailure(code: errno)
             }
-            if count == 0 { break }
+            if count == 0 { return hash.finalize() }
             buffer.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
-        return hexadecimal(hash.finalize()) == sha256 ? nil : "\(path(id)) does not have the SHA-256 of its record"
     }
 }

@@ -28,6 +28,7 @@ enum IndexStatement: UInt8, CaseIterable, Sendable {
     case putPart = 19
     case deleteParts = 20
     case deletePartsOfBucket = 21
+    case putHashedPiece = 22
 
     private static let entryColumns =
         "bucket, key, content, layout, size, modified, etag, sha256, attributes, version, sequence"
@@ -52,8 +53,10 @@ enum IndexStatement: UInt8, CaseIterable, Sendable {
             "UPDATE version SET attributes = ? WHERE bucket = ? AND key = ? AND sequence = ? AND version = ?"
         case .putInline: "INSERT OR REPLACE INTO inline (content, data) VALUES (?, ?)"
         case .deleteInline: "DELETE FROM inline WHERE content = ?"
-        case .putPiece:
+        case .putPiece:  // of former versions; what is written now has its MD5
             "INSERT OR REPLACE INTO piece (content, number, file, size, checksum) VALUES (?, ?, ?, ?, ?)"
+        case .putHashedPiece:
+            "INSERT OR REPLACE INTO piece (content, number, file, size, checksum, md5) VALUES (?, ?, ?, ?, ?, ?)"
         case .deletePieces: "DELETE FROM piece WHERE content = ?"
         case .putUpload:
             "INSERT OR REPLACE INTO upload (id, bucket, key, owner, initiated, attributes) VALUES (?, ?, ?, ?, ?, ?)"
@@ -78,7 +81,7 @@ enum IndexStatement: UInt8, CaseIterable, Sendable {
         case .putObject: "SELECT \(Self.entryColumns) FROM object"
         case .putVersion: "SELECT \(Self.entryColumns) FROM version"
         case .putInline: "SELECT content, data FROM inline"
-        case .putPiece: "SELECT content, number, file, size, checksum FROM piece"
+        case .putHashedPiece: "SELECT content, number, file, size, checksum, md5 FROM piece"
         case .putUpload: "SELECT id, bucket, key, owner, initiated, attributes FROM upload"
         case .putPart: "SELECT upload, number, file, size, etag, modified, checksum FROM part"
         default: nil

@@ -111,7 +111,7 @@ extension ObjectIndex {
             .putObject,
             [
                 bucket, key, entry.content, entry.layout.rawValue, record.size, record.modified, record.etag,
-                record.sha256, try encode(record.attributes), record.version, entry.sequence,
+                record.sha256, try entry.attributes ?? encode(record.attributes), record.version, entry.sequence,
             ])
     }
 
@@ -121,7 +121,8 @@ extension ObjectIndex {
             .putVersion,
             [
                 bucket, key, entry.layout == .marker ? nil : entry.content, entry.layout.rawValue, record.size,
-                record.modified, record.etag, record.sha256, try encode(record.attributes), record.version,
+                record.modified, record.etag, record.sha256, try entry.attributes ?? encode(record.attributes),
+                record.version,
                 entry.sequence,
             ])
     }

@@ -32,6 +32,8 @@ enum ObjectIndex {
             // The journal is what makes a commit durable; the index only has to be consistent, which NORMAL grants.
             try database.execute(sql: "PRAGMA synchronous = NORMAL")
             try database.execute(sql: "PRAGMA cache_size = -8192")
+            // `Upkeep` folds the log into the file long before, where no commit waits for it.
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 16384")
         }
         let pool = try DatabasePool(path: path, configuration: configuration)
         try migrator.migrate(pool)
@@ -93,6 +95,10 @@ enum ObjectIndex {
                     """)
             try recount(database)
         }
+        migrator.registerMigration("piece digests") { database in
+            // As hexadecimal digits; null of what was put together before.
+            try database.execute(sql: "ALTER TABLE piece ADD COLUMN md5 TEXT")
+        }
         return migrator
     }
 
@@ -140,12 +146,16 @@ enum ObjectIndex {
         }
     }
 
+    /// How most objects' attributes are stored.
+    private static let plain = "{\"headers\":{},\"metadata\":{}}"
+
     static func encode(_ attributes: ObjectAttributes) throws -> String {
-        String(decoding: try JSONEncoder().encode(attributes), as: UTF8.self)
+        attributes == ObjectAttributes()
+            ? plain : String(decoding: try JSONEncoder().encode(attributes), as: UTF8.self)
     }
 
     static func decode(_ text: String) throws -> ObjectAttributes {
-        if text == "{\"headers\":{},\"metadata\":{}}" { return ObjectAttributes() }
+        if text == plain { return ObjectAttributes() }
         return try JSONDecoder().decode(ObjectAttributes.self, from: Data(text.utf8))
     }
 
@@ -167,6 +177,8 @@ enum ObjectIndex {
         var content: Int64
         var layout: Layout
         var sequence: Int64 = 0
+        /// The record's attributes, where they were encoded before the one writer's turn.
+        var attributes: String?
     }
 
     static let columns =

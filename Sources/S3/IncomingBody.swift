@@ -17,6 +17,8 @@ struct IncomingBody: Sendable {
     private let checksumValue: [UInt8]?
     private let md5: [UInt8]?
     private let sha256: String?
+    /// Whether the client announced the SHA-256 of the body.
+    var hasSHA256: Bool { sha256 != nil }
 
     /// - Parameter hasChecksum: whether the checksum headers are about the body.
     init(_ call: S3Call, hasChecksum: Bool = true) throws {

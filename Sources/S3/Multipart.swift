@@ -75,6 +75,7 @@ extension S3Call {
         let (number, upload) = try partNumberAndUpload()
         let incoming = try IncomingBody(self)
         var options = try incoming.options(ObjectAttributes())
+        options.hasSHA256 = incoming.hasSHA256
         if options.checksum == nil,
             let asked = try await walrus.uploadChecksum(caller, bucket: bucket, key: key, upload: upload)
         {

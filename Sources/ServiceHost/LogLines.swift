@@ -65,10 +65,17 @@ public struct LineLogHandler: LogHandler {
     private static func name(_ key: String) -> String { key == "hb.request.id" ? "request" : key }
 
     private static func isSecret(_ key: String) -> Bool {
-        let key = key.lowercased()
-        return ["secret", "password", "passphrase", "signature", "authorization", "token", "privatekey", "private_key"]
-            .contains { key.contains($0) }
+        // Byte by byte, since every line of every request passes here and Foundation's search takes longer than the rest.
+        let key = key.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+        return secretWords.contains { word in
+            key.count >= word.count
+                && (0...(key.count - word.count)).contains { key[$0...].starts(with: word) }
+        }
     }
+
+    private static let secretWords = [
+        "secret", "password", "passphrase", "signature", "authorization", "token", "privatekey", "private_key",
+    ].map { Array($0.utf8) }
 
     private static func quotedIfNeeded(_ value: String) -> String {
         let plain = value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7F && $0 != 0x5C }
