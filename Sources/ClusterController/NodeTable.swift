@@ -4,10 +4,11 @@ import Contracts
 /// descriptions, so only nodes that were touched since the last placement are looked at anew.
 struct NodeTable: Sendable {
     private var byName: [String: Node] = [:]
-    /// Names in order, with what policies see of them and the architectures that they run.
+    /// Names in order, with what policies see of them, the architectures that they run, and what they start guests from.
     private var names: [String] = []
     private var seen: [PlacementCandidate] = []
     private var architectures: [[String]] = []
+    private var boots: [[String]] = []
     private var touched: Set<String> = []
     /// Nodes came or went since the arrays were made.
     private var isReordered = false
@@ -29,16 +30,23 @@ struct NodeTable: Sendable {
         }
     }
 
-    /// Nodes that are up or asleep, run `architecture` and are not among `refused`, by name.
-    mutating func candidates(architecture: String, excluding refused: Set<String>) -> [PlacementCandidate] {
+    /// Nodes that are up or asleep, run `architecture`, start guests from `boot` ("kernel" or "disk"; nil does not
+    /// matter) and are not among `refused`, by name.
+    mutating func candidates(
+        architecture: String, boot: String? = nil, excluding refused: Set<String>
+    ) -> [PlacementCandidate] {
         refresh()
-        if refused.isEmpty, seen.indices.allSatisfy({ isOffered($0, architecture) }) { return seen }
-        return seen.indices.filter { isOffered($0, architecture) && !refused.contains(names[$0]) }.map { seen[$0] }
+        if refused.isEmpty, seen.indices.allSatisfy({ isOffered($0, architecture, boot) }) { return seen }
+        return seen.indices.filter { isOffered($0, architecture, boot) && !refused.contains(names[$0]) }.map {
+            seen[$0]
+        }
     }
 
-    private func isOffered(_ index: Int, _ architecture: String) -> Bool {
+    private func isOffered(_ index: Int, _ architecture: String, _ boot: String?) -> Bool {
         let state = seen[index].state
-        return (state == .up || state == .asleep) && architectures[index].contains(architecture)
+        guard state == .up || state == .asleep, architectures[index].contains(architecture) else { return false }
+        guard let boot, !boots[index].isEmpty else { return true }
+        return boots[index].contains(boot)
     }
 
     private mutating func refresh() {
@@ -47,11 +55,13 @@ struct NodeTable: Sendable {
             let nodes = names.compactMap { byName[$0] }
             seen = nodes.map(\.candidate)
             architectures = nodes.map(\.description.architecture)
+            boots = nodes.map(\.description.boot)
         } else {
             for name in touched {
                 guard let node = byName[name], let index = index(of: name) else { continue }
                 seen[index] = node.candidate
                 architectures[index] = node.description.architecture
+                boots[index] = node.description.boot
             }
         }
         touched.removeAll(keepingCapacity: true)

@@ -53,7 +53,8 @@ extension ClusterController {
     {
         // A policy may take its time, so what it chose is checked again; a few rounds settle any race.
         for _ in 0..<8 {
-            let candidates = nodes.candidates(architecture: spec.architecture, excluding: refused)
+            let candidates = nodes.candidates(
+                architecture: spec.architecture, boot: spec.kernel == nil ? "disk" : "kernel", excluding: refused)
             guard candidates.contains(where: { $0.fits(spec.instanceType) }) else {
                 throw shortage(for: spec, candidates: candidates)
             }
@@ -100,6 +101,19 @@ extension ClusterController {
     private func shortage(for spec: Contract.InstanceSpec, candidates: [PlacementCandidate]) -> ServiceFault {
         let type = spec.instanceType
         if candidates.isEmpty {
+            // Waiting helps if such a node is down or has not come back yet; if none is of the kind, nothing does.
+            let kinds = Set(nodes.values.map { Self.kind($0.description) })
+            if !nodes.isEmpty, silent.isEmpty, !nodes.values.contains(where: { Self.canRun(spec, $0.description) }) {
+                let image =
+                    spec.kernel == nil
+                    ? "an image that boots from its own disk" : "an image with a kernel of its own (paravirtual)"
+                return ServiceFault(
+                    code: .unsupported,
+                    message:
+                        "No host of the zone \(configuration.zone) can run \(image) for \(spec.architecture); its hosts "
+                        + "are: \(kinds.sorted().joined(separator: "; ")). Use another image, or another zone.",
+                    resource: spec.image.artifactId)
+            }
             let states = nodes.values.map { "\($0.description.nodeName) is \($0.description.state.rawValue)" }.sorted()
             return ServiceFault(
                 code: .insufficientResources,
@@ -127,6 +141,18 @@ extension ClusterController {
             message: "\(type.name) needs \(needed) \(resource) on one node; the most that a node of the zone "
                 + "\(configuration.zone) has free is \(max(0, available)).",
             resource: resource, needed: Int64(needed), available: Int64(max(0, available)))
+    }
+
+    /// Whether a node of this kind runs such instances at all.
+    private static func canRun(_ spec: Contract.InstanceSpec, _ node: Contract.NodeDescription) -> Bool {
+        node.architecture.contains(spec.architecture)
+            && (node.boot.isEmpty || node.boot.contains(spec.kernel == nil ? "disk" : "kernel"))
+    }
+
+    /// What kind of host a node is, for people.
+    private static func kind(_ node: Contract.NodeDescription) -> String {
+        let boots = node.boot.isEmpty ? "" : ", starts guests from " + node.boot.joined(separator: " or ")
+        return "\(node.hypervisor) for \(node.architecture.joined(separator: ", "))\(boots)"
     }
 
     private func promise(_ placement: Placement) {

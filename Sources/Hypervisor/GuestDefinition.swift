@@ -6,6 +6,14 @@ public enum GuestArchitecture: String, Sendable, Equatable, CaseIterable {
     case x86_64
 }
 
+/// What a guest's system is started from.
+public enum GuestBoot: String, Sendable, Equatable, CaseIterable {
+    /// A kernel that is given outside of the disk.
+    case kernel
+    /// The boot loader on the first disk.
+    case disk
+}
+
 /// Everything that a driver needs to start one guest. Disks exist already.
 public struct GuestDefinition: Sendable, Equatable {
     /// Id, unique on the host: "i-…". Letters, digits, '-', '_' and '.', at most 64.

@@ -114,6 +114,8 @@ public struct HypervisorFacts: Sendable, Equatable {
     public var acceleratorReason: String
     /// Guests that can run, best first.
     public var guestArchitectures: [GuestArchitecture]
+    /// What guests can be started from.
+    public var boots: [GuestBoot]
     /// The program that runs guests, where the driver has one; else empty.
     public var program: String
     /// Memory in MiB that guests may have in all; nil if it is this system's own, less what the system needs.
@@ -122,13 +124,15 @@ public struct HypervisorFacts: Sendable, Equatable {
     /// Creates the facts.
     public init(
         hypervisor: String, version: String, accelerator: String, acceleratorReason: String,
-        guestArchitectures: [GuestArchitecture], program: String = "", guestMemoryMiB: Int64? = nil
+        guestArchitectures: [GuestArchitecture], boots: [GuestBoot] = [.kernel, .disk], program: String = "",
+        guestMemoryMiB: Int64? = nil
     ) {
         self.hypervisor = hypervisor
         self.version = version
         self.accelerator = accelerator
         self.acceleratorReason = acceleratorReason
         self.guestArchitectures = guestArchitectures
+        self.boots = boots
         self.program = program
         self.guestMemoryMiB = guestMemoryMiB
     }

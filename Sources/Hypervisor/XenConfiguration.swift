@@ -49,6 +49,17 @@ struct XenConfiguration {
         return .bootLoader
     }
 
+    /// What guests can be started from on a host with these capabilities.
+    static func boots(capabilities: String, hasBootLoader: Bool) -> [GuestBoot] {
+        let words = capabilities.split(separator: " ")
+        let paravirtual = words.contains { word in word.hasPrefix("xen-3.0-") }
+        let hardware = words.contains { word in word.hasPrefix("hvm-3.0-") }
+        var boots: [GuestBoot] = []
+        if paravirtual { boots.append(.kernel) }
+        if hardware || paravirtual && hasBootLoader { boots.append(.disk) }
+        return boots
+    }
+
     /// The file's text.
     func text() throws(HypervisorError) -> String {
         var lines = [

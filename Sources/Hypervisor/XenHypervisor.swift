@@ -106,6 +106,9 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             hypervisor: name, version: version, accelerator: "xen",
             acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
             guestArchitectures: architectures,
+            boots: XenConfiguration.boots(
+                capabilities: capabilities,
+                hasBootLoader: Self.bootLoaders.contains { path in FileSystem.exists(path) }),
             guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains(), toolstack))
         self.capabilities = capabilities
         // Before the first start of this process.

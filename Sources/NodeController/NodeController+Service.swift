@@ -200,6 +200,8 @@ extension NodeController: NodeContract.Service {
         }
         var architectures: [String] = []
         for architecture in facts?.guestArchitectures ?? [.x86_64] { architectures.append(architecture.rawValue) }
+        var boots: [String] = []
+        for boot in facts?.boots ?? [] { boots.append(boot.rawValue) }
         let total = settings.capacity
         return Contract.NodeDescription(
             nodeName: settings.name, endpoint: settings.endpoint, state: state, detail: detail,
@@ -213,7 +215,7 @@ extension NodeController: NodeContract.Service {
                 coresTotal: Int(total.cores), coresFree: Int(max(0, free.cores)), memoryMiBTotal: Int(total.memoryMiB),
                 memoryMiBFree: Int(max(0, free.memoryMiB)), diskGiBTotal: Int(total.diskGiB),
                 diskGiBFree: Int(max(0, free.diskGiB))),
-            softwareVersion: settings.softwareVersion, startedAt: startedAt, instanceCount: count)
+            softwareVersion: settings.softwareVersion, startedAt: startedAt, instanceCount: count, boot: boots)
     }
 
     /// Revision of the network document in force.

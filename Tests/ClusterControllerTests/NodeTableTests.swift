@@ -16,6 +16,20 @@ import Testing
             client: FakeNode(name), lastSeen: 0)
     }
 
+    @Test func `a node is offered only what it can start`() {
+        var table = NodeTable()
+        for name in ["a", "b", "c"] { table[name] = node(name) }
+        table["a"]?.description.boot = ["kernel"]
+        table["b"]?.description.boot = ["kernel", "disk"]
+        func names(_ boot: String) -> [String] {
+            table.candidates(architecture: "x86_64", boot: boot, excluding: []).map(\.name)
+        }
+        #expect(names("kernel") == ["a", "b", "c"])
+        #expect(names("disk") == ["b", "c"], "c says nothing of it, as nodes of earlier releases")
+        table["b"]?.description.boot = ["kernel"]
+        #expect(names("disk") == ["c"])
+    }
+
     @Test func candidatesAreOrderedByNameAndFollowEveryChange() {
         var table = NodeTable()
         for name in ["c", "a", "b"] { table[name] = node(name) }

@@ -40,6 +40,18 @@ import Testing
         #expect(rows[0].lastHeard == nil && rows[1].lastHeard == "1970-01-01T00:01:35.000Z")
     }
 
+    @Test func `the list says what kind of host a node is`() {
+        var xen = node("x", .up, heard: nil)
+        xen.hypervisor = "xen"
+        xen.accelerator = "xen: this is the control domain of Xen 4.17.5"
+        var fast = node("k", .up, heard: nil)
+        fast.accelerator = "kvm: a guest ran with KVM"
+        var slow = node("t", .up, heard: nil)
+        slow.accelerator = "tcg: emulation, since there is no /dev/kvm"
+        let rows = NodeRow.rows(.init(node: [xen, fast, slow], enrolment: []), zone: "z")
+        #expect(rows.map(\.hypervisor) == ["qemu (kvm)", "qemu (emulation)", "xen"])
+    }
+
     @Test func `people get columns, and no blanks at the ends of lines`() {
         let lines = NodeRow.table(NodeRow.rows(answer, zone: "z"), now: Date(timeIntervalSince1970: 100))
             .split(separator: "\n")

@@ -236,7 +236,7 @@ extension Contract {
                 <xsd:annotation><xsd:documentation>xen, qemu or simulated.</xsd:documentation></xsd:annotation>
               </xsd:element>
               <xsd:element name="accelerator" type="xsd:string" minOccurs="0">
-                <xsd:annotation><xsd:documentation>kvm or tcg, and why, for people.</xsd:documentation></xsd:annotation>
+                <xsd:annotation><xsd:documentation>kvm (hardware that really works), tcg (emulation only), xen or none; a colon, and why, for people.</xsd:documentation></xsd:annotation>
               </xsd:element>
               <xsd:element name="architecture" type="xsd:string" maxOccurs="unbounded">
                 <xsd:annotation><xsd:documentation>Guest architectures that it can run.</xsd:documentation></xsd:annotation>
@@ -246,6 +246,9 @@ extension Contract {
               <xsd:element name="startedAt" type="xsd:dateTime"/>
               <xsd:element name="lastSeen" type="xsd:dateTime" minOccurs="0"/>
               <xsd:element name="instanceCount" type="xsd:int" minOccurs="0"/>
+              <xsd:element name="boot" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                <xsd:annotation><xsd:documentation>What its guests can be started from: kernel (one given outside of the disk), disk (the disk's own boot loader). Anything, if nothing is named.</xsd:documentation></xsd:annotation>
+              </xsd:element>
             </xsd:sequence>
           </xsd:complexType>
 

@@ -661,7 +661,7 @@ extension Contract {
         public var detail: String?
         /// xen, qemu or simulated.
         public var hypervisor: String
-        /// kvm or tcg, and why, for people.
+        /// kvm (hardware that really works), tcg (emulation only), xen or none; a colon, and why, for people.
         public var accelerator: String?
         /// Guest architectures that it can run.
         public var architecture: [String]
@@ -675,12 +675,15 @@ extension Contract {
         public var lastSeen: Int64?
         /// The element `instanceCount`.
         public var instanceCount: Int?
+        /// What its guests can be started from: kernel (one given outside of the disk), disk (the disk's own boot
+        /// loader). Anything, if nothing is named.
+        public var boot: [String]
 
         /// Makes a value; what is optional is absent unless given.
         public init(
             nodeName: String, endpoint: String, state: Contract.NodeState, detail: String? = nil, hypervisor: String,
             accelerator: String? = nil, architecture: [String], resources: Contract.Resources, softwareVersion: String,
-            startedAt: Int64, lastSeen: Int64? = nil, instanceCount: Int? = nil
+            startedAt: Int64, lastSeen: Int64? = nil, instanceCount: Int? = nil, boot: [String] = []
         ) {
             self.nodeName = nodeName
             self.endpoint = endpoint
@@ -694,6 +697,7 @@ extension Contract {
             self.startedAt = startedAt
             self.lastSeen = lastSeen
             self.instanceCount = instanceCount
+            self.boot = boot
         }
 
         /// Reads the content of an element.
@@ -711,6 +715,7 @@ extension Contract {
             self.startedAt = try xml.required("startedAt", in: namespace, ContractValue.dateTime)
             self.lastSeen = try xml.optional("lastSeen", in: namespace, ContractValue.dateTime)
             self.instanceCount = try xml.optional("instanceCount", in: namespace, ContractValue.int)
+            self.boot = try xml.array("boot", in: namespace, ContractValue.string)
         }
 
         /// Writes an element with this content.
@@ -728,6 +733,7 @@ extension Contract {
             writer.element("startedAt", DateTime.format(self.startedAt))
             if let value = self.lastSeen { writer.element("lastSeen", DateTime.format(value)) }
             if let value = self.instanceCount { writer.element("instanceCount", value) }
+            for value in self.boot { writer.element("boot", value) }
             writer.close()
         }
     }

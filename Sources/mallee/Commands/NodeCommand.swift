@@ -129,7 +129,7 @@ struct NodeRow: Encodable, Sendable, Equatable {
             return NodeRow(
                 name: node.nodeName, zone: zone,
                 address: URLComponents(string: node.endpoint)?.host ?? enrolment?.address ?? "",
-                hypervisor: node.hypervisor,
+                hypervisor: kind(node),
                 state: enrolment?.state == .pendingApproval ? "pending approval" : word(node.state),
                 detail: node.detail, coresFree: free.coresFree, coresTotal: free.coresTotal,
                 memoryMiBFree: free.memoryMiBFree, memoryMiBTotal: free.memoryMiBTotal,
@@ -144,6 +144,15 @@ struct NodeRow: Encodable, Sendable, Equatable {
                     state: word(enrolment.state), keyFingerprint: enrolment.keyFingerprint))
         }
         return rows.sorted { ($0.zone, $0.name) < ($1.zone, $1.name) }
+    }
+
+    /// What kind of host it is: Xen, KVM that really works, or emulation only.
+    private static func kind(_ node: Contract.NodeDescription) -> String {
+        switch node.accelerator?.split(separator: ":").first {
+        case "kvm": "\(node.hypervisor) (kvm)"
+        case "tcg": "\(node.hypervisor) (emulation)"
+        default: node.hypervisor
+        }
     }
 
     private static func word(_ state: Contract.NodeState) -> String {
