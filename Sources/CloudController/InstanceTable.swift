@@ -187,7 +187,9 @@ struct InstanceTable {
 
 extension Instance {
     /// What it uses of a node.
-    var demand: InstanceDemand { InstanceDemand(type: type, architecture: architecture) }
+    var demand: InstanceDemand {
+        InstanceDemand(type: type, architecture: architecture, hasKernel: kernelID != nil)
+    }
     /// Whether it uses, or is about to use, room in its zone. One that ends without ever having been on a node
     /// does not, and neither does one that waits.
     var occupiesRoom: Bool { state.holdsResources && (nodeName != nil || intent == .run) && !isWaiting }

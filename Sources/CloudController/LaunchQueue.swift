@@ -31,7 +31,7 @@ extension CloudController {
             requests.append(
                 WaitingRequest(
                     reservationID: id, accountID: one.accountID, type: one.type, architecture: one.architecture,
-                    count: instances.count, zone: wait.zone, since: wait.since))
+                    hasKernel: one.kernelID != nil, count: instances.count, zone: wait.zone, since: wait.since))
         }
         guard let queue = configuration.policy.queue else {
             return requests.sorted { ($0.since, $0.reservationID) < ($1.since, $1.reservationID) }
@@ -103,7 +103,8 @@ extension CloudController {
         for request in queued() {
             let zones = zones.map(\.name).filter { request.zone == nil || request.zone == $0 }
             let open = zones.filter { !blocked.contains($0) && zoneStates[$0]?.isAvailable == true }
-            let demand = InstanceDemand(type: request.type, architecture: request.architecture)
+            let demand = InstanceDemand(
+                type: request.type, architecture: request.architecture, hasKernel: request.hasKernel)
             let offers = open.map { zone in
                 ZoneAllocation.Offer(
                     zone: zone,

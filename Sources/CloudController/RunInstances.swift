@@ -36,7 +36,9 @@ private struct LaunchPlan {
     var minimum: Int
     var maximum: Int
 
-    var demand: InstanceDemand { InstanceDemand(type: type, architecture: image.architecture) }
+    var demand: InstanceDemand {
+        InstanceDemand(type: type, architecture: image.architecture, hasKernel: kernelID != nil)
+    }
 }
 
 /// Where a request's instances go; those of one that waits are shown in a zone until they get one.
@@ -390,7 +392,8 @@ extension CloudController {
         for (zone, room) in rooms {
             let scarce = room.scarcestResource(for: demand)
             if scarce == "nodes" {
-                text += " Zone \(zone) has no node that takes instances of this architecture."
+                let start = demand.architecture.contains(.fromKernel) ? "a kernel of their own" : "their own disk"
+                text += " Zone \(zone) has no node that takes instances of this architecture that start from \(start)."
                 continue
             }
             let (largest, sum) = room.summary(architecture: demand.architecture)

@@ -58,7 +58,11 @@ struct NodeReport: Sendable {
             totalMemoryMiB: resources.memoryMiBTotal, freeDiskGiB: resources.diskGiBFree,
             totalDiskGiB: resources.diskGiBTotal)
         capacity = ZoneCapacity.Node(
-            name: node.nodeName, architectures: ArchitectureSet(names: node.architecture),
+            name: node.nodeName,
+            // A node of an earlier release says nothing of it, and starts guests from anything.
+            architectures: ArchitectureSet(names: node.architecture)
+                .union(node.boot.isEmpty || node.boot.contains("kernel") ? .fromKernel : [])
+                .union(node.boot.isEmpty || node.boot.contains("disk") ? .fromDisk : []),
             // The cluster wakes a sleeping node when it needs it.
             acceptsInstances: node.state == .up || node.state == .asleep,
             total: ResourceAmount(
@@ -84,7 +88,8 @@ struct InstanceReport: Sendable {
             state: state, reason: report.reason.map { StateReason(code: $0.code, message: $0.message) },
             nodeName: report.nodeName, generation: report.generation,
             stateChangedAt: Timestamp(milliseconds: report.stateChangedAt),
-            privateAddress: report.spec.privateAddress, publicAddress: report.spec.publicAddress)
+            privateAddress: report.spec.privateAddress, publicAddress: report.spec.publicAddress,
+            machine: report.machine)
         spec = report.spec
     }
 

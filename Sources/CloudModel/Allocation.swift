@@ -110,6 +110,8 @@ public struct WaitingRequest: Hashable, Sendable {
     public var type: InstanceType
     /// Architecture of their image.
     public var architecture: String
+    /// Whether they start from a kernel outside of their disk.
+    public var hasKernel: Bool
     /// How many; they start together.
     public var count: Int
     /// The zone that was asked for; nil for any.
@@ -118,13 +120,14 @@ public struct WaitingRequest: Hashable, Sendable {
     public var since: Timestamp
     /// Makes it.
     public init(
-        reservationID: ReservationID, accountID: String, type: InstanceType, architecture: String, count: Int,
-        zone: String?, since: Timestamp
+        reservationID: ReservationID, accountID: String, type: InstanceType, architecture: String, hasKernel: Bool,
+        count: Int, zone: String?, since: Timestamp
     ) {
         self.reservationID = reservationID
         self.accountID = accountID
         self.type = type
         self.architecture = architecture
+        self.hasKernel = hasKernel
         self.count = count
         self.zone = zone
         self.since = since

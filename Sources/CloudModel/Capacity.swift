@@ -45,7 +45,7 @@ public struct ResourceAmount: Hashable, Sendable {
     }
 }
 
-/// Guest architectures as a set: comparing them happens once per node and request.
+/// Guest architectures, and what guests are started from, as a set: comparing them happens once per node and request.
 public struct ArchitectureSet: OptionSet, Hashable, Sendable {
     /// One bit per architecture.
     public let rawValue: UInt8
@@ -55,6 +55,10 @@ public struct ArchitectureSet: OptionSet, Hashable, Sendable {
     public static let i386 = ArchitectureSet(rawValue: 1)
     /// 64-bit x86.
     public static let x86_64 = ArchitectureSet(rawValue: 2)
+    /// Guests are started from a kernel outside of their disk.
+    public static let fromKernel = ArchitectureSet(rawValue: 4)
+    /// Guests are started by the boot loader on their disk.
+    public static let fromDisk = ArchitectureSet(rawValue: 8)
     /// Reads EC2's names; names of other architectures count for nothing.
     public init(names: some Sequence<String>) {
         var set: ArchitectureSet = []
@@ -73,16 +77,18 @@ public struct ArchitectureSet: OptionSet, Hashable, Sendable {
 public struct InstanceDemand: Hashable, Sendable {
     /// Resources.
     public var amount: ResourceAmount
-    /// The architecture of its image.
+    /// The architecture of its image, and what that is started from.
     public var architecture: ArchitectureSet
     /// Makes a demand.
     public init(amount: ResourceAmount, architecture: ArchitectureSet) {
         self.amount = amount
         self.architecture = architecture
     }
-    /// The demand of an instance of `type` with an image of `architecture`.
-    public init(type: InstanceType, architecture: String) {
-        self.init(amount: type.demand, architecture: ArchitectureSet(names: [architecture]))
+    /// The demand of an instance of `type` with an image of `architecture`, with or without a kernel of its own.
+    public init(type: InstanceType, architecture: String, hasKernel: Bool) {
+        self.init(
+            amount: type.demand,
+            architecture: ArchitectureSet(names: [architecture]).union(hasKernel ? .fromKernel : .fromDisk))
     }
 }
 
@@ -103,7 +109,7 @@ public struct ZoneCapacity: Sendable {
     public struct Node: Sendable {
         /// Its name.
         public var name: String
-        /// Architectures that its guests may have.
+        /// Architectures that its guests may have, and what they may be started from.
         public var architectures: ArchitectureSet
         /// Whether it takes new instances (now, or after the cluster has woken it).
         public var acceptsInstances: Bool

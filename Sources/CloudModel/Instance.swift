@@ -105,6 +105,11 @@ public struct Instance: Hashable, Sendable, Codable {
     public var zone: String
     /// The node it was placed on.
     public var nodeName: String?
+    /// What it runs on, as its node says: "xen-pv", "xen-pvh", "xen-hvm", "kvm", "qemu" (emulation), "simulated"; nil before
+    /// its start.
+    public var machine: String?
+    /// EC2's word for how its system runs: "paravirtual" or "hvm".
+    public var virtualizationType: String { machine == "xen-pv" ? "paravirtual" : "hvm" }
     /// Name of the key pair, if any.
     public var keyName: String?
     /// Public key as it was at launch.

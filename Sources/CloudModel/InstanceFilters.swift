@@ -30,7 +30,7 @@ extension Instance: FilterableResource {
         case "requester-id": return { [$0.accountID] }
         case "tenancy": return { _ in ["default"] }
         case "hypervisor": return { _ in ["xen"] }
-        case "virtualization-type": return { _ in ["hvm"] }
+        case "virtualization-type": return { [$0.virtualizationType] }
         case "root-device-type": return { _ in ["instance-store"] }
         case "root-device-name": return { [$0.rootDeviceName] }
         case "monitoring-state": return { [$0.isMonitored ? "enabled" : "disabled"] }

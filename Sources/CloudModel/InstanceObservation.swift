@@ -17,10 +17,13 @@ public struct InstanceObservation: Hashable, Sendable {
     public var privateAddress: String?
     /// Public IPv4 address, when assigned.
     public var publicAddress: String?
+    /// What it runs on, once it does; see `Instance.machine`.
+    public var machine: String?
     /// Makes an observation.
     public init(
         state: InstanceState, reason: StateReason? = nil, nodeName: String, generation: Int64,
-        stateChangedAt: Timestamp, privateAddress: String? = nil, publicAddress: String? = nil
+        stateChangedAt: Timestamp, privateAddress: String? = nil, publicAddress: String? = nil,
+        machine: String? = nil
     ) {
         self.state = state
         self.reason = reason
@@ -29,6 +32,7 @@ public struct InstanceObservation: Hashable, Sendable {
         self.stateChangedAt = stateChangedAt
         self.privateAddress = privateAddress
         self.publicAddress = publicAddress
+        self.machine = machine
     }
 }
 
@@ -60,6 +64,7 @@ extension Instance {
         next.reportGeneration = observation.generation
         if let address = observation.privateAddress { next.privateAddress = address }
         if let address = observation.publicAddress { next.publicAddress = address }
+        if let machine = observation.machine { next.machine = machine }
         if observation.state != state, state.canBecome(observation.state) {
             next.state = observation.state
             next.stateChangedAt = observation.stateChangedAt

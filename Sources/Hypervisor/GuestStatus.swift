@@ -37,12 +37,17 @@ public struct GuestStatus: Sendable, Equatable {
     public var processId: Int32
     /// What became of the forwards last asked for.
     public var forwards: [PortForwardResult]
+    /// The kind of virtual machine where a driver has several: "xen-pv", "xen-pvh", "xen-hvm"; nil elsewhere.
+    public var machine: String?
 
     /// Creates a status.
-    public init(state: GuestState, processId: Int32 = 0, forwards: [PortForwardResult] = []) {
+    public init(
+        state: GuestState, processId: Int32 = 0, forwards: [PortForwardResult] = [], machine: String? = nil
+    ) {
         self.state = state
         self.processId = processId
         self.forwards = forwards
+        self.machine = machine
     }
 }
 
@@ -66,6 +71,8 @@ public struct GuestEnd: Sendable, Equatable {
         case killed
         /// The guest's kernel crashed, and its virtual machine stopped with it.
         case crashed = "guest-crashed"
+        /// The guest restarted itself again and again, so it was not started once more.
+        case restartedTooOften = "guest-restarted-too-often"
         /// The hypervisor's process or domain ended or was killed from outside.
         case hypervisorDied = "hypervisor-died"
     }

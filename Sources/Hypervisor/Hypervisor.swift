@@ -98,8 +98,24 @@ public protocol Hypervisor: AnyObject, Sendable {
     /// moves simulated time, one call at a time. It must return quickly and must not call the driver: hand the event over.
     func setEventHandler(_ handler: @escaping @Sendable (GuestEvent) -> Void)
 
+    /// How often `checkHealth` is worth calling, in milliseconds; nil if the driver depends on no services of the host.
+    var healthCheckPause: Int64? { get }
+
+    /// Looks whether the services and tools of the host that the driver depends on answer at this moment. Blocks for some
+    /// tens of seconds at most.
+    ///
+    /// - Throws: what is wrong, with the cure.
+    func checkHealth() throws(HypervisorError)
+
     /// Lets go of all guests, which run on, and of threads and sockets. The object answers `unavailable` afterwards.
     func detach()
+}
+
+extension Hypervisor {
+    /// Nothing to check.
+    public var healthCheckPause: Int64? { nil }
+    /// Nothing to check.
+    public func checkHealth() throws(HypervisorError) {}
 }
 
 /// What a host can do, as `Hypervisor.probe` found out.

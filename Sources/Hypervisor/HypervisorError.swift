@@ -14,6 +14,8 @@ public struct HypervisorError: Error, Sendable, Equatable {
         case invalidDefinition = "invalid-definition"
         /// A disk image is damaged, or refused because it refers to other files.
         case invalidImage = "invalid-image"
+        /// The hypervisor cannot start the guest's kernel.
+        case invalidKernel = "invalid-kernel"
         /// The host has not enough memory, disk space or processes: try elsewhere or later.
         case insufficientResources = "insufficient-resources"
         /// The hypervisor refused to start the guest; the message has its words.

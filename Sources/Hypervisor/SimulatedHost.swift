@@ -20,6 +20,10 @@ public struct SimulatedBehaviour: Sendable {
     /// Whether a guest that this object does not know, started by an earlier process, is taken to run on, as a real one
     /// would. Handles from before `SimulatedHost.restart` are not.
     public var survivesRestart = true
+    /// What is wrong with the services that the hypervisor depends on; nil if nothing is.
+    public var trouble: HypervisorError?
+    /// `Hypervisor.healthCheckPause`.
+    public var healthCheckMilliseconds: Milliseconds?
 
     /// A host that works.
     public init() {}

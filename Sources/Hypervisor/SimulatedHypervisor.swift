@@ -30,6 +30,14 @@ public final class SimulatedHypervisor: Hypervisor, @unchecked Sendable {
             guestArchitectures: [.x86_64, .i386])
     }
 
+    /// See `Hypervisor.healthCheckPause`.
+    public var healthCheckPause: Int64? { host.lock.withLock { host.behaviour.healthCheckMilliseconds } }
+
+    /// See `Hypervisor.checkHealth`.
+    public func checkHealth() throws(HypervisorError) {
+        if let trouble = host.lock.withLock({ host.behaviour.trouble }) { throw trouble }
+    }
+
     /// See `Hypervisor.start`.
     public func start(_ definition: GuestDefinition) throws(HypervisorError) -> GuestHandle {
         try requireAttached()

@@ -4,61 +4,36 @@ import JSON
 /// (libxl_types.idl): pure functions of the definition, so that tests can read them.
 struct XenConfiguration {
     /// How the guest's system is started.
-    enum Machine: String, Sendable {
+    enum Machine: String, Sendable, CaseIterable {
         /// Paravirtual, from a kernel on the host.
         case paravirtual = "pv"
+        /// Paravirtual, from the disk, by GRUB that runs in the guest (pvgrub).
+        case grub = "pvgrub"
         /// Paravirtual, from the kernel that pygrub finds on the first disk.
         case bootLoader = "pygrub"
+        /// With virtualization extensions, but no firmware and no emulated devices, from a kernel on the host.
+        case hardwareKernel = "pvh"
         /// With firmware, from the first disk; needs virtualization extensions.
         case hardware = "hvm"
+
+        /// The type in configurations (xl.cfg(5)).
+        var type: String {
+            switch self {
+            case .paravirtual, .grub, .bootLoader: "pv"
+            case .hardwareKernel: "pvh"
+            case .hardware: "hvm"
+            }
+        }
     }
 
     let definition: GuestDefinition
     let uuid: String
     let family: XenToolstack.Family
     let machine: Machine
-    /// Path of pygrub, for `bootLoader`.
+    /// Path of pygrub or GRUB, for the machines that need one.
     let bootLoader: String
 
-    /// What kind of machine a guest gets on a host with these capabilities ("xen_caps" of `xl info`).
-    ///
-    /// - Throws: `unsupported`, with what the host cannot do.
-    static func machine(
-        for definition: GuestDefinition, capabilities: String, hasBootLoader: Bool
-    ) throws(HypervisorError) -> Machine {
-        let words = capabilities.split(separator: " ")
-        let suffix = definition.architecture == .x86_64 ? "x86_64" : "x86_32"
-        let paravirtual = words.contains { word in word.hasPrefix("xen-3.0-" + suffix) }
-        let hardware = words.contains { word in word.hasPrefix("hvm-3.0-" + suffix) }
-        if definition.kernel != nil {
-            guard paravirtual else {
-                throw HypervisorError(
-                    .unsupported,
-                    "\(definition.id): this host's Xen runs no paravirtual \(definition.architecture.rawValue) guests "
-                        + "(it offers \(capabilities)), and an image with a kernel of its own is one")
-            }
-            return .paravirtual
-        }
-        if hardware { return .hardware }
-        guard paravirtual, hasBootLoader else {
-            throw HypervisorError(
-                .unsupported,
-                "\(definition.id): an image that boots from its disk needs a processor with virtualization extensions or "
-                    + "pygrub; this host's Xen offers \(capabilities)")
-        }
-        return .bootLoader
-    }
-
-    /// What guests can be started from on a host with these capabilities.
-    static func boots(capabilities: String, hasBootLoader: Bool) -> [GuestBoot] {
-        let words = capabilities.split(separator: " ")
-        let paravirtual = words.contains { word in word.hasPrefix("xen-3.0-") }
-        let hardware = words.contains { word in word.hasPrefix("hvm-3.0-") }
-        var boots: [GuestBoot] = []
-        if paravirtual { boots.append(.kernel) }
-        if hardware || paravirtual && hasBootLoader { boots.append(.disk) }
-        return boots
-    }
+    private var kernel: String? { machine == .grub ? bootLoader : definition.kernel }
 
     /// The file's text.
     func text() throws(HypervisorError) -> String {
@@ -69,8 +44,9 @@ struct XenConfiguration {
             "on_poweroff = \"preserve\"", "on_reboot = \"preserve\"", "on_crash = \"preserve\"",
         ]
         switch machine {
-        case .paravirtual:
-            if let kernel = definition.kernel { lines.append("kernel = \(try quoted(kernel))") }
+        case .paravirtual, .grub, .hardwareKernel:
+            if machine == .hardwareKernel { lines.append("type = \"pvh\"") }
+            if let kernel { lines.append("kernel = \(try quoted(kernel))") }
             if let ramdisk = definition.ramdisk { lines.append("ramdisk = \(try quoted(ramdisk))") }
             if let arguments = definition.kernelArguments {
                 lines.append("extra = \(try quoted(Self.translated(arguments)))")
@@ -104,13 +80,13 @@ struct XenConfiguration {
         _ = try text()
         var machineFacts: [JSONMember] = []
         switch machine {
-        case .paravirtual:
-            if let kernel = definition.kernel { machineFacts.append(JSONMember("kernel", .string(kernel))) }
+        case .paravirtual, .grub, .hardwareKernel:
+            if let kernel { machineFacts.append(JSONMember("kernel", .string(kernel))) }
             if let ramdisk = definition.ramdisk { machineFacts.append(JSONMember("ramdisk", .string(ramdisk))) }
             if let arguments = definition.kernelArguments {
                 machineFacts.append(JSONMember("cmdline", .string(Self.translated(arguments))))
             }
-            machineFacts.append(JSONMember("type.pv", .object([])))
+            machineFacts.append(JSONMember("type." + machine.type, .object([])))
         case .bootLoader:
             machineFacts = [JSONMember("bootloader", .string(bootLoader)), JSONMember("type.pv", .object([]))]
         case .hardware:
@@ -145,7 +121,7 @@ struct XenConfiguration {
             (
                 "c_info",
                 .members(
-                    ("type", .string(machine == .hardware ? "hvm" : "pv")), ("name", .string(definition.name)),
+                    ("type", .string(machine.type)), ("name", .string(definition.name)),
                     ("uuid", .string(uuid)))
             ),
             (
@@ -167,7 +143,8 @@ struct XenConfiguration {
             throw HypervisorError(.invalidDefinition, "\(definition.id): a Xen guest has at most 16 disks here")
         }
         let letter = String(decoding: [UInt8(ascii: "a") + UInt8(index)], as: UTF8.self)
-        return (machine == .hardware ? "hd" : "xvd") + letter
+        // Firmware finds four disks.
+        return (machine == .hardware && index < 4 ? "hd" : "xvd") + letter
     }
 
     private func disk(_ disk: GuestDisk, _ index: Int) throws(HypervisorError) -> String {

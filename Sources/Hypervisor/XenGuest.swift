@@ -25,6 +25,8 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
 
     let handle: GuestHandle
     let uuid: String
+    /// "xen-pv" and the like; nil if it was found without its record.
+    let machine: String?
     let files: XenFiles
     var paths: [String] { files.all }
 
@@ -41,15 +43,18 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     var forwards: [PortForwardResult] = []
     /// Domain of the last list.
     var domain: Int?
+    /// How often it may restart itself.
+    var restarts = RestartLimit()
 
     // `consoleLock` guards the console; it may be taken while holding none of the other locks.
     let consoleLock = Lock()
     private var terminal: File?
     private var terminalDomain: Int?
 
-    init(handle: GuestHandle, uuid: String, files: XenFiles) {
+    init(handle: GuestHandle, _ detail: XenHandleDetail, _ files: XenFiles) {
         self.handle = handle
-        self.uuid = uuid
+        uuid = detail.uuid
+        machine = detail.machine.map { type in "xen-" + type }
         self.files = files
     }
 
@@ -138,17 +143,23 @@ struct XenHandleDetail {
     var directory: String
     /// Boot of the host in which it was started.
     var boot: String
+    /// "pv", "pvh" or "hvm"; nil in records of earlier releases, and if it was found without one.
+    var machine: String?
 
     var text: String {
-        JSONValue.members(
-            ("uuid", .string(uuid)), ("directory", .string(directory)), ("boot", .string(boot))
-        ).serialized
+        var members = [
+            JSONMember("uuid", .string(uuid)), JSONMember("directory", .string(directory)),
+            JSONMember("boot", .string(boot)),
+        ]
+        if let machine { members.append(JSONMember("machine", .string(machine))) }
+        return JSONValue.object(members).serialized
     }
 
-    init(uuid: String, directory: String, boot: String) {
+    init(uuid: String, directory: String, boot: String, machine: String?) {
         self.uuid = uuid
         self.directory = directory
         self.boot = boot
+        self.machine = machine
     }
 
     init(_ handle: GuestHandle) throws(HypervisorError) {
@@ -156,6 +167,6 @@ struct XenHandleDetail {
         guard let uuid = value["uuid"]?.text,
             let directory = value["directory"]?.text, let boot = value["boot"]?.text
         else { throw HypervisorError(.invalidDefinition, "\(handle.text) is no handle of the Xen driver") }
-        self.init(uuid: uuid, directory: directory, boot: boot)
+        self.init(uuid: uuid, directory: directory, boot: boot, machine: value["machine"]?.text)
     }
 }

@@ -157,7 +157,13 @@ extension XenHypervisor {
             switch reason {
             case .powerOff:
                 if case .rebooting = intent { again = true }
-            case .reboot: again = intent != .stopping
+            case .reboot:
+                again = true
+                if intent == .none, !guest.lock.withLock({ guest.restarts.allows(at: Clock.monotonic) }) {
+                    again = false
+                    end = GuestEnd(cause: .restartedTooOften, message: RestartLimit.explanation)
+                    Output.error("\(guest.handle.id): \(end.message)")
+                }
             case .suspend: end.message = "the guest was suspended from outside, which cannot be undone here"
             case .crash, .watchdog:
                 end = GuestEnd(
@@ -187,7 +193,13 @@ extension XenHypervisor {
     private func restart(_ guest: XenGuest) throws(HypervisorError) {
         guest.lock.withLock { guest.domain = nil }
         try toolstack.create(guest.files, id: guest.handle.id)
-        guest.lock.withLock { if case .rebooting = guest.intent { guest.intent = .none } }
+        guest.lock.withLock {
+            guest.restarts.started(at: Clock.monotonic)
+            if case .rebooting = guest.intent {
+                guest.intent = .none
+                guest.restarts.forgive()
+            }
+        }
         tell(GuestEvent(handle: guest.handle, kind: .reset))
     }
 

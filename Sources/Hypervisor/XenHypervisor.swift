@@ -21,17 +21,14 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     private let probeLock = Lock()
     private var handler: @Sendable (GuestEvent) -> Void = { _ in }
     private var facts: HypervisorFacts?
-    private var capabilities = ""
+    private var host = XenHost(capabilities: "", family: .xl, version: (0, 0))
     let toolstack: XenToolstack
     private let toolstackReason: String
     let watcher: XenWatcher
     /// The network of guests in the USER mode.
     let edge: GuestEdge
 
-    /// Where pygrub lies: Debian, RHEL, old Xen.
-    private static let bootLoaders = [
-        "/usr/lib/xen-4.17/bin/pygrub", "/usr/lib/xen/bin/pygrub", "/usr/bin/pygrub", "/usr/libexec/xen/bin/pygrub",
-    ]
+    private let sweepsBridges: Bool
 
     /// Whether this is the control domain of a Xen host.
     public static func isControlDomain() -> Bool {
@@ -61,8 +58,10 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         try self.init(toolstack: toolstack, why: why)
     }
 
-    init(toolstack: XenToolstack, why: String) throws(HypervisorError) {
+    /// - Parameter sweepsBridges: whether what earlier node controllers left of guests' networks is taken down.
+    init(toolstack: XenToolstack, why: String, sweepsBridges: Bool = true) throws(HypervisorError) {
         self.toolstack = toolstack
+        self.sweepsBridges = sweepsBridges
         toolstackReason = why
         diskImages = QEMUImages()
         do throws(PosixError) {
@@ -95,27 +94,24 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         if version.isEmpty {
             version = "\(info["xen_major"] ?? "?").\(info["xen_minor"] ?? "?")\(info["xen_extra"] ?? "")"
         }
-        var architectures: [GuestArchitecture] = []
-        for (architecture, word) in [(GuestArchitecture.x86_64, "x86_64"), (.i386, "x86_32")]
-        where capabilities.split(separator: " ").contains(where: { part in
-            part.split(separator: "-").last?.hasPrefix(word) == true
-        }) {
-            architectures.append(architecture)
-        }
+        let host = XenHost(info: info, capabilities: capabilities, family: toolstack.family)
         let found = HypervisorFacts(
             hypervisor: name, version: version, accelerator: "xen",
             acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
-            guestArchitectures: architectures,
-            boots: XenConfiguration.boots(
-                capabilities: capabilities,
-                hasBootLoader: Self.bootLoaders.contains { path in FileSystem.exists(path) }),
+            guestArchitectures: host.architectures, boots: host.boots,
             guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains(), toolstack))
-        self.capabilities = capabilities
+        self.host = host
         // Before the first start of this process.
-        edge.sweep()
+        if sweepsBridges { edge.sweep() }
         facts = found
         return found
     }
+
+    /// See `Hypervisor.healthCheckPause`.
+    public var healthCheckPause: Int64? { 15_000 }
+
+    /// See `Hypervisor.checkHealth`.
+    public func checkHealth() throws(HypervisorError) { _ = try toolstack.domains() }
 
     /// The host's memory without what its own system has, in MiB; nil if Xen does not say.
     private static func guestMemory(
@@ -152,13 +148,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         }
         let guest: XenGuest
         do throws(HypervisorError) {
-            guest = try prepare(attached, files)
-            do throws(HypervisorError) {
-                try toolstack.create(files, id: definition.id)
-            } catch {
-                abandon(guest)
-                throw error
-            }
+            guest = try create(attached, files)
         } catch {
             edge.close(definition.id, definition.directory)
             throw error
@@ -167,43 +157,77 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             let results = edge.setForwards(definition.id, network.forwards)
             guest.lock.withLock { guest.forwards = results }
         }
+        guest.lock.withLock { guest.restarts.started(at: Clock.monotonic) }
         register(guest)
         return guest.handle
     }
 
-    /// Writes the domain's files; its UUID is on disk before the domain exists, so that `find` finds it.
-    private func prepare(_ definition: GuestDefinition, _ files: XenFiles) throws(HypervisorError) -> XenGuest {
-        let bootLoader = Self.bootLoaders.first { path in FileSystem.exists(path) }
-        let machine = try XenConfiguration.machine(
-            for: definition, capabilities: capabilities, hasBootLoader: bootLoader != nil)
-        do throws(PosixError) {
-            let uuid = Self.uuid(try Random.bytes(16))
-            let text: String
-            let json: String
+    /// Makes the domain as the first of the machines that can start it.
+    private func create(_ definition: GuestDefinition, _ files: XenFiles) throws(HypervisorError) -> XenGuest {
+        let host = probeLock.withLock { self.host }
+        var refusal: HypervisorError?
+        for machine in try host.machines(for: definition) {
+            let guest = try prepare(definition, files, machine, host)
             do throws(HypervisorError) {
-                let configuration = XenConfiguration(
-                    definition: definition, uuid: uuid, family: toolstack.family, machine: machine,
-                    bootLoader: bootLoader ?? "")
-                text = try configuration.text()
-                json = try configuration.json()
+                try toolstack.create(files, id: definition.id)
+                return guest
             } catch {
-                throw PosixError(errno: PosixError.invalid, operation: "configure", detail: error.message)
+                abandon(guest)
+                guard error.code == .invalidKernel else { throw explained(error, definition) }
+                // Why the best machine does not take it says more than why another does not.
+                if refusal == nil { refusal = error }
             }
+        }
+        throw refusal ?? HypervisorError(.unsupported, "\(definition.id): this host starts no such guest")
+    }
+
+    /// The toolstack's words of a start that failed may not say that it was for want of memory.
+    private func explained(_ error: HypervisorError, _ definition: GuestDefinition) -> HypervisorError {
+        guard error.code == .startFailed || error.code == .insufficientResources else { return error }
+        do throws(HypervisorError) {
+            guard let text = try toolstack.info()["free_memory"], let free = Int64(text),
+                free < Int64(definition.memoryMiB)
+            else { return error }
+            return HypervisorError(
+                .insufficientResources,
+                "\(definition.id) needs \(definition.memoryMiB) MiB of memory, and Xen has \(free) MiB free on this host: the "
+                    + "rest belongs to its other domains. \(error.message)")
+        } catch {
+            // The start's own error is what the caller needs.
+            return error
+        }
+    }
+
+    /// Writes the domain's files; its UUID is on disk before the domain exists, so that `find` finds it.
+    private func prepare(
+        _ definition: GuestDefinition, _ files: XenFiles, _ machine: XenConfiguration.Machine, _ host: XenHost
+    ) throws(HypervisorError) -> XenGuest {
+        let uuid: String
+        let boot: String
+        do throws(PosixError) {
+            uuid = Self.uuid(try Random.bytes(16))
+            boot = try Self.boot()
+        } catch {
+            throw HypervisorError(error, "starting \(definition.id)")
+        }
+        let configuration = XenConfiguration(
+            definition: definition, uuid: uuid, family: toolstack.family, machine: machine,
+            bootLoader: host.bootLoader(machine, definition.architecture))
+        let text = try configuration.text()
+        let json = try configuration.json()
+        do throws(PosixError) {
             for path in files.all { try FileSystem.remove(path, ifPresent: true) }
             // Both, since a later node controller may find another toolstack.
             try FileSystem.write(files.configuration, text: text, permissions: 0o600)
             try FileSystem.write(files.libraryConfiguration, text: json, permissions: 0o600)
             try FileSystem.write(files.uuid, text: uuid + "\n", permissions: 0o600)
-            let detail = XenHandleDetail(uuid: uuid, directory: definition.directory, boot: try Self.boot())
-            return XenGuest(
-                handle: GuestHandle(driver: Self.driverName, id: definition.id, detail: detail.text), uuid: uuid,
-                files: files)
         } catch {
-            if error.errno == PosixError.invalid, error.operation == "configure" {
-                throw HypervisorError(.invalidDefinition, error.detail)
-            }
             throw HypervisorError(error, "starting \(definition.id)")
         }
+        let detail = XenHandleDetail(
+            uuid: uuid, directory: definition.directory, boot: boot, machine: machine.type)
+        return XenGuest(
+            handle: GuestHandle(driver: Self.driverName, id: definition.id, detail: detail.text), detail, files)
     }
 
     /// A random UUID (RFC 9562, version 4).
@@ -223,15 +247,21 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         String(try FileSystem.readText("/proc/sys/kernel/random/boot_id", limit: 256).prefix(36))
     }
 
-    /// Removes what a failed start may have left, as if it had never been.
+    /// Removes what a failed start may have left, as if it had never been. If the toolstack does not let it, the UUID
+    /// stays on disk, by which `find` gets at it later.
     private func abandon(_ guest: XenGuest) {
         do throws(HypervisorError) {
             if let domain = try toolstack.domains().first(where: { domain in domain.uuid == guest.uuid }) {
                 try toolstack.destroy(domain.id)
             }
+            do throws(PosixError) {
+                try FileSystem.remove(guest.files.uuid, ifPresent: true)
+            } catch {
+                throw HypervisorError(error, "removing a file")
+            }
         } catch {
             // The start's own error is what the caller needs; this one is for who looks after the host.
-            Output.error("\(guest.handle.id): what is left of its domain could not be removed: \(error.message)")
+            Output.error("\(guest.handle.id): what is left of its domain could not be removed yet: \(error.message)")
         }
     }
 
@@ -245,29 +275,27 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     /// See `Hypervisor.find`.
     public func find(id: String, directory: String) throws(HypervisorError) -> GuestHandle? {
         let files = XenFiles(directory: directory)
+        var uuid = ""
+        var boot = ""
         do throws(PosixError) {
             guard FileSystem.exists(files.uuid) else { return nil }
-            let text = try FileSystem.readText(files.uuid, limit: 64)
-            guard let uuid = text.split(separator: "\n").first, XenDomain.isUUID(uuid) else { return nil }
-            do throws(HypervisorError) {
-                guard
-                    let domain = try toolstack.domains().first(where: { domain in
-                        domain.uuid == uuid && domain.state != .dying
-                    })
-                else { return nil }
-                // The toolstack lets a domain run as the last step of making it: this one was left half made.
-                if domain.isPaused {
-                    try toolstack.destroy(domain.id)
-                    return nil
-                }
-            } catch {
-                throw PosixError(errno: PosixError.protocolViolation, operation: "list domains", detail: error.message)
-            }
-            let detail = XenHandleDetail(uuid: String(uuid), directory: directory, boot: try Self.boot())
-            return GuestHandle(driver: Self.driverName, id: id, detail: detail.text)
+            uuid = String(try FileSystem.readText(files.uuid, limit: 64).split(separator: "\n").first ?? "")
+            boot = try Self.boot()
         } catch {
             throw HypervisorError(error, "looking for \(id)")
         }
+        guard XenDomain.isUUID(uuid[...]),
+            let domain = try toolstack.domains().first(where: { domain in
+                domain.uuid == uuid && domain.state != .dying
+            })
+        else { return nil }
+        // The toolstack lets a domain run as the last step of making it: this one was left half made.
+        if domain.isPaused {
+            try toolstack.destroy(domain.id)
+            return nil
+        }
+        let detail = XenHandleDetail(uuid: uuid, directory: directory, boot: boot, machine: nil)
+        return GuestHandle(driver: Self.driverName, id: id, detail: detail.text)
     }
 
     /// See `Hypervisor.adopt`.
@@ -279,7 +307,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         case .new: break
         }
         let files = XenFiles(directory: detail.directory)
-        let guest = XenGuest(handle: handle, uuid: detail.uuid, files: files)
+        let guest = XenGuest(handle: handle, detail, files)
         let domain = try toolstack.domains().first { domain in domain.uuid == detail.uuid }
         guard let domain else {
             edge.close(handle.id, detail.directory)
@@ -319,8 +347,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     private func status(of guest: XenGuest) -> GuestStatus {
         guest.lock.lock()
         defer { guest.lock.unlock() }
-        if case .ended(let end) = guest.phase { return GuestStatus(state: .ended(end)) }
-        return GuestStatus(state: .running, forwards: guest.forwards)
+        if case .ended(let end) = guest.phase { return GuestStatus(state: .ended(end), machine: guest.machine) }
+        return GuestStatus(state: .running, forwards: guest.forwards, machine: guest.machine)
     }
 
     func guest(_ handle: GuestHandle) throws(HypervisorError) -> XenGuest { try table.guest(handle) }

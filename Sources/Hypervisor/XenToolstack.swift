@@ -19,15 +19,21 @@ struct XenToolstack: Sendable {
     let program: String
 
     /// A list or a question takes milliseconds; with many domains a second.
-    static let queryTimeout: Milliseconds = 20_000
+    let queryTimeout: Milliseconds
     /// Building a domain reads kernel and ramdisk and may wait for dom0 to give memory back.
-    static let createTimeout: Milliseconds = 120_000
+    let createTimeout: Milliseconds
     private static let listLimit = 4 << 20
+    /// What takes longer is worth a line in the log, though it may still succeed.
+    private static let slow: Milliseconds = 15_000
 
     /// Uses the command at `program`.
-    init(family: Family, program: String) {
+    init(
+        family: Family, program: String, queryTimeout: Milliseconds = 20_000, createTimeout: Milliseconds = 120_000
+    ) {
         self.family = family
         self.program = program
+        self.queryTimeout = queryTimeout
+        self.createTimeout = createTimeout
     }
 
     /// What drives this host's Xen, and why that: libxenlight if it is of the running hypervisor's version, otherwise the
@@ -109,11 +115,11 @@ struct XenToolstack: Sendable {
         case .xm: arguments = ["create", "-q", files.configuration]
         case .xenlight: arguments = ["create", files.libraryConfiguration]
         }
-        let result = try command(arguments, timeout: Self.createTimeout)
+        let result = try command(arguments, timeout: createTimeout)
         guard !result.timedOut else {
             throw HypervisorError(
                 .timedOut,
-                "\(id): \(family.rawValue) create did not end within \(Self.createTimeout / 1000) s and was killed; look "
+                "\(id): \(family.rawValue) create did not end within \(createTimeout / 1000) s and was killed; look "
                     + "at the host's xenstored and at `\(family.rawValue) list`")
         }
         guard result.isSuccess else { throw Self.failure(of: result, id: id, family) }
@@ -123,19 +129,19 @@ struct XenToolstack: Sendable {
     func ask(_ domain: Int, toReboot reboot: Bool) throws(HypervisorError) {
         // -F: an HVM guest without Xen's drivers is asked by ACPI.
         let arguments = [reboot ? "reboot" : "shutdown"] + (family == .xm ? [] : ["-F"]) + [String(domain)]
-        let result = try command(arguments, timeout: Self.queryTimeout)
+        let result = try command(arguments, timeout: queryTimeout)
         guard !result.timedOut else { throw hanging(arguments) }
     }
 
     /// Takes a domain's power away and its remains. A domain that is not there is no error.
     func destroy(_ domain: Int) throws(HypervisorError) {
         let arguments = ["destroy", String(domain)]
-        let result = try command(arguments, timeout: Self.createTimeout)
+        let result = try command(arguments, timeout: createTimeout)
         guard !result.timedOut else { throw hanging(arguments) }
     }
 
     private func run(_ arguments: [String]) throws(HypervisorError) -> Command.Result {
-        let result = try command(arguments, timeout: Self.queryTimeout)
+        let result = try command(arguments, timeout: queryTimeout)
         guard !result.timedOut else { throw hanging(arguments) }
         guard result.isSuccess else {
             throw HypervisorError(
@@ -154,9 +160,24 @@ struct XenToolstack: Sendable {
     }
 
     private func command(_ arguments: [String], timeout: Milliseconds) throws(HypervisorError) -> Command.Result {
+        let began = Clock.monotonic
         do throws(PosixError) {
-            return try Command.run(program, arguments, timeout: timeout, outputLimit: Self.listLimit)
+            let result = try Command.run(program, arguments, timeout: timeout, outputLimit: Self.listLimit)
+            let took = Clock.monotonic - began
+            if took >= Self.slow, !result.timedOut {
+                Output.error(
+                    "\(family.rawValue) \(arguments.joined(separator: " ")) took \(took / 1000) s; the host is overloaded or "
+                        + "its xenstored is")
+            }
+            return result
         } catch {
+            if error.isNotFound {
+                throw HypervisorError(
+                    .notInstalled,
+                    family == .xenlight
+                        ? "\(program) is gone; install it again, or restart mallee-node, which then uses xl"
+                        : "\(program) is gone; install Xen's tools again (Debian: xen-utils; RHEL, CentOS: xen)")
+            }
             throw HypervisorError(error, "running \(family.rawValue) \(arguments[0])")
         }
     }
@@ -172,18 +193,34 @@ struct XenToolstack: Sendable {
         var shown = lines.prefix(3)
         if lines.count > 3, let last = lines.last { shown.append(last) }
         let words = shown.isEmpty ? "it gave no reason" : shown.joined(separator: " | ")
-        let explained = "\(id): \(family.rawValue) did not start it: \(words)"
-        let wantsMemory: [StaticString] = [
-            "annot allocate memory", "not enough memory", "failed to free memory", "ot enough free memory",
-        ]
-        if wantsMemory.contains(where: { part in QEMUHypervisor.contains(words, part) }) {
-            return HypervisorError(.insufficientResources, explained)
+        let all = lines.joined(separator: "\n")
+        for (code, meaning, marks) in meanings where marks.contains(where: { QEMUHypervisor.contains(all, $0) }) {
+            return HypervisorError(code, "\(id): \(meaning) (\(family.rawValue): \(words))")
         }
-        if QEMUHypervisor.contains(words, "No space left") {
-            return HypervisorError(.insufficientResources, explained + "; the host's disk is full")
-        }
-        return HypervisorError(.startFailed, explained)
+        return HypervisorError(.startFailed, "\(id): \(family.rawValue) did not start it: \(words)")
     }
+
+    /// Words of xl, xm and the libraries below them, by what they mean.
+    private static let meanings: [(HypervisorError.Code, String, [StaticString])] = [
+        (
+            .insufficientResources, "Xen has not enough free memory for it; end other guests or use another host",
+            [
+                "annot allocate memory", "not enough memory", "failed to free memory", "ot enough free memory",
+                "allocate low memory", "ut of memory", "nsufficient memory",
+            ]
+        ),
+        (.insufficientResources, "the host's disk is full; free some space there", ["No space left"]),
+        (
+            .invalidKernel,
+            "its kernel cannot be started by this Xen: it is damaged, for another architecture, or made without support "
+                + "for Xen",
+            ["no loader", "nvalid kernel", "xc_dom_find_loader", "xc_dom_parse_image", "xc_dom_kernel_file"]
+        ),
+        (
+            .unavailable, "the host's xenstored does not answer; restart the host's Xen services",
+            ["xenstored does not run", "annot connect to xenstore", "ailed to connect to xenstore", "xs_open"]
+        ),
+    ]
 
     private static func trimmed(_ text: Substring) -> String {
         var bytes = Array(text.utf8)[...]

@@ -105,6 +105,9 @@ enum Shapes {
         .required("imageId", text, "What it was launched from."), .required("type", text, "Its type."),
         .required("zone", text, "Its zone; of one that waits, the zone that is likely."),
         .required("node", .nullable(text), "The node that it is on; only administrators see it."),
+        .required(
+            "machine", .nullable(text),
+            "What it runs on: xen-pv, xen-pvh, xen-hvm, kvm, qemu (emulation) or simulated; null before its start."),
         .required("architecture", text, "i386 or x86_64."),
         .required("keyPair", .nullable(text), "Name of its key pair."),
         .required("securityGroups", .array(text), "Ids of its groups."),
@@ -247,7 +250,8 @@ extension Instance {
                 "stateReason",
                 stateReason.map { .members(("code", .string($0.code)), ("message", .string($0.message))) } ?? .null
             ), ("imageId", .string(imageID.value)), ("type", .string(type.name)), ("zone", .string(zone)),
-            ("node", caller.isAdministrator ? .optional(nodeName) : .null), ("architecture", .string(architecture)),
+            ("node", caller.isAdministrator ? .optional(nodeName) : .null), ("machine", .optional(machine)),
+            ("architecture", .string(architecture)),
             ("keyPair", .optional(keyName)), ("securityGroups", .strings(groups.map(\.id.value))),
             ("privateAddress", .optional(privateAddress)), ("publicAddress", .optional(publicAddress)),
             ("launchedAt", .moment(launchTime)), ("isWaiting", .bool(isWaiting)),

@@ -21,6 +21,8 @@ final class Instance: @unchecked Sendable {
     /// Whether a worker is at the forwards; if something changes meanwhile, it looks once more.
     var forwardsBusy = false
     var forwardsStale = false
+    /// The kind of virtual machine where the driver has several; see `GuestStatus.machine`.
+    var kind: String?
     /// Serves the guest's metadata while it may run.
     var metadata: MetadataServer?
 
@@ -43,7 +45,9 @@ final class Instance: @unchecked Sendable {
     }
 
     /// The report, with the lock held.
-    func report(nodeName: String) -> Contract.InstanceReport {
+    ///
+    /// - Parameter machine: what guests of the node run on where the driver has but one kind.
+    func report(nodeName: String, machine defaultKind: String? = nil) -> Contract.InstanceReport {
         var shown: [Contract.PortForward] = []
         shown.reserveCapacity(forwards.count)
         for forward in forwards {
@@ -53,6 +57,7 @@ final class Instance: @unchecked Sendable {
         }
         return Contract.InstanceReport(
             instanceId: id, state: machine.state, detail: machine.detail, reason: machine.reason, nodeName: nodeName,
-            generation: machine.generation, stateChangedAt: machine.stateChangedAt, spec: spec, forward: shown)
+            generation: machine.generation, stateChangedAt: machine.stateChangedAt, spec: spec, forward: shown,
+            machine: handle == nil ? nil : kind ?? defaultKind)
     }
 }

@@ -100,6 +100,12 @@ extension NodeController {
             do throws(HypervisorError) {
                 handle = try hypervisor.start(definition)
             } catch {
+                switch error.code {
+                // It may be the host's trouble, not this guest's.
+                case .timedOut, .unavailable, .notInstalled:
+                    if hypervisor.healthCheckPause != nil { environment.workers.submit { self.checkHealth() } }
+                default: break
+                }
                 throw StepFailure(error)
             }
             instance.lock.withLock {
@@ -196,20 +202,22 @@ extension NodeController {
             return (instance.handle, server)
         }
         metadata?.stop()
-        if let handle {
-            do throws(HypervisorError) {
+        do throws(HypervisorError) {
+            var guest = handle
+            if guest == nil { guest = try leftover(of: instance) }
+            if let handle = guest {
                 _ = try hypervisor.stop(handle, graceMilliseconds: 0)
                 keepConsole(instance, handle)
                 try hypervisor.forget(handle)
-            } catch {
-                // A guest without trace is as good as ended. Any other may still write to its disks: try again, since
-                // ending an instance must not be given up.
-                if error.code != .notFound {
-                    environment.log.error(
-                        "the guest cannot be ended, trying again: \(error.message)", context(instance))
-                    environment.workers.submit(after: 5_000) { self.cleanUp(instance) }
-                    return
-                }
+            }
+        } catch {
+            // A guest without trace is as good as ended. Any other may still write to its disks: try again, since
+            // ending an instance must not be given up.
+            if error.code != .notFound {
+                environment.log.error(
+                    "the guest cannot be ended, trying again: \(error.message)", context(instance))
+                environment.workers.submit(after: 5_000) { self.cleanUp(instance) }
+                return
             }
         }
         images?.release(instance.id)
@@ -219,6 +227,15 @@ extension NodeController {
             environment.log.error("disks were left behind: \(error)", context(instance))
         }
         send(.cleanedUp, to: instance)
+    }
+
+    /// What a start that failed, or that this process did not live to record, may have left running.
+    private func leftover(of instance: Instance) throws(HypervisorError) -> GuestHandle? {
+        guard let directory = records.directory(of: instance.id),
+            let handle = try hypervisor.find(id: instance.id, directory: directory),
+            try hypervisor.adopt(handle) != nil
+        else { return nil }
+        return handle
     }
 
     /// Keeps the last console output for as long as the tombstone stands.
@@ -277,7 +294,9 @@ extension NodeController {
     /// Takes in which forwards are in force after a start, and logs those that failed.
     private func noteForwards(_ instance: Instance, _ handle: GuestHandle) {
         do throws(HypervisorError) {
-            take(try hypervisor.status(handle).forwards, instance)
+            let status = try hypervisor.status(handle)
+            instance.lock.withLock { instance.kind = status.machine }
+            take(status.forwards, instance)
         } catch {
             environment.log.warning("the forwarded ports are not known: \(error.message)", context(instance))
         }

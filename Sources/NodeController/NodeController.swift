@@ -54,6 +54,8 @@ public final class NodeController: @unchecked Sendable {
         public var capacity: NodeResources
         /// How long a guest has to shut down.
         public var shutdownGrace: Milliseconds = 10_000
+        /// How long a hypervisor that does not answer is waited for at the start.
+        public var hypervisorPatience: Milliseconds = 30_000
         /// How long a terminated instance is still reported.
         public var tombstoneTime: Milliseconds = 600_000
         /// Whether guests are attached in the USER mode, with an address on this host's loopback.
@@ -125,8 +127,9 @@ public final class NodeController: @unchecked Sendable {
 
     /// Reads the records, takes over guests that run, and goes on with what was under way.
     ///
-    /// - Throws: if the records cannot be read: then nothing was touched.
+    /// - Throws: if the records cannot be read or the hypervisor cannot be asked for its guests: then nothing was touched.
     public func start() throws(RecordError) {
+        try waitForHypervisor()
         let loaded = try records.load()
         for problem in loaded.problems { environment.log.error(problem, context()) }
         lock.withLock { network = loaded.network }
@@ -158,6 +161,24 @@ public final class NodeController: @unchecked Sendable {
             send(.resume(guestAlive: alive), to: instance)
         }
         environment.workers.submit { self.probe() }
+    }
+
+    /// A host that does not answer must not look like one on which no guest runs. After the limit, whoever started this
+    /// process tries again.
+    private func waitForHypervisor() throws(RecordError) {
+        let deadline = Deadline(after: settings.hypervisorPatience)
+        while true {
+            do throws(HypervisorError) {
+                return try hypervisor.checkHealth()
+            } catch {
+                environment.log.error("the hypervisor does not answer: \(error.message)", context())
+                guard !deadline.isPast else {
+                    throw RecordError(
+                        "guests may run, but the hypervisor cannot be asked, so nothing is done: \(error.message)")
+                }
+            }
+            Thread.sleep(1_000)
+        }
     }
 
     /// Lets go of the guests, which run on. Steps under way end before, within limits; the rest of them is done after the
@@ -219,6 +240,7 @@ public final class NodeController: @unchecked Sendable {
             guard let handle = instance.handle, let status = try hypervisor.adopt(handle) else { return false }
             instance.forwards = status.forwards.compactMap { $0.failure == nil ? $0.forward : nil }
             instance.wantedForwards = status.forwards.map { $0.forward }
+            instance.kind = status.machine
             return status.state == .running
         } catch {
             environment.log.error("the guest could not be taken over: \(error.message)", context(instance))
@@ -239,6 +261,7 @@ public final class NodeController: @unchecked Sendable {
             environment.log.info(
                 "runs guests with \(found.hypervisor) \(found.version), accelerator \(found.accelerator): "
                     + found.acceleratorReason, context())
+            if let pause = hypervisor.healthCheckPause { watchHealth(every: pause) }
         } catch {
             lock.withLock {
                 nodeState = .faulty
@@ -246,6 +269,40 @@ public final class NodeController: @unchecked Sendable {
             }
             environment.log.error("cannot run guests: \(error.message)", context())
             environment.workers.submit(after: 30_000) { self.probe() }
+        }
+        changed(nil)
+    }
+
+    private func watchHealth(every pause: Milliseconds) {
+        environment.workers.submit(after: pause) {
+            self.checkHealth()
+            self.watchHealth(every: pause)
+        }
+    }
+
+    /// Looks whether the hypervisor's tools answer. A node whose host is in trouble says so, and takes no instances until
+    /// that is over; its guests may well run on.
+    func checkHealth() {
+        if lock.withLock({ isStopped }) { return }
+        var trouble: String?
+        do throws(HypervisorError) {
+            try hypervisor.checkHealth()
+        } catch {
+            trouble = error.message
+        }
+        let isNews = lock.withLock { () -> Bool in
+            // A probe that has not succeeded yet knows better.
+            guard facts != nil else { return false }
+            let before = nodeState
+            nodeState = trouble == nil ? .up : .faulty
+            nodeDetail = trouble
+            return nodeState != before
+        }
+        guard isNews else { return }
+        if let trouble {
+            environment.log.error("takes no instances until this is mended: \(trouble)", context())
+        } else {
+            environment.log.info("the hypervisor answers again, the node takes instances", context())
         }
         changed(nil)
     }
@@ -314,19 +371,31 @@ public final class NodeController: @unchecked Sendable {
 
     /// Everything that the node knows of its instances.
     public func reports() -> [Contract.InstanceReport] {
-        let all = lock.withLock { Array(instances.values) }
+        let (all, machine) = lock.withLock { (Array(instances.values), self.machine) }
         var result: [Contract.InstanceReport] = []
         result.reserveCapacity(all.count)
         for instance in all {
-            result.append(instance.lock.withLock { instance.report(nodeName: settings.name) })
+            result.append(instance.lock.withLock { instance.report(nodeName: settings.name, machine: machine) })
         }
         return result
     }
 
     /// What the node knows of one instance; nil if it does not know it.
     public func report(_ instanceId: String) -> Contract.InstanceReport? {
-        guard let instance = lock.withLock({ instances[instanceId] }) else { return nil }
-        return instance.lock.withLock { instance.report(nodeName: settings.name) }
+        let (instance, machine) = lock.withLock { (instances[instanceId], self.machine) }
+        guard let instance else { return nil }
+        return instance.lock.withLock { instance.report(nodeName: settings.name, machine: machine) }
+    }
+
+    /// What guests run on here, where all run on the same; with the lock held. Nil until that is known.
+    private var machine: String? {
+        switch facts?.accelerator {
+        case "kvm": "kvm"
+        case "tcg": "qemu"
+        // Xen says it of each guest.
+        case "xen", nil: nil
+        default: hypervisor.name
+        }
     }
 }
 

@@ -26,6 +26,7 @@ struct StepFailure: Error {
     init(_ error: HypervisorError) {
         switch error.code {
         case .invalidImage: self.init(.image, error.message)
+        case .invalidKernel: self.init(.kernel, error.message)
         case .insufficientResources: self.init(.capacity, error.message)
         default: self.init(.internal, error.message)
         }
@@ -46,6 +47,10 @@ struct StepFailure: Error {
         case .guestPowerOff: .instanceShutdown
         case .stopped, .killed: .userShutdown
         case .hypervisorDied, .crashed: StepFailure(.internal, end.message).reason
+        case .restartedTooOften:
+            Contract.StateReason(
+                code: "Client.InstanceInitiatedShutdown",
+                message: "Client.InstanceInitiatedShutdown: " + end.message)
         }
     }
 }

@@ -105,6 +105,27 @@ static char *content(const char *path) {
     return text;
 }
 
+/// What xl does with "autoballoon": where the control domain was not given its memory when the host was started, it has
+/// all of it, and gives back what a guest needs.
+static int free_memory(libxl_ctx *ctx, libxl_domain_config *configuration) {
+    const libxl_version_info *version = libxl_get_version_info(ctx);
+    if (!version) return ERROR_FAIL;
+    if (version->commandline && strstr(version->commandline, "dom0_mem=")) return 0;
+    uint64_t needed;
+    int code = libxl_domain_need_memory(ctx, configuration, (uint32_t)INVALID_DOMID, &needed);
+    for (int attempt = 0; !code && attempt < 3; attempt++) {
+        uint64_t available;
+        if ((code = libxl_get_free_memory(ctx, &available)) || available >= needed) return code;
+        // Less than the least that libxenlight leaves to the control domain is refused.
+        if ((code = libxl_set_memory_target(ctx, 0, -(int64_t)(needed - available), 1, 0))) return code;
+        code = libxl_wait_for_free_memory(ctx, 0, needed, 10);
+        if (!code) return 0;
+        code = libxl_wait_for_memory_target(ctx, 0, 10);
+    }
+    if (!code) fprintf(stderr, "not enough memory: the control domain did not give back enough\n");
+    return code ? code : ERROR_NOMEM;
+}
+
 static int create(libxl_ctx *ctx, const char *path) {
     char *text = content(path);
     if (!text) return 1;
@@ -114,6 +135,10 @@ static int create(libxl_ctx *ctx, const char *path) {
     free(text);
     uint32_t domain = (uint32_t)INVALID_DOMID;
     const char *what = "reading the configuration";
+    if (!code) {
+        what = "freeing memory for the domain";
+        code = free_memory(ctx, &configuration);
+    }
     if (!code) {
         what = "creating the domain";
         code = libxl_domain_create_new(ctx, &configuration, &domain, NULL, NULL);

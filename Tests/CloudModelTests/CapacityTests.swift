@@ -34,6 +34,25 @@ import Testing
         #expect(zone.freeRoom().slots(for: demand(1)) == 4)
     }
 
+    @Test func `what a node cannot start finds no room there`() {
+        let disk = InstanceDemand(
+            type: InstanceType(name: "t", cores: 1, memoryMiB: 1, diskGiB: 1), architecture: "x86_64", hasKernel: false)
+        let kernel = InstanceDemand(
+            type: InstanceType(name: "t", cores: 1, memoryMiB: 1, diskGiB: 1), architecture: "x86_64", hasKernel: true)
+        var paravirtual = node("a", 4)
+        paravirtual.architectures.insert(.fromKernel)
+        var zone = ZoneCapacity()
+        zone.setNode(paravirtual)
+        #expect(zone.freeRoom().slots(for: kernel) == 4)
+        #expect(zone.freeRoom().slots(for: disk) == 0)
+        #expect(zone.freeRoom().scarcestResource(for: disk) == "nodes")
+        var any = node("b", 2)
+        any.architectures.formUnion([.fromKernel, .fromDisk])
+        zone.setNode(any)
+        #expect(zone.freeRoom().slots(for: disk) == 2)
+        #expect(zone.totalRoom().slots(for: InstanceDemand(amount: demand(1).amount, architecture: [])) == 6)
+    }
+
     @Test func roomIsNotAddedUpOverNodes() {
         var zone = ZoneCapacity()
         zone.setNode(node("a", 3))

@@ -1,3 +1,4 @@
+import JSON
 import Posix
 import Testing
 
@@ -139,22 +140,120 @@ import Testing
         }
     }
 
-    @Test func `the machine follows from the image and from what this Xen can do`() throws {
-        let pv = "xen-3.0-x86_64 xen-3.0-x86_32p"
-        let both = pv + " hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"
+    @Test func `a guest without firmware gets the same as a paravirtual one, but its type`() throws {
+        let paravirtual = try text(definition(), .paravirtual)
+        let text = try text(definition(), .hardwareKernel)
+        #expect(text.split(separator: "\n").filter { $0 != "type = \"pvh\"" } == paravirtual.split(separator: "\n"))
+        #expect(text.contains("type = \"pvh\""))
+    }
+
+    @Test func `a disk is booted by GRUB in the guest, by pygrub, or by firmware`() throws {
         var definition = definition()
-        func machine(_ capabilities: String, _ boots: Bool = true) throws -> XenConfiguration.Machine {
-            try XenConfiguration.machine(for: definition, capabilities: capabilities, hasBootLoader: boots)
+        (definition.kernel, definition.ramdisk, definition.kernelArguments) = (nil, nil, nil)
+        let grub = try text(definition, .grub)
+        #expect(grub.contains("kernel = \"/usr/bin/pygrub\"") && grub.contains("vdev=xvda"))
+        #expect(!grub.contains("ramdisk") && !grub.contains("extra"))
+        #expect(try text(definition, .bootLoader).contains("bootloader = \"/usr/bin/pygrub\""))
+        for _ in 0..<4 {
+            definition.disks.append(GuestDisk(path: "/s/i-1/more", format: .raw, role: .ephemeral))
         }
-        #expect(try machine(pv) == .paravirtual)
-        #expect(throws: HypervisorError.self) { try machine("hvm-3.0-x86_64") }
+        let firmware = try text(definition, .hardware)
+        #expect(
+            firmware.contains("builder = \"hvm\"") && firmware.contains("vdev=hda") && firmware.contains("type=ioemu"))
+        #expect(firmware.contains("vdev=hdd") && firmware.contains("vdev=xvde"), "firmware finds four disks")
+    }
+
+    @Test(arguments: XenConfiguration.Machine.allCases)
+    func `libxenlight's words say the same machine`(machine: XenConfiguration.Machine) throws {
+        var definition = definition()
+        if machine != .paravirtual && machine != .hardwareKernel {
+            (definition.kernel, definition.ramdisk, definition.kernelArguments) = (nil, nil, nil)
+        }
+        let json = try JSONValue.parse(
+            XenConfiguration(
+                definition: definition, uuid: "c0ffee00-1111-4222-8333-444455556666", family: .xenlight,
+                machine: machine, bootLoader: "/boot/loader"
+            ).json())
+        #expect(json["c_info"]?["type"]?.text == machine.type)
+        let build = try #require(json["b_info"])
+        #expect(build["type." + machine.type] != nil)
+        switch machine {
+        case .paravirtual, .hardwareKernel: #expect(build["kernel"]?.text == "/c/kernel")
+        case .grub: #expect(build["kernel"]?.text == "/boot/loader")
+        case .bootLoader: #expect(build["bootloader"]?.text == "/boot/loader")
+        case .hardware: #expect(build["kernel"] == nil && build["bootloader"] == nil)
+        }
+    }
+
+    @Test func `the machines follow from the image and from what this Xen can do`() throws {
+        let pv = "xen-3.0-x86_64 xen-3.0-x86_32p"
+        let hardware = "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64"
+        var definition = definition()
+        func machines(
+            _ capabilities: String, family: XenToolstack.Family = .xl, version: (Int, Int) = (4, 17),
+            grub: Bool = false, pygrub: Bool = true
+        ) throws -> [XenConfiguration.Machine] {
+            try XenHost(
+                capabilities: capabilities, family: family, version: version,
+                grubs: grub ? [.x86_64: "/grub", .i386: "/grub32"] : [:], pygrub: pygrub ? "/pygrub" : nil
+            ).machines(for: definition)
+        }
+        #expect(try machines(pv) == [.paravirtual])
+        #expect(try machines(pv + " " + hardware) == [.paravirtual, .hardwareKernel])
+        #expect(try machines(hardware) == [.hardwareKernel])
+        #expect(throws: HypervisorError.self) { try machines(hardware, version: (4, 9)) }
+        #expect(throws: HypervisorError.self) { try machines(hardware, family: .xm, version: (3, 4)) }
         definition.kernel = nil
-        #expect(try machine(both) == .hardware)
-        #expect(try machine(pv) == .bootLoader)
-        #expect(throws: HypervisorError.self) { try machine(pv, false) }
+        #expect(try machines(pv + " " + hardware, grub: true) == [.hardware])
+        #expect(try machines(pv, grub: true) == [.grub])
+        #expect(try machines(pv) == [.bootLoader])
+        let error = failure { _ = try machines(pv, pygrub: false) }
+        #expect(error?.code == .unsupported)
+        #expect(error?.message.contains("grub-xen-host") == true)
         definition.architecture = .i386
-        #expect(try machine(pv) == .bootLoader)
-        #expect(throws: HypervisorError.self) { try machine("xen-3.0-x86_64") }
+        #expect(try machines(pv) == [.bootLoader])
+        #expect(throws: HypervisorError.self) { try machines("xen-3.0-x86_64") }
+    }
+
+    @Test func `what a host starts guests from is said before they are placed there`() {
+        func boots(_ capabilities: String, pygrub: String? = nil) -> [GuestBoot] {
+            XenHost(capabilities: capabilities, family: .xl, version: (4, 17), pygrub: pygrub).boots
+        }
+        #expect(boots("xen-3.0-x86_64") == [.kernel])
+        #expect(boots("xen-3.0-x86_64", pygrub: "/pygrub") == [.kernel, .disk])
+        #expect(boots("hvm-3.0-x86_64") == [.kernel, .disk])
+        #expect(boots("") == [])
+        let old = XenHost(capabilities: "hvm-3.0-x86_64", family: .xm, version: (3, 4))
+        #expect(old.boots == [.disk])
+        #expect(old.architectures == [.x86_64])
+    }
+
+    @Test func `a guest that restarts itself at once, again and again, is stopped`() {
+        var limit = RestartLimit()
+        limit.started(at: 0)
+        var now: Int64 = 0
+        func restart(after time: Int64) -> Bool {
+            now += time
+            defer { limit.started(at: now) }
+            return limit.allows(at: now)
+        }
+        for _ in 0..<RestartLimit.most {
+            let allowed = restart(after: RestartLimit.quick - 1)
+            #expect(allowed)
+        }
+        let afterLong = restart(after: RestartLimit.quick)
+        #expect(afterLong, "it ran for a while")
+        for _ in 0..<RestartLimit.most {
+            let allowed = restart(after: 1)
+            #expect(allowed)
+        }
+        limit.forgive()
+        for _ in 0..<RestartLimit.most {
+            let allowed = restart(after: 1)
+            #expect(allowed)
+        }
+        let oneTooMany = restart(after: 1)
+        #expect(!oneTooMany)
     }
 
     @Test func `a tap device is refused with the cure`() {
@@ -193,10 +292,14 @@ import Testing
         try body(XenToolstack(family: .xl, program: program))
     }
 
-    @Test func `want of memory is told apart from other failures of a start`() throws {
+    @Test func `the toolstack's words are told apart by what can be done`() throws {
         for (words, code) in [
             ("libxl: error: failed to free memory for the domain", HypervisorError.Code.insufficientResources),
-            ("xc_dom_find_loader: no loader", .startFailed), ("", .startFailed),
+            ("xc_dom_boot_mem_init: can not allocate low memory for domain: Out of memory", .insufficientResources),
+            ("write: No space left on device", .insufficientResources),
+            ("xc_dom_find_loader: no loader", .invalidKernel),
+            ("libxenlight does not work here: this is no control domain, or xenstored does not run", .unavailable),
+            ("what nobody has seen before", .startFailed), ("", .startFailed),
         ] {
             try toolstack("echo '\(words)' >&2; exit 3") { toolstack in
                 let error = failure { try toolstack.create(XenFiles(directory: "/nowhere"), id: "i-1") }

@@ -37,6 +37,49 @@ struct RestartTests {
         #expect(node.node.report(Fixture.id(1))?.reason?.code == "Server.InternalError")
     }
 
+    @Test func `a hypervisor that does not answer at the start is not one without guests`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        let generation = node.node.report(Fixture.id(1))?.generation
+        node.stop()
+        host.simulated.change { behaviour in
+            behaviour.trouble = HypervisorError(.timedOut, "xl hung and was killed")
+        }
+        let error = #expect(throws: RecordError.self) { try host.boot() }
+        #expect(error?.description.contains("xl hung and was killed") == true)
+        host.simulated.change { behaviour in behaviour.trouble = nil }
+        node = try host.boot()
+        defer { node.stop() }
+        node.waitFor(.running, Fixture.id(1))
+        #expect(node.node.report(Fixture.id(1))?.generation ?? 0 > generation ?? 0)
+    }
+
+    @Test func `a node whose hypervisor stops answering takes no instances until that is over`() throws {
+        var behaviour = SimulatedBehaviour()
+        behaviour.healthCheckMilliseconds = 20
+        let host = try TestHost(behaviour: behaviour)
+        let node = try host.boot()
+        defer { node.stop() }
+        _ = try node.client.run(Fixture.spec(Fixture.id(1)))
+        node.waitFor(.running, Fixture.id(1))
+        host.simulated.change { behaviour in
+            behaviour.trouble = HypervisorError(.timedOut, "xl hung and was killed")
+        }
+        Fixture.wait("the node is faulty") { node.node.description().state == .faulty }
+        #expect(node.node.description().detail == "xl hung and was killed")
+        let fault = #expect(throws: ServiceFault.self) { try node.client.run(Fixture.spec(Fixture.id(2))) }
+        #expect(fault?.code == .unavailable)
+        #expect(fault?.message.contains("xl hung and was killed") == true)
+        #expect(node.node.report(Fixture.id(1))?.state == .running, "its guest has nothing to do with it")
+        host.simulated.change { behaviour in behaviour.trouble = nil }
+        Fixture.wait("the node is up again") { node.node.description().state == .up }
+        #expect(node.node.description().detail == nil)
+        _ = try node.client.run(Fixture.spec(Fixture.id(2)))
+        node.waitFor(.running, Fixture.id(2))
+    }
+
     @Test func `guests that were switched off with their node come back with it`() throws {
         let host = try TestHost()
         var node = try host.boot()

@@ -52,6 +52,7 @@ final class TestNode {
             name: "node-1", endpoint: endpoint, capacity: host.capacity, softwareVersion: "test")
         settings.shutdownGrace = 2_000
         settings.tombstoneTime = tombstone
+        settings.hypervisorPatience = 100
         settings.relayCommand = ["/nonexistent", "relay"]
         node = NodeController(
             settings: settings, hypervisor: SimulatedHypervisor(host: host.simulated), records: records, images: images,

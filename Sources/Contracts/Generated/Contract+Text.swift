@@ -209,6 +209,9 @@ extension Contract {
               <xsd:element name="stateChangedAt" type="xsd:dateTime"/>
               <xsd:element name="spec" type="t:InstanceSpec"/>
               <xsd:element name="forward" type="t:PortForward" minOccurs="0" maxOccurs="unbounded"/>
+              <xsd:element name="machine" type="xsd:string" minOccurs="0">
+                <xsd:annotation><xsd:documentation>What it runs on: xen-pv, xen-pvh, xen-hvm, kvm, qemu (emulation) or simulated; absent before its start.</xsd:documentation></xsd:annotation>
+              </xsd:element>
             </xsd:sequence>
           </xsd:complexType>
 

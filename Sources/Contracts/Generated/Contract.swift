@@ -545,12 +545,14 @@ extension Contract {
         public var spec: Contract.InstanceSpec
         /// The element `forward`.
         public var forward: [Contract.PortForward]
+        /// What it runs on: xen-pv, xen-pvh, xen-hvm, kvm, qemu (emulation) or simulated; absent before its start.
+        public var machine: String?
 
         /// Makes a value; what is optional is absent unless given.
         public init(
             instanceId: String, state: Contract.InstanceState, detail: String? = nil,
             reason: Contract.StateReason? = nil, nodeName: String, generation: Int64, stateChangedAt: Int64,
-            spec: Contract.InstanceSpec, forward: [Contract.PortForward] = []
+            spec: Contract.InstanceSpec, forward: [Contract.PortForward] = [], machine: String? = nil
         ) {
             self.instanceId = instanceId
             self.state = state
@@ -561,6 +563,7 @@ extension Contract {
             self.stateChangedAt = stateChangedAt
             self.spec = spec
             self.forward = forward
+            self.machine = machine
         }
 
         /// Reads the content of an element.
@@ -575,6 +578,7 @@ extension Contract {
             self.stateChangedAt = try xml.required("stateChangedAt", in: namespace, ContractValue.dateTime)
             self.spec = try xml.required("spec", in: namespace, Contract.InstanceSpec.init(xml:))
             self.forward = try xml.array("forward", in: namespace, Contract.PortForward.init(xml:))
+            self.machine = try xml.optional("machine", in: namespace, ContractValue.string)
         }
 
         /// Writes an element with this content.
@@ -589,6 +593,7 @@ extension Contract {
             writer.element("stateChangedAt", DateTime.format(self.stateChangedAt))
             self.spec.write(to: &writer, as: "spec")
             for value in self.forward { value.write(to: &writer, as: "forward") }
+            if let value = self.machine { writer.element("machine", value) }
             writer.close()
         }
     }

@@ -61,7 +61,8 @@ extension XMLWriter {
         }
         text("<architecture>", instance.architecture, "</architecture><rootDeviceType>instance-store</rootDeviceType>")
         text("<rootDeviceName>", instance.rootDeviceName, "</rootDeviceName><blockDeviceMapping/>")
-        text("<virtualizationType>hvm</virtualizationType><clientToken>", instance.clientToken ?? "", "</clientToken>")
+        plain("<virtualizationType>", instance.virtualizationType, "</virtualizationType>")
+        text("<clientToken>", instance.clientToken ?? "", "</clientToken>")
         tagSet(instance.tags)
         raw("<hypervisor>xen</hypervisor><networkInterfaceSet>")
         if let interface = NetworkInterface(of: instance) {

@@ -1,0 +1,262 @@
+import Posix
+import Testing
+
+@testable import Hypervisor
+
+/// The Xen driver with a program in place of xl that keeps its domains in files, and that misbehaves as told. What Xen
+/// itself does is tried with a real one (`make test-xen`).
+@Suite struct XenDriverTests {
+    /// A host whose xl is a script.
+    private final class FakeXen {
+        let directory: String
+        let events = EventLog()
+        private(set) var driver: XenHypervisor
+        /// Long enough for a loaded machine; what hangs, hangs for longer than any of them.
+        private let limits: (query: Milliseconds, create: Milliseconds)
+
+        init(_ limits: (query: Milliseconds, create: Milliseconds) = (60_000, 60_000)) throws {
+            directory = try FileSystem.temporaryDirectory("/tmp/mallee-xen-")
+            self.limits = limits
+            try FileSystem.makeDirectory(directory + "/domains")
+            try FileSystem.makeDirectory(directory + "/i-1")
+            for name in ["kernel", "root.qcow2"] { try FileSystem.write(directory + "/" + name, text: "x") }
+            try FileSystem.write(directory + "/xl", text: Self.script, permissions: 0o755)
+            driver = try Self.driver(directory, limits)
+            observe()
+        }
+
+        private static func driver(
+            _ directory: String, _ limits: (query: Milliseconds, create: Milliseconds)
+        ) throws -> XenHypervisor {
+            try XenHypervisor(
+                toolstack: XenToolstack(
+                    family: .xl, program: directory + "/xl", queryTimeout: limits.query, createTimeout: limits.create),
+                why: "driven by a script", sweepsBridges: false)
+        }
+
+        private func observe() { driver.setEventHandler { [events] event in events.add(event) } }
+
+        /// As after a restart of the node controller.
+        func restart() throws {
+            driver.detach()
+            driver = try Self.driver(directory, limits)
+            observe()
+        }
+
+        /// Makes the script behave in some way: "hang-create", "hang-list", "refuse-pv", "no-memory",
+        /// "no-xenstore", "restarts" (every guest wants to be started again).
+        func set(_ behaviour: String, _ isOn: Bool = true) throws {
+            let path = directory + "/" + behaviour
+            if isOn {
+                try FileSystem.write(path, text: "")
+            } else {
+                try FileSystem.remove(path, ifPresent: true)
+            }
+        }
+
+        /// UUIDs and states of the domains.
+        var domains: [String: String] {
+            get throws {
+                var found: [String: String] = [:]
+                for name in try FileSystem.list(directory + "/domains") where !name.hasPrefix(".") {
+                    let words = try FileSystem.readText(directory + "/domains/" + name, limit: 1000)
+                        .split(separator: " ")
+                    found[String(words[0])] = String(words[1])
+                }
+                return found
+            }
+        }
+
+        var definition: GuestDefinition {
+            GuestDefinition(
+                id: "i-1", name: "i-1", directory: directory + "/i-1", cores: 1, memoryMiB: 256, architecture: .x86_64,
+                disks: [GuestDisk(path: directory + "/root.qcow2", format: .qcow2, role: .root)],
+                kernel: directory + "/kernel", macAddress: "d0:0d:00:00:00:01", network: .bridge("xenbr0"))
+        }
+
+        func close() throws {
+            driver.detach()
+            try FileSystem.removeTree(directory)
+        }
+
+        static func with(
+            _ limits: (query: Milliseconds, create: Milliseconds) = (60_000, 60_000), _ body: (FakeXen) throws -> Void
+        ) throws {
+            let xen = try FakeXen(limits)
+            do {
+                try body(xen)
+            } catch {
+                try xen.close()
+                throw error
+            }
+            try xen.close()
+        }
+
+        private static let script = #"""
+            #!/bin/sh
+            # Domains are files named by their number: UUID, state, why it ended.
+            cd "$(dirname "$0")" || exit 1
+            [ -e no-xenstore ] && { echo "libxl: cannot connect to xenstored" >&2; exit 1; }
+            case $1 in
+            info)
+                echo "xen_major : 4"
+                echo "xen_minor : 17"
+                echo "xen_version : 4.17.5"
+                echo "xen_caps : xen-3.0-x86_64 hvm-3.0-x86_64"
+                echo "total_memory : 4096"
+                echo "free_memory : 100"
+                ;;
+            list)
+                [ -e hang-list ] && exec sleep 1000
+                echo "Name ID Mem VCPUs State Time(s) UUID Reason-Code Security Label"
+                echo "Domain-0 0 1024 2 r----- 39.6 00000000-0000-0000-0000-000000000000 - -"
+                for file in domains/*; do
+                    [ -e "$file" ] || continue
+                    read -r uuid state reason < "$file" || continue
+                    [ -e restarts ] && { state=---s--; reason=1; }
+                    echo "some name ${file#domains/} 128 1 $state 1.2 $uuid $reason -"
+                done
+                ;;
+            create)
+                for configuration; do :; done
+                uuid=$(sed -n 's/^uuid = "\(.*\)"$/\1/p' "$configuration")
+                if [ -e refuse-pv ] && ! grep -q '^type = "pvh"$' "$configuration"; then
+                    echo "xc: error: panic: xc_dom_core.c:691: xc_dom_find_loader: no loader found: Invalid kernel" >&2
+                    exit 3
+                fi
+                [ -e no-memory ] && { echo "libxl: error: something -3" >&2; exit 3; }
+                number=1
+                while [ -e "domains/$number" ] || [ -e "domains/.$number" ]; do number=$((number + 1)); done
+                # Never seen half written.
+                if [ -e hang-create ]; then
+                    echo "$uuid --p--- -" > domains/.new && mv domains/.new "domains/$number"
+                    exec sleep 1000
+                fi
+                echo "$uuid -b---- -" > domains/.new && mv domains/.new "domains/$number"
+                echo create >> creations
+                ;;
+            destroy)
+                rm -f "domains/$2"
+                : > "domains/.$2"
+                ;;
+            shutdown | reboot) ;;
+            *) echo "usage: $1?" >&2; exit 2 ;;
+            esac
+            """# + "\n"
+    }
+
+    @Test func `a guest starts, is adopted, and stops`() throws {
+        try FakeXen.with { xen in
+            #expect(try xen.driver.probe().boots.contains(.kernel))
+            let handle = try xen.driver.start(xen.definition)
+            #expect(try xen.driver.status(handle).machine == "xen-pv")
+            #expect(try Array(xen.domains.values) == ["-b----"])
+            #expect(throws: HypervisorError.self) { try xen.driver.start(xen.definition) }
+            try xen.restart()
+            #expect(try xen.driver.adopt(handle)?.machine == "xen-pv")
+            #expect(try xen.driver.stop(handle, graceMilliseconds: 0).cause == .killed)
+            #expect(try xen.domains.isEmpty)
+            try xen.driver.forget(handle)
+        }
+    }
+
+    @Test func `a creation that hangs is ended, and what it left goes as soon as the host lets it`() throws {
+        try FakeXen.with((60_000, 3_000)) { xen in
+            try xen.set("hang-create")
+            let error = failure { _ = try xen.driver.start(xen.definition) }
+            #expect(error?.code == .timedOut)
+            #expect(error?.message.contains("create did not end within 3 s and was killed") == true)
+            // Repeated as the node controller does, since the half-made domain's end has a limit, too.
+            #expect(
+                eventually {
+                    (try? xen.driver.find(id: "i-1", directory: xen.directory + "/i-1")) == .some(nil)
+                        && (try? xen.domains.isEmpty) == true
+                })
+            try xen.set("hang-create", false)
+            let handle = try xen.driver.start(xen.definition)
+            _ = try xen.driver.stop(handle, graceMilliseconds: 0)
+        }
+    }
+
+    @Test func `what is left of a failed start is known after a restart, too`() throws {
+        try FakeXen.with((2_000, 2_000)) { xen in
+            // Before, since looking has a short limit here, and the machine may be slow.
+            while failure({ _ = try xen.driver.probe() }) != nil {}
+            try xen.set("hang-create")
+            try xen.set("hang-list")
+            #expect(failure { _ = try xen.driver.start(xen.definition) }?.code == .timedOut)
+            #expect(try xen.domains.count == 1, "nobody could remove it")
+            try xen.restart()
+            try xen.set("hang-list", false)
+            #expect(
+                eventually {
+                    (try? xen.driver.find(id: "i-1", directory: xen.directory + "/i-1")) == .some(nil)
+                        && (try? xen.domains.isEmpty) == true
+                })
+        }
+    }
+
+    @Test func `a host whose tools hang or fail says so, and that it is over`() throws {
+        try FakeXen.with((2_000, 60_000)) { xen in
+            try xen.set("hang-list")
+            let hanging = failure { try xen.driver.checkHealth() }
+            #expect(hanging?.code == .timedOut)
+            #expect(hanging?.message.contains("restart the host's Xen services") == true)
+            try xen.set("hang-list", false)
+            try xen.set("no-xenstore")
+            // A script that is slow to start hangs as well.
+            #expect(
+                eventually {
+                    let failed = failure { try xen.driver.checkHealth() }
+                    return failed?.code == .unavailable && failed?.message.contains("xenstored") == true
+                })
+            try xen.set("no-xenstore", false)
+            #expect(eventually { failure { try xen.driver.checkHealth() } == nil })
+        }
+    }
+
+    @Test func `tools that are gone are no empty host`() throws {
+        try FakeXen.with { xen in
+            _ = try xen.driver.probe()
+            try FileSystem.rename(xen.directory + "/xl", to: xen.directory + "/away")
+            let error = failure { _ = try xen.driver.start(xen.definition) }
+            #expect(error?.code == .notInstalled)
+            #expect(error?.message.contains("install Xen's tools again") == true)
+            #expect(failure { try xen.driver.checkHealth() }?.code == .notInstalled)
+        }
+    }
+
+    @Test func `a kernel that is not paravirtual gets a machine with virtualization extensions`() throws {
+        try FakeXen.with { xen in
+            try xen.set("refuse-pv")
+            let handle = try xen.driver.start(xen.definition)
+            #expect(try xen.driver.status(handle).machine == "xen-pvh")
+            #expect(try xen.domains.count == 1)
+            _ = try xen.driver.stop(handle, graceMilliseconds: 0)
+        }
+    }
+
+    @Test func `want of memory is said with how much there is, whatever the toolstack's words`() throws {
+        try FakeXen.with { xen in
+            try xen.set("no-memory")
+            let error = failure { _ = try xen.driver.start(xen.definition) }
+            #expect(error?.code == .insufficientResources)
+            #expect(error?.message.contains("needs 256 MiB of memory, and Xen has 100 MiB free") == true)
+            #expect(!FileSystem.exists(xen.directory + "/i-1/xen.uuid"), "nothing is left to look for")
+        }
+    }
+
+    @Test func `a guest that restarts itself for ever is ended with a reason`() throws {
+        try FakeXen.with { xen in
+            let handle = try xen.driver.start(xen.definition)
+            try xen.set("restarts")
+            #expect(eventually { xen.events.end(of: handle) != nil })
+            let end = xen.events.end(of: handle)
+            #expect(end?.cause == .restartedTooOften)
+            #expect(end?.message.contains("console output") == true)
+            #expect(try xen.domains.isEmpty)
+            let creations = try FileSystem.readText(xen.directory + "/creations", limit: 1000)
+            #expect(creations.split(separator: "\n").count == 1 + RestartLimit.most)
+        }
+    }
+}
