@@ -39,6 +39,13 @@ public enum ImageInspection {
                     "The object is no Linux kernel: neither a bzImage nor an ELF file. Upload the vmlinuz file itself, "
                         + "without packing it.")
             }
+            // ELF's e_machine: 3 is 386, 62 is x86-64.
+            if starts(leading, with: [0x7F, 0x45, 0x4C, 0x46]), leading.count >= 20,
+                ![3, 62].contains(Int(leading[18]) | Int(leading[19]) << 8)
+            {
+                throw refusal(
+                    location, "The object is a program for another processor; nodes run kernels for i386 and x86_64.")
+            }
             return Result(format: .plain, virtualSizeBytes: 0)
         case .ramdisk:
             guard isRamdisk(leading) else {

@@ -59,8 +59,8 @@ class Cloud:
             return found if found["State"]["Name"] == state else None
         return wait_for(f"{identifier} is {state}", reached, seconds, 0.5)
 
-    def run(self, image, **more):
-        answer = self.ec2.run_instances(ImageId=image, InstanceType="m1.small", MinCount=1, MaxCount=1, **more)
+    def run(self, image, instance_type="m1.small", **more):
+        answer = self.ec2.run_instances(ImageId=image, InstanceType=instance_type, MinCount=1, MaxCount=1, **more)
         return answer["Instances"][0]["InstanceId"]
 
     def console(self, identifier):
@@ -83,6 +83,11 @@ class Cloud:
              self.front.path("/var/lib/mallee/admin")], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"mallee node list: {done.returncode}\n{done.stdout}{done.stderr}"
         return next((line.strip() for line in done.stdout.splitlines() if name in line), "")
+
+    def zone_description(self):
+        """What the original's verbose listing says of the zone."""
+        zones = self.ec2.describe_availability_zones(ZoneNames=["verbose"])["AvailabilityZones"]
+        return "\n".join(f"{zone['ZoneName']} {zone['State']}" for zone in zones)
 
     def node_is_up(self):
         return "enabled" in self.node_line()

@@ -14,7 +14,7 @@ MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
 PACKAGES = [
     "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "linux-image-amd64",
-    "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
+    "grub-xen-host", "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
 # What the control domain needs to find its root.
 MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "ext4"]
 LOADER = """#!/bin/busybox sh
@@ -71,15 +71,17 @@ def archive(tree, path):
 class Host:
     """One Xen host. Its console is a log, and takes commands for the control domain."""
 
-    def __init__(self, work, tree, programs, configuration, files, ports, memory=3072):
+    def __init__(self, work, tree, programs, configuration, files, ports, memory=3072, extensions=False):
         self.work = work
         self.questions = 0
         self.log_path = os.path.join(work, "console.log")
         self.process = None
         self.make(tree, programs, configuration, files)
+        # QEMU emulates AMD's virtualization extensions as well.
+        processor = "qemu64,+svm,+npt,+nrip-save" if extensions else "qemu64"
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in ports)
         self.command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(memory), "-display", "none",
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", processor, "-smp", "2", "-m", str(memory), "-display", "none",
             "-no-reboot", "-serial", f"unix:{work}/console,server=on,wait=off", "-kernel", f"{work}/xen",
             "-append", "dom0_mem=1024M com1=115200,8n1 console=com1 no-real-mode",
             "-initrd", f"{work}/vmlinuz console=hvc0 quiet,{work}/initrd",
@@ -113,7 +115,7 @@ class Host:
         disk = f"{self.work}/disk"
         with open(disk, "wb") as file:
             file.truncate(6 << 30)
-        call("mkfs.ext4", "-q", "-F", "-d", tree, disk)
+        call("mkfs.ext4", "-q", "-F", "-m", "0", "-d", tree, disk)
         # Debian's /sbin is a link, which debugfs does not follow.
         orders = ["mkdir /etc/mallee"]
         for program, path in {**programs, f"{HERE}/control_domain.sh": "control-domain"}.items():
@@ -129,6 +131,8 @@ class Host:
     def start(self):
         with open(f"{self.work}/qemu.log", "wb") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(self.log_path, "wb"):
+            pass
         self.console = socket.socket(socket.AF_UNIX)
         for _ in range(200):
             try:

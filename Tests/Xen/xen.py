@@ -1,6 +1,7 @@
 """A real Xen host (in QEMU, by emulation) is a node of a cloud that runs outside of it: instances by the EC2 API.
 
-usage: xen.py BINARIES STATIC VENV [STEP…]. Needs root: a network namespace of its own, debootstrap. STATIC holds the
+usage: xen.py BINARIES STATIC VENV [STEP…]. Steps are the functions below that take a trial; `hardware`, which is not among
+those run by themselves, gives the host virtualization extensions (emulated as well). Needs root: a network namespace of its own, debootstrap. STATIC holds the
 mallee-node that needs nothing of the host, and mallee-xl.
 """
 
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import botocore.exceptions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "EndToEnd"))
@@ -35,7 +38,8 @@ def node_configuration(front):
     return "".join(f'{key}="{value}"\n' for key, value in {
         "NODE_NAME": "xen1", "STATE_DIR": "/var/lib/mallee/node", "LISTEN_ADDRESS": "0.0.0.0",
         "LISTEN_PORT": NODE_PORT, "ADVERTISED_ADDRESS": "127.0.0.1", "CORES_OVERCOMMIT": "8", "DISK_OVERCOMMIT": "20",
-        "SHUTDOWN_GRACE": 5,
+        # So that a guest can be placed for which Xen has no memory.
+        "MEM_OVERCOMMIT": "2", "SHUTDOWN_GRACE": 5,
         "CLUSTER_ENDPOINT": f"https://{OUTSIDE}:{ports['CC_PORT']}/services/ClusterController",
         "ENROLMENT_ENDPOINT": f"https://{OUTSIDE}:{ports['ENROLMENT_PORT']}/services/Enrolment"}.items())
 
@@ -64,6 +68,15 @@ class Trial:
             "echo $(xl list | tail -n +3 | wc -l) $(ls /sys/class/net | grep -c ^mallee) "
             "$(iptables-save | grep -c DNAT) $(pgrep -fc '[q]emu-system.*xen-domid [1-9]')")
         return answer.strip()
+
+    def by_xl(self):
+        """From now on the node drives by xl."""
+        if "no" in self.host.ask("[ -e /usr/sbin/mallee-xl ] || echo no"):
+            return
+        self.host.ask("rm /usr/sbin/mallee-xl")
+        self.kill_node()
+        wait_for("it is back", self.cloud.node_is_up, 600, 1)
+        wait_for("it drives by xl", lambda: "driven by xl, since mallee-xl is not installed" in self.host.log, 60, 0.5)
 
     def kill_node(self):
         ended = self.host.log.count("mallee-node ended")
@@ -126,10 +139,7 @@ def toolstack(trial):
     assert "driven by libxenlight 4.17, the hypervisor's own version" in host.log
     kept = cloud.run(trial.image)
     cloud.wait_state(kept, "running")
-    host.ask("rm /usr/sbin/mallee-xl")
-    trial.kill_node()
-    wait_for("it is back", cloud.node_is_up, 600, 1)
-    wait_for("it drives by xl", lambda: "driven by xl, since mallee-xl is not installed" in host.log, 60, 0.5)
+    trial.by_xl()
     say("without mallee-xl the node uses xl")
     wait_for("the guest is ready", lambda: "mallee-demo: ready" in cloud.console(kept), 600, 1)
     cloud.ec2.reboot_instances(InstanceIds=[kept])
@@ -187,8 +197,9 @@ def broken(trial):
     """What cannot work ends with a reason that the user understands."""
     cloud, host = trial.cloud, trial.host
 
-    def expect(what, image, *words, seconds=600):
-        reason = cloud.reason(cloud.run(image), seconds)
+    def expect(what, image, *words, instance_type="m1.small"):
+        identifier = cloud.run(image, instance_type)
+        reason = cloud.reason(identifier)
         assert any(word in reason for word in words), f"{what}: {reason}"
         say(f"{what}: {reason}")
 
@@ -199,24 +210,140 @@ def broken(trial):
     content[0x202:0x206] = b"HdrS"
     with open(noise, "wb") as file:
         file.write(content)
-    expect("no kernel at all", import_image(trial, "noise", noise, f"{trial.demo}/initrd.gz"), "kernel")
+    expect("no kernel at all", import_image(trial, "noise", noise, f"{trial.demo}/initrd.gz"), "Client.InvalidKernel")
+    # As of a program for 64-bit ARM.
+    foreign = os.path.join(trial.work, "foreign")
+    with open(foreign, "wb") as file:
+        file.write(b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + b"\x02\0\xb7\0" + bytes(4096))
+    try:
+        import_image(trial, "foreign", foreign, None)
+        raise AssertionError("a kernel for another processor was registered")
+    except RuntimeError as problem:
+        assert "another processor" in str(problem), problem
+        say(f"a kernel for another processor: {str(problem).strip().splitlines()[-1]}")
     expect("a kernel without its ramdisk", import_image(trial, "bare", f"{trial.demo}/vmlinuz", None,
            "console=ttyS0 panic=0"), "crashed")
-    # Not what it was when it was registered.
-    host.ask("mv /usr/lib/xen-4.17/bin/xl /usr/lib/xen-4.17/bin/xl.away")
-    expect("without xl", trial.image, "xl")
-    host.ask("mv /usr/lib/xen-4.17/bin/xl.away /usr/lib/xen-4.17/bin/xl")
+    expect("a kernel that restarts for ever", import_image(trial, "loop", f"{trial.demo}/vmlinuz", None,
+           "console=ttyS0 panic=-1"), "restarted itself")
+    expect("no memory left", trial.image, "MiB free on this host", instance_type="c1.xlarge")
+    host.ask("fallocate -l $(df --output=avail -B1 / | tail -n 1) /fill; dd if=/dev/zero of=/fill2 bs=64k")
+    expect("a full disk", trial.image, "space")
+    host.ask("rm /fill /fill2")
+    assert "free some space" in host.log or "No space left" in host.log
     trial.nothing_is_left()
 
 
-STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, broken)}
+def trouble(trial):
+    """The host's tools hang, are gone, or wait for a xenstored that has stopped: the node says so, its guests live on."""
+    cloud, host = trial.cloud, trial.host
+    kept = cloud.run(trial.image)
+    cloud.wait_state(kept, "running")
+    tool = "tool=/usr/sbin/mallee-xl; [ -e $tool ] || [ -e $tool.away ] || tool=/usr/lib/xen-4.17/bin/xl; "
+    for number, (what, begin, end) in enumerate((
+            ("xenstored has stopped", "pkill -STOP xenstored", "pkill -CONT xenstored"),
+            ("the toolstack hangs", "mv $tool $tool.away; printf '#!/bin/sh\\nexec sleep 4711\\n' > $tool; chmod 755 $tool",
+             "mv $tool.away $tool"),
+            ("the toolstack is gone", "mv $tool $tool.away", "mv $tool.away $tool"))):
+        host.ask(tool + begin)
+        wait_for(f"the node is marked, since {what}", lambda: "faulty" in cloud.node_line(), 300, 1)
+        wait_for("the log says what to do", lambda: host.log.count("takes no instances until this is mended") > number, 60, 1)
+        line = [line for line in host.log.splitlines() if "takes no instances until" in line][-1]
+        wait_for("the zone's description says so", lambda: "faulty xen" in cloud.zone_description(), 60, 1)
+        try:
+            cloud.run(trial.image)
+            raise AssertionError(f"an instance was placed although {what}")
+        except botocore.exceptions.ClientError as problem:
+            assert problem.response["Error"]["Code"] == "InsufficientInstanceCapacity", problem
+        host.ask(tool + end)
+        wait_for("the node is up again", cloud.node_is_up, 300, 1)
+        assert cloud.instances(kept)[0]["State"]["Name"] == "running", what
+        say(f"{what}: {line.split('mended: ')[-1].strip()}")
+    assert host.ask("pgrep -fc '[s]leep 4711'").strip() == "0", "a command that hung is left"
+    wait_for("the guest is ready", lambda: "mallee-demo: ready" in cloud.console(kept), 600, 1)
+    wait_for("the zone has room again", lambda: "up xen" in cloud.zone_description(), 60, 1)
+    other = cloud.run(trial.image)
+    cloud.wait_state(other, "running")
+    cloud.ec2.terminate_instances(InstanceIds=[kept, other])
+    for identifier in (kept, other):
+        cloud.wait_state(identifier, "terminated")
+    trial.nothing_is_left()
+    say("guests lived on, and new ones start")
 
 
-def import_image(trial, name, kernel, ramdisk, arguments="console=ttyS0 panic=-1"):
-    front, cloud = trial.cloud.front, trial.cloud
+def disks(trial):
+    """An image that boots from its own disk; without virtualization extensions by GRUB in the guest."""
+    cloud, host = trial.cloud, trial.host
+    disk = os.path.join(trial.work, "bootable")
+    shutil.copy(f"{trial.demo}/root.ext4", disk)
+    os.truncate(disk, 1 << 29)
+    call("resize2fs", disk)
+    menu = os.path.join(trial.work, "grub.cfg")
+    with open(menu, "w") as file:
+        file.write("set timeout=0\nmenuentry demo {\n linux /boot/vmlinuz root=/dev/xvda ro console=hvc0 panic=-1\n"
+                   " initrd /boot/initrd.gz\n}\n")
+    call("debugfs", "-w", "-f", "/dev/stdin", disk, input="".join(line + "\n" for line in (
+        "mkdir /boot", "mkdir /boot/grub", f"write {trial.demo}/vmlinuz /boot/vmlinuz",
+        f"write {trial.demo}/initrd.gz /boot/initrd.gz", f"write {menu} /boot/grub/grub.cfg")))
+    made = cloud.run(import_disk(trial, "bootable", disk))
+    cloud.wait_state(made, "running")
+    wait_for("the guest is ready", lambda: f"ready, instance {made}" in cloud.console(made), 600, 1)
+    assert cloud.instances(made)[0]["VirtualizationType"] == "paravirtual"
+    cloud.ec2.reboot_instances(InstanceIds=[made])
+    wait_for("it boots again", lambda: cloud.console(made).count("mallee-demo: ready") > 1, 600, 1)
+    cloud.ec2.terminate_instances(InstanceIds=[made])
+    cloud.wait_state(made, "terminated")
+    trial.nothing_is_left()
+    say("an image with a boot loader of its own was started, rebooted and terminated")
+
+
+def hardware(trial):
+    """Machines with virtualization extensions: firmware for a disk, and a kernel that no paravirtual machine takes."""
+    cloud = trial.cloud
+    disk = os.path.join(trial.work, "sector")
+    with open(disk, "wb") as file:
+        file.write(boot_sector(b"hello from the disk\r\n").ljust(1 << 20, b"\0"))
+    firmware = cloud.run(import_disk(trial, "sector", disk))
+    cloud.wait_state(firmware, "running")
+    wait_for("the disk was booted", lambda: "hello from the disk" in cloud.console(firmware), 600, 1)
+    assert cloud.instances(firmware)[0]["VirtualizationType"] == "hvm"
+    say("a disk was booted by firmware")
+    # This Xen has no paravirtual machines of 32 bits. The kernel begins in 32 bits here, whatever it is then.
+    other = cloud.run(import_image(trial, "other", f"{trial.demo}/vmlinuz", f"{trial.demo}/initrd.gz", architecture="i386"))
+    cloud.wait_state(other, "running")
+    wait_for("the guest is ready", lambda: f"ready, instance {other}" in cloud.console(other), 600, 1)
+    assert cloud.instances(other)[0]["VirtualizationType"] == "hvm"
+    say("a kernel was started without firmware (PVH)")
+    cloud.ec2.terminate_instances(InstanceIds=[firmware, other])
+    for identifier in (firmware, other):
+        cloud.wait_state(identifier, "terminated")
+    trial.nothing_is_left()
+
+
+def boot_sector(message):
+    """Writes a message to the first serial port and halts."""
+    # xor ax,ax; mov ds,ax; mov si,message; each: lodsb; test al,al; jz end; mov ah,al; ready: in al,LSR; test al,THRE;
+    # jz ready; mov al,ah; out THR,al; jmp each; end: hlt; jmp end
+    begin = bytes.fromhex("31c08ed8be")
+    loop = bytes.fromhex("ac84c0740f88c4bafd03eca82074fb88e0baf803eeebeaf4ebfd")
+    at = 0x7C00 + len(begin) + 2 + len(loop)
+    return (begin + at.to_bytes(2, "little") + loop + message + b"\0").ljust(510, b"\0") + b"\x55\xaa"
+
+
+STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, disks, broken, trouble)}
+# On a host with virtualization extensions.
+MORE_STEPS = {"hardware": hardware}
+
+
+def import_image(trial, name, kernel, ramdisk, arguments="console=ttyS0 panic=-1", architecture="x86_64"):
     more = ["--ramdisk", ramdisk] if ramdisk else []
-    call(front.mallee, "image", "import", f"{trial.demo}/root.ext4", "--name", name, "--kernel", kernel, *more,
-         "--kernel-arguments", arguments, "--credentials", front.path("/var/lib/mallee/cloud/eucarc"), timeout=300)
+    return import_disk(trial, name, f"{trial.demo}/root.ext4", "--kernel", kernel, *more, "--kernel-arguments", arguments,
+                       "--arch", architecture)
+
+
+def import_disk(trial, name, disk, *more):
+    front, cloud = trial.cloud.front, trial.cloud
+    call(front.mallee, "image", "import", disk, "--name", name, *more, "--credentials",
+         front.path("/var/lib/mallee/cloud/eucarc"), timeout=300)
     images = cloud.ec2.describe_images(Owners=["self"])["Images"]
     return next(i["ImageId"] for i in images if i["ImageType"] == "machine" and i["Name"] == name)
 
@@ -240,14 +367,14 @@ def scenario(binaries, static, venv, work, tree, demo, steps):
         host = Host(work, tree, programs, node_configuration(front), {
             "/etc/mallee/enrolment.secret": content(front.path("/etc/mallee/enrolment.secret")),
             "/etc/mallee/authority.fingerprint": content(front.path("/etc/mallee/authority.fingerprint"))},
-            [NODE_PORT, SSH_PORT]).start()
+            [NODE_PORT, SSH_PORT], extensions=not MORE_STEPS.keys().isdisjoint(steps)).start()
         trial = Trial(cloud, host, None, demo, work)
         # Without "quiet", so that the console begins with the kernel's first line.
         trial.image = import_image(trial, "demo", f"{demo}/vmlinuz", f"{demo}/initrd.gz")
         wait_for("the node is up", cloud.node_is_up, 600, 1)
         say(f"the Xen host is a node: {cloud.node_line()}")
         for step in steps:
-            STEPS[step](trial)
+            {**STEPS, **MORE_STEPS}[step](trial)
     except BaseException:
         if host is not None:
             print(host.log[-8000:])
