@@ -95,7 +95,8 @@ import Testing
         #expect(try inspect([0x7F, 0x45, 0x4C, 0x46], as: .kernel).format == .plain)
         for (machine, isOurs) in [(UInt8(3), true), (62, true), (183, false), (40, false)] {
             let program = [0x7F, 0x45, 0x4C, 0x46] + [UInt8](repeating: 0, count: 14) + [machine, 0]
-            #expect((try? inspect(program, as: .kernel)) != nil == isOurs)
+            let isTaken = (try? inspect(program, as: .kernel)) != nil
+            #expect(isTaken == isOurs)
         }
         for wrong: [UInt8] in [[0x1F, 0x8B, 8], [UInt8](repeating: 0, count: 4096), [0x7F]] {
             #expect(throws: CloudError.self) { try inspect(wrong, as: .kernel) }
