@@ -263,6 +263,7 @@ let package = Package(
         .executableTarget(name: "wsdl2swift", dependencies: ["XML"], swiftSettings: strict),
 
         // MARK: Tests mirror the targets
+        .target(name: "GoldenFiles", path: "Tests/GoldenFiles", swiftSettings: strict),
         .testTarget(name: "XMLTests", dependencies: ["XML"], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "ContractsTests", dependencies: ["Contracts", "XML"], swiftSettings: strict),
@@ -302,7 +303,8 @@ let package = Package(
         .testTarget(
             name: "CloudControllerTests",
             dependencies: [
-                "CloudController", "CloudModel", "Contracts", "EC2Query", "IAMQuery", "JSON", "NativeAPI",
+                "CloudController", "CloudModel", "Contracts", "EC2Query", "GoldenFiles", "IAMQuery", "JSON",
+                "NativeAPI",
                 "QueryProtocol", "Signatures", "Store", "XML",
             ], exclude: ["Matrix/authorization.txt"], swiftSettings: strict),
         .testTarget(
@@ -323,7 +325,7 @@ let package = Package(
         .testTarget(
             name: "EC2QueryTests",
             dependencies: [
-                "CloudModel", "EC2Query", "EC2SOAP", "QueryProtocol", "Signatures", "WSSecurity", "XML",
+                "CloudModel", "EC2Query", "EC2SOAP", "GoldenFiles", "QueryProtocol", "Signatures", "WSSecurity", "XML",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"),
@@ -334,13 +336,15 @@ let package = Package(
         .testTarget(
             name: "IAMQueryTests",
             dependencies: [
-                "CloudController", "CloudModel", "Contracts", "IAMQuery", "QueryProtocol", "Signatures", "Store", "XML",
+                "CloudController", "CloudModel", "Contracts", "GoldenFiles", "IAMQuery", "QueryProtocol", "Signatures",
+                "Store", "XML",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "NativeAPITests",
             dependencies: [
-                "CloudController", "CloudModel", "JSON", "NativeAPI", "QueryProtocol", "Signatures", "Store",
+                "CloudController", "CloudModel", "GoldenFiles", "JSON", "NativeAPI", "QueryProtocol", "Signatures",
+                "Store",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -382,7 +386,7 @@ let package = Package(
         .testTarget(
             name: "S3Tests",
             dependencies: [
-                "AccessPolicy", "ObjectStore", "S3", "S3Gateway", "Signatures", "Walrus", "XML",
+                "AccessPolicy", "GoldenFiles", "ObjectStore", "S3", "S3Gateway", "Signatures", "Walrus", "XML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Crypto", package: "swift-crypto"),

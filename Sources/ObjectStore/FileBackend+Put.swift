@@ -1,11 +1,22 @@
 internal import GRDB
 public import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 extension FileBackend {
-    /// A batch is what one visit of an I/O thread hashes and writes: large enough that the visit costs little, small
-    /// enough that 64 puts at once (with the next batch filling) stay under 48 MiB.
-    private static let batchSize = 256 << 10
+    /// How bodies are taken in. A batch is what one visit of an I/O thread hashes and writes; while it does, the next one
+    /// arrives.
+    private struct Pace {
+        var batch: Int
+        /// Whether MD5, the slowest of it, goes on beside the rest.
+        var isSplit: Bool
+
+        /// Few get large batches and two processors each; of many, each keeps little memory (64 stay under 24 MiB) and
+        /// wakes few threads.
+        static func of(_ receiving: Int) -> Pace {
+            receiving > 4 ? Pace(batch: 128 << 10, isSplit: false) : Pace(batch: 512 << 10, isSplit: true)
+        }
+    }
 
     /// See `ObjectBackend`.
     public func put<Body: AsyncSequence & Sendable>(
@@ -100,6 +111,8 @@ extension FileBackend {
         _ writer: ContentWriter, from body: Body, expected: Int64?
     ) async throws where Body.Element == ByteBuffer {
         let threads = threads
+        let pace = Pace.of(receiving.add(1, ordering: .relaxed).newValue)
+        defer { receiving.subtract(1, ordering: .relaxed) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             var batch = ByteBuffer()
             var writing = false
@@ -111,9 +124,11 @@ extension FileBackend {
                     throw ObjectStoreError.incompleteBody(expected: expected, received: total)
                 }
                 // A buffer that has to grow would take twice as much, and be copied.
-                if batch.capacity == 0 { batch.reserveCapacity(Self.batchSize + (64 << 10)) }
+                if batch.capacity == 0 {
+                    batch.reserveCapacity(min(pace.batch + (64 << 10), Int(clamping: expected ?? .max)))
+                }
                 batch.writeBuffer(&buffer)
-                guard batch.readableBytes >= Self.batchSize else { continue }
+                guard batch.readableBytes >= pace.batch else { continue }
                 if writing { try await group.next() }
                 sinceCheck += Int64(batch.readableBytes)
                 if expected == nil, sinceCheck > 64 << 20 {
@@ -122,16 +137,19 @@ extension FileBackend {
                 }
                 let full = batch
                 batch = ByteBuffer()
-                group.addTask { try await Self.append(full, to: writer, threads) }
+                group.addTask { try await Self.append(full, to: writer, threads, pace) }
                 writing = true
             }
             if writing { try await group.next() }
-            if batch.readableBytes > 0 { try await Self.append(batch, to: writer, threads) }
+            if batch.readableBytes > 0 { try await Self.append(batch, to: writer, threads, pace) }
         }
     }
 
-    /// Hashes and writes a batch; MD5, the slowest of it, beside the rest.
-    private static func append(_ batch: ByteBuffer, to writer: ContentWriter, _ threads: NIOThreadPool) async throws {
+    /// Hashes and writes a batch.
+    private static func append(
+        _ batch: ByteBuffer, to writer: ContentWriter, _ threads: NIOThreadPool, _ pace: Pace
+    ) async throws {
+        guard pace.isSplit else { return try await threads.blocking { try writer.append(batch) } }
         async let digest: Void = threads.blocking { writer.digest(batch) }
         try await threads.blocking { try writer.store(batch) }
         try await digest

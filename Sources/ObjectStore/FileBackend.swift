@@ -87,6 +87,8 @@ public final class FileBackend: ObjectBackend {
     let commits: GroupCommit
     let threads: NIOThreadPool
     let pins = Pins()
+    /// Bodies that are being taken in.
+    let receiving = Atomic<Int>(0)
     let reserve: Int64
     let bucketCache: BucketCache
     let upkeep: Upkeep

@@ -1,5 +1,6 @@
 import EC2Query
 import Foundation
+import GoldenFiles
 import QueryProtocol
 import Testing
 
@@ -7,15 +8,8 @@ import Testing
 /// and otherwise this fails when it is stale.
 @Suite struct CoverageDocumentTests {
     @Test func `the document of the actions says what the tables say`() throws {
-        let tests = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
-        let file = tests.appendingPathComponent("../../docs/ec2-coverage.md").standardizedFileURL
         let text = Self.document()
-        if ProcessInfo.processInfo.environment["MALLEE_WRITE_DOCS"] == "1" {
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: file)
-        }
-        let found = try String(decoding: Data(contentsOf: file), as: UTF8.self)
+        let found = try GoldenFile("../../docs/ec2-coverage.md").content(ifNew: text)
         #expect(found == text, "docs/ec2-coverage.md is stale; make ec2-coverage")
     }
 

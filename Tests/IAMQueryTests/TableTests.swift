@@ -1,5 +1,6 @@
 import CloudModel
 import Foundation
+import GoldenFiles
 import IAMQuery
 import QueryProtocol
 import Signatures
@@ -10,11 +11,8 @@ import XML
 /// otherwise this fails when it is stale.
 @Suite struct TableTests {
     @Test func `the document of the actions says what the table says`() throws {
-        let tests = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
-        let file = tests.appendingPathComponent("../../docs/iam-coverage.md").standardizedFileURL
         let text = Self.document()
-        if ProcessInfo.processInfo.environment["MALLEE_WRITE_DOCS"] == "1" { try Data(text.utf8).write(to: file) }
-        let found = try String(decoding: Data(contentsOf: file), as: UTF8.self)
+        let found = try GoldenFile("../../docs/iam-coverage.md").content(ifNew: text)
         #expect(found == text, "docs/iam-coverage.md is stale; make iam-coverage")
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GoldenFiles
 import Testing
 
 @testable import S3
@@ -165,24 +166,14 @@ struct S3Row: Sendable {
     }
 
     @Test func `everybody gets the answer that the golden file has for him`() async throws {
-        let file = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
-            .appendingPathComponent("authorization.txt")
         try await Server.with { server in
             var table = [["operation"] + Self.titles]
             for (index, row) in Self.rows.enumerated() {
                 table.append([row.name] + (try await Self.answers(to: row, index, server)))
             }
-            let text = Self.document(table)
-            if ProcessInfo.processInfo.environment["MALLEE_WRITE_DOCS"] == "1" {
-                try Data(text.utf8).write(to: file)
+            for difference in try GoldenFile("authorization.txt").differences(from: GoldenFile.table(table)) {
+                Issue.record("authorization.txt (make authorization-matrix writes it anew): \(difference)")
             }
-            let golden = try String(decoding: Data(contentsOf: file), as: UTF8.self)
-            guard golden != text else { return }
-            let known = Set(golden.split(separator: "\n"))
-            for line in text.split(separator: "\n") where !known.contains(line) {
-                Issue.record("not in authorization.txt (make authorization-matrix writes it anew): \(line)")
-            }
-            #expect(golden == text, "authorization.txt has lines that nothing answers to any more")
         }
     }
 
@@ -216,15 +207,5 @@ struct S3Row: Sendable {
             if reply.status < 400, !row.isReading { bucket = "" }
         }
         return entries
-    }
-
-    private static func document(_ table: [[String]]) -> String {
-        let widths = table[0].indices.map { column in table.map { $0[column].count }.max() ?? 0 }
-        return table.map { row in
-            var text = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
-                .joined(separator: "  ")
-            while text.hasSuffix(" ") { text.removeLast() }
-            return text + "\n"
-        }.joined()
     }
 }

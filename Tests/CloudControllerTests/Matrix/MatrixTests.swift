@@ -1,5 +1,5 @@
 import EC2Query
-import Foundation
+import GoldenFiles
 import IAMQuery
 import Testing
 
@@ -21,24 +21,16 @@ import Testing
     }
 
     @Test func `everybody gets the answer that the golden file has for him`() async throws {
-        let file = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
-            .appendingPathComponent("authorization.txt")
         // Two worlds at a time: each answer takes little, and making worlds takes most.
         let rows = MatrixRow.all
         let half = rows.count / 2
         async let second = Self.answers(to: Array(rows[half...]))
         let lines = try await Self.answers(to: Array(rows[..<half])) + second
-        let text = Self.document(lines)
-        if ProcessInfo.processInfo.environment["MALLEE_WRITE_DOCS"] == "1" {
-            try Data(text.utf8).write(to: file)
+        let header = ["action"] + MatrixCaller.allCases.map(\.rawValue)
+        let text = GoldenFile.table([header] + lines.map { [$0.title] + $0.entries })
+        for difference in try GoldenFile("authorization.txt").differences(from: text) {
+            Issue.record("authorization.txt (make authorization-matrix writes it anew): \(difference)")
         }
-        let golden = try String(decoding: Data(contentsOf: file), as: UTF8.self)
-        guard golden != text else { return }
-        let known = Set(golden.split(separator: "\n"))
-        for line in text.split(separator: "\n") where !known.contains(line) {
-            Issue.record("not in authorization.txt (make authorization-matrix writes it anew): \(line)")
-        }
-        #expect(golden == text, "authorization.txt has lines that nothing answers to any more")
     }
 
     /// The answers to each row, by caller.
@@ -68,16 +60,5 @@ import Testing
         }
         await world.close()
         return lines
-    }
-
-    private static func document(_ lines: [(title: String, entries: [String])]) -> String {
-        let table = [["action"] + MatrixCaller.allCases.map(\.rawValue)] + lines.map { [$0.title] + $0.entries }
-        let widths = table[0].indices.map { column in table.map { $0[column].count }.max() ?? 0 }
-        return table.map { row in
-            var text = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
-                .joined(separator: "  ")
-            while text.hasSuffix(" ") { text.removeLast() }
-            return text + "\n"
-        }.joined()
     }
 }
