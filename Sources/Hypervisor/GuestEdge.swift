@@ -192,11 +192,13 @@ final class GuestEdge: @unchecked Sendable {
     }
 
     /// A service's PATH may lack the places of the administrator's commands.
-    private static func program(_ name: String) -> String {
+    static func find(_ name: String) -> String? {
         if let path = FileSystem.findExecutable(name) { return path }
         for path in ["/usr/sbin/" + name, "/sbin/" + name] where FileSystem.exists(path) { return path }
-        return name
+        return nil
     }
+
+    private static func program(_ name: String) -> String { find(name) ?? name }
 
     // MARK: Forwards
 

@@ -47,23 +47,26 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// Creates a driver; guests of earlier ones are taken over with `adopt`.
     ///
+    /// - Parameter programs: where `qemu-img` is.
     /// - Throws: `notInstalled` if there are no toolstack commands.
-    public convenience init() throws(HypervisorError) {
+    public convenience init(programs: QEMUPrograms = QEMUPrograms()) throws(HypervisorError) {
         guard let (toolstack, why) = XenToolstack.choose() else {
             throw HypervisorError(
                 .notInstalled,
                 "neither xl nor xm is there: install Xen's tools (Debian: apt-get install xen-utils; RHEL, CentOS: yum "
                     + "install xen)")
         }
-        try self.init(toolstack: toolstack, why: why)
+        try self.init(toolstack: toolstack, why: why, programs: programs)
     }
 
     /// - Parameter sweepsBridges: whether what earlier node controllers left of guests' networks is taken down.
-    init(toolstack: XenToolstack, why: String, sweepsBridges: Bool = true) throws(HypervisorError) {
+    init(
+        toolstack: XenToolstack, why: String, programs: QEMUPrograms = QEMUPrograms(), sweepsBridges: Bool = true
+    ) throws(HypervisorError) {
         self.toolstack = toolstack
         self.sweepsBridges = sweepsBridges
         toolstackReason = why
-        diskImages = QEMUImages()
+        diskImages = QEMUImages(programs: programs)
         do throws(PosixError) {
             watcher = try XenWatcher()
             edge = try GuestEdge()
@@ -85,6 +88,20 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         probeLock.lock()
         defer { probeLock.unlock() }
         if let facts { return facts }
+        let (found, host) = try ask()
+        self.host = host
+        // Before the first start of this process.
+        if sweepsBridges { edge.sweep() }
+        facts = found
+        return found
+    }
+
+    /// What `probe` finds out, for one who only looks: nothing is tidied up that a node controller beside may use.
+    ///
+    /// - Throws: `unavailable` if the toolstack does not answer.
+    public func examine() throws(HypervisorError) -> HypervisorFacts { try ask().facts }
+
+    private func ask() throws(HypervisorError) -> (facts: HypervisorFacts, host: XenHost) {
         let info = try toolstack.info()
         guard let capabilities = info["xen_caps"] else {
             throw HypervisorError(
@@ -100,11 +117,12 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
             guestArchitectures: host.architectures, boots: host.boots,
             guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains(), toolstack))
-        self.host = host
-        // Before the first start of this process.
-        if sweepsBridges { edge.sweep() }
-        facts = found
-        return found
+        return (found, host)
+    }
+
+    /// Commands that the USER mode's network needs and this host lacks.
+    public static func missingNetworkCommands() -> [String] {
+        ["ip", "iptables", "iptables-restore"].filter { name in GuestEdge.find(name) == nil }
     }
 
     /// See `Hypervisor.healthCheckPause`.

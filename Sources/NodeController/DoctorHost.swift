@@ -1,4 +1,4 @@
-// What runs guests on this host, and where their disks and images lie.
+// What runs guests on this host, their network, and where their disks and images lie.
 
 import Hypervisor
 import Posix
@@ -12,7 +12,17 @@ extension NodeDoctor {
                 "hypervisor", "it is simulated: no guest really runs.", cure: "Set HYPERVISOR to auto for real guests.")
             return
         }
-        checkXen(&report)
+        if HostHypervisor.isXen(configuration) {
+            checkXen(configuration, &report)
+            return
+        }
+        if XenHypervisor.isControlDomain() {
+            report.warn(
+                "hypervisor",
+                "this is the control domain of a Xen host, but HYPERVISOR is \(configuration.hypervisor.rawValue): "
+                    + "guests run in QEMU beside Xen, without KVM.",
+                cure: "Set HYPERVISOR to auto to run them in Xen, or boot the kernel without Xen to have KVM.")
+        }
         // The kept answer of the node controller is used; without one the question is asked in a place of its own.
         var directory = FileSystem.join(configuration.stateDirectory, "hypervisor")
         var temporary: String?
@@ -51,18 +61,68 @@ extension NodeDoctor {
         }
     }
 
-    /// A Xen dom0 has no KVM to offer.
-    private func checkXen(_ report: inout DoctorReport) {
-        guard FileSystem.exists("/proc/xen/capabilities") else { return }
-        do throws(PosixError) {
-            let bytes = try FileSystem.read("/proc/xen/capabilities", limit: 4096)
-            if bytes.starts(with: Array("control_d".utf8)) {
-                report.warn(
-                    "hypervisor", "this is the dom0 of a Xen host; guests will run in QEMU, not in Xen.",
-                    cure: "Boot the kernel without Xen to have KVM.")
-            }
+    private func checkXen(_ configuration: NodeConfiguration, _ report: inout DoctorReport) {
+        let why = configuration.hypervisor == .xen ? "HYPERVISOR is xen" : "this is the control domain of a Xen host"
+        do throws(HypervisorError) {
+            let programs = QEMUPrograms(directory: configuration.qemuDirectory)
+            let hypervisor = try XenHypervisor(programs: programs)
+            defer { hypervisor.detach() }
+            let facts = try hypervisor.examine()
+            // Images are disks of Xen's guests, too.
+            try programs.imageTool()
+            report.ok("hypervisor", "guests run in Xen: \(facts.acceleratorReason).")
         } catch {
-            report.warn("hypervisor", "\(error).", cure: "Run this as root.")
+            report.fail(
+                "hypervisor", "guests would run in Xen, since \(why), but \(error.message).",
+                cure: configuration.hypervisor == .xen
+                    ? "Correct that, or set HYPERVISOR to auto; then restart mallee-node."
+                    : "Correct that, then restart mallee-node.")
+        }
+    }
+
+    // MARK: Network
+
+    func checkNetwork(_ configuration: NodeConfiguration, _ report: inout DoctorReport) {
+        guard configuration.networkMode == "USER" else {
+            report.fail(
+                "network", "mode \(configuration.networkMode) is not served by this version.",
+                cure: "Set NETWORK_MODE to USER.")
+            return
+        }
+        guard HostHypervisor.isXen(configuration), configuration.simulatedNodes == 0 else {
+            if let bridge = configuration.bridge {
+                report.warn(
+                    "network", "VNET_BRIDGE is \(bridge), which only guests in Xen are attached to.",
+                    cure: "Remove the line.")
+            }
+            report.ok("network", "mode USER: guests reach out through this host; no bridge is needed.")
+            return
+        }
+        if let bridge = configuration.bridge {
+            checkBridge(bridge, &report)
+            return
+        }
+        let missing = XenHypervisor.missingNetworkCommands()
+        if missing.isEmpty {
+            report.ok("network", "mode USER: each guest in Xen gets a link of its own with this host.")
+        } else {
+            report.fail(
+                "network", "guests in Xen get no network: this host has no \(listed(missing)).",
+                cure: "Install iproute2 and iptables, or set VNET_BRIDGE to a bridge of this host.")
+        }
+    }
+
+    private func checkBridge(_ bridge: String, _ report: inout DoctorReport) {
+        if FileSystem.isDirectory("/sys/class/net/\(bridge)/bridge") {
+            report.ok("network", "guests are attached to \(bridge); their addresses are the business of its network.")
+        } else if FileSystem.exists("/sys/class/net/\(bridge)") {
+            report.warn(
+                "network", "\(bridge), to which guests are attached by VNET_BRIDGE, is no bridge of Linux.",
+                cure: "Name a bridge, unless this is one of another kind.")
+        } else {
+            report.fail(
+                "network", "VNET_BRIDGE is \(bridge), and this host has no such interface, so that no guest starts.",
+                cure: "Make that bridge in the host's network configuration, or remove the line.")
         }
     }
 

@@ -161,16 +161,4 @@ public struct NodeDoctor {
             report.warn("port", "who listens at \(port) is not known: \(error).", cure: "Run this as root.")
         }
     }
-
-    // MARK: Network
-
-    private func checkNetwork(_ configuration: NodeConfiguration, _ report: inout DoctorReport) {
-        if configuration.networkMode == "USER" {
-            report.ok("network", "mode USER: guests reach out through this host; no bridge is needed.")
-        } else {
-            report.fail(
-                "network", "mode \(configuration.networkMode) is not served by this version.",
-                cure: "Set NETWORK_MODE to USER.")
-        }
-    }
 }

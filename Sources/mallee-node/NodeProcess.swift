@@ -298,13 +298,7 @@ final class NodeProcess: @unchecked Sendable {
     /// What runs guests on this host.
     private func driver(_ directory: String) throws(Failure) -> any Hypervisor {
         do throws(HypervisorError) {
-            let isXen =
-                configuration.hypervisor == .xen
-                || configuration.hypervisor == .auto && XenHypervisor.isControlDomain()
-            if isXen { return try XenHypervisor() }
-            return try QEMUHypervisor(
-                stateDirectory: FileSystem.join(directory, "hypervisor"),
-                programs: QEMUPrograms(directory: configuration.qemuDirectory))
+            return try HostHypervisor.driver(configuration, stateDirectory: directory)
         } catch {
             throw Failure(description: error.message)
         }

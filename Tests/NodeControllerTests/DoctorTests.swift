@@ -213,6 +213,21 @@ extension DoctorReport {
         #expect(refused.level("cluster", "Start mallee-cluster") == .fail)
     }
 
+    @Test func `the driver that is spoken of is the one that is chosen`() throws {
+        // Nothing of Xen runs where tests do.
+        let host = try DoctorHost()
+        var lines =
+            host.base.filter { line in !line.hasPrefix("HYPERVISOR") } + ["ALLOW_PLAIN_HTTP=Y", "HYPERVISOR=xen"]
+        let xen = try host.examine(lines)
+        #expect(xen.level("hypervisor", "guests would run in Xen, since HYPERVISOR is xen") == .fail, "\(xen.text)")
+        #expect(xen.level("hypervisor", "QEMU") == nil, "\(xen.text)")
+        let missing = try host.examine(lines + ["VNET_BRIDGE=mallee-none"])
+        #expect(missing.level("network", "VNET_BRIDGE is mallee-none") == .fail, "\(missing.text)")
+        #expect(try host.examine(lines + ["VNET_BRIDGE=lo"]).level("network", "lo, to which") == .warn)
+        lines = host.base + ["ALLOW_PLAIN_HTTP=Y", "VNET_BRIDGE=lo"]
+        #expect(try host.examine(lines).level("network", "only guests in Xen") == .warn)
+    }
+
     @Test func `the report is JSON as well`() throws {
         let host = try DoctorHost()
         let report = try host.examine(host.base + ["ALLOW_PLAIN_HTTP=Y"])

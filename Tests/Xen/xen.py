@@ -112,6 +112,11 @@ def life(trial):
     wait_for("port 22 is open again", lambda: cloud.ssh("echo kept > /root/kept; sync", SSH_PORT).returncode == 0, 200, 1)
     say("ssh, the way out, and the ports that its group opens")
 
+    # Who only looks names what is chosen, and touches nothing of it: the guest and its ports serve on below.
+    said = host.ask("mallee-node doctor --config /etc/mallee/node.conf | grep -E '(hypervisor|network):'")
+    assert "guests run in Xen: this is the control domain of Xen 4.17" in said and "a link of its own" in said, said
+    assert "QEMU" not in said and said.count("ok") == 2, said
+
     # The node controller dies; the domain goes on and is adopted, and so do connections.
     session = subprocess.Popen(
         cloud.ssh_command("read line; echo $line", SSH_PORT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
