@@ -24,6 +24,14 @@ import XML
         #expect(try parse("<?xml version=\"1.0\"?>\n<kickstart>\n</kickstart>", drop: true).position.line == 2)
     }
 
+    @Test func aByteOrderMarkIsOnlyRightWhereNothingIsPutInFront() throws {
+        #expect(try parse("\u{FEFF}<graph/>").name == "graph")
+        let error = #expect(throws: XMLError.self) { try parse("\u{FEFF}<kickstart>\n</kickstart>", drop: true) }
+        #expect(error?.message.contains("byte order mark") == true)
+        // It goes with the line that Rocks drops.
+        #expect(try parse("\u{FEFF}<?xml version=\"1.0\"?>\n<kickstart/>", drop: true).name == "kickstart")
+    }
+
     @Test(arguments: [
         ("<a><!DOCTYPE x></a>", 1, 4), ("<a>\n x && y</a>", 2, 4), ("<a>\n<b></a>", 2, 4), ("<a b='<'/>", 1, 7),
         ("<a b='1' b='2'/>", 1, 10), ("<a/><b/>", 1, 5), ("<a><!-- x -- y --></a>", 1, 4), ("<a>]]></a>", 1, 4),

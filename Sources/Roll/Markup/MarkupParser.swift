@@ -11,7 +11,10 @@ extension MarkupElement {
     ///   front of a node file makes an error.
     public static func parse(_ bytes: [UInt8], dropsDeclarationLines: Bool = false) throws(XMLError) -> MarkupElement {
         var parser = MarkupParser(bytes)
-        if dropsDeclarationLines { parser.dropDeclarationLines() }
+        if dropsDeclarationLines {
+            parser.dropDeclarationLines()
+            parser.isBehindHeader = true
+        }
         return try parser.document()
     }
 }
@@ -21,6 +24,8 @@ struct MarkupParser {
     private var bytes: [UInt8]
     private var at = 0
     private let lineStarts: [Int]
+    /// Whether Rocks puts a header of its own in front, as it does for node files.
+    fileprivate(set) var isBehindHeader = false
 
     private static let maximumBytes = 4 << 20
     private static let maximumDepth = 64
@@ -118,7 +123,14 @@ struct MarkupParser {
             case .error: throw failure("the text is not UTF-8", at: min(consumed, bytes.count), code: .encoding)
             }
         }
-        if starts(with: "\u{FEFF}") { at += 3 }
+        if starts(with: "\u{FEFF}") {
+            guard !isBehindHeader else {
+                throw failure(
+                    "the file begins with a byte order mark, which stands in the middle of a text where Rocks has put its "
+                        + "own header in front")
+            }
+            at += 3
+        }
         var open: [Open] = []
         var root: MarkupElement?
         while at < bytes.count {
