@@ -11,7 +11,7 @@ import rendering
 
 # Rocks 5.4 is made of RHEL 5, 6 of RHEL 6, 7 of RHEL 7.
 RELEASES = {"5.4": "RHEL5", "6.2": "RHEL6", "7.0": "RHEL7"}
-HOSTS = {"server": rendering.SERVER, "compute": rendering.COMPUTE}
+HOSTS = {"server": rendering.SERVER, "compute": rendering.COMPUTE, "vm-container": rendering.COMPUTE}
 
 
 class Kickstart(unittest.TestCase):

@@ -91,6 +91,44 @@ class Frontend(HostTest):
         self.assertIn("--enrolment=approve", init)
         self.assertFalse(root.exists("rocks/appliances/compute/mallee"))
 
+    def test_objects_lie_on_the_large_partition_unless_they_lie_somewhere_already(self):
+        for table in ("etc/fstab", "proc/mounts"):
+            with self.subTest(table=table):
+                root = self.host()
+                root.write(table, "# /dev/sda1 /state/partition1\n/dev/sda5 /state/partition1 ext4 rw 0 0\n")
+                self.run_posts(root, "server", rendering.SERVER)
+                init = [call for call in root.calls() if call.startswith("mallee init")][0]
+                self.assertIn(" --walrus-directory=/state/partition1/mallee/walrus", init)
+        for kept in ("rocks/attributes/mallee_walrus_dir", "etc/mallee/walrus.conf"):
+            with self.subTest(kept=kept):
+                root = self.host()
+                root.write("proc/mounts", "/dev/sda5 /state/partition1 ext4 rw 0 0\n")
+                root.write(kept, "/data/walrus\n" if "rocks" in kept else 'STATE_DIR="/var/lib/mallee/walrus"\n')
+                self.run_posts(root, "server", rendering.SERVER)
+                init = [call for call in root.calls() if call.startswith("mallee init")][0]
+                self.assertNotIn("partition1", init)
+                self.assertEqual("--walrus-directory=/data/walrus" in init, "rocks" in kept)
+        root = self.host()
+        root.write("proc/mounts", "/dev/sda5 /state/partition1 ext4 rw 0 0\n")
+        root.write("state/partition1/mallee/walrus/index.db", "")
+        _, output = self.run_posts(root, "server", rendering.SERVER)
+        self.assertIn("has the objects of an earlier cloud", output)
+        self.assertTrue(root.exists(POST))
+        self.assertFalse([call for call in root.calls() if call.startswith("mallee init")])
+        root = self.host()
+        root.write("etc/fstab", "# /dev/sda5 /state/partition1 ext4 rw 0 0\n")
+        self.run_posts(root, "server", rendering.SERVER)
+        self.assertNotIn("--walrus-directory", "\n".join(root.calls()))
+
+    def test_a_cluster_that_is_called_like_the_cloud_gets_its_nodes_too(self):
+        root = self.host()
+        root.write("rocks/attributes/Info_ClusterName", "our mallee cloud\n")
+        root.write("rocks/attributes/Info_ClusterContact", "mallee\n")
+        root.write("rocks/appliances/compute/motto", "mallee\n")
+        status, output = self.run_posts(root, "server", rendering.SERVER)
+        self.assertEqual(status, 0, output)
+        self.assertEqual(root.read("rocks/appliances/compute/mallee"), "true\n")
+
     def test_each_release_gets_its_own_firewall_commands(self):
         root = self.host("7.0")
         self.run_posts(root, "server", rendering.SERVER)
@@ -217,14 +255,15 @@ class Node(HostTest):
     def test_attributes_of_the_host_reach_its_configuration_once_each(self):
         root = self.host(running=False)
         attributes = {**rendering.COMPUTE, "mallee_max_mem": "2048", "mallee_state_dir": "/data/mallee",
-                      "mallee_cores_overcommit": "4", "mallee_hypervisor": "qemu"}
+                      "mallee_cores_overcommit": "4", "mallee_hypervisor": "qemu", "mallee_bridge": "xenbr0"}
         self.run_posts(root, "compute", attributes)
         once = root.read("etc/mallee/node.conf")
         self.run_posts(root, "compute", attributes)
         self.assertEqual(root.read("etc/mallee/node.conf"), once)
         settings = self.settings(root)
         self.assertEqual((settings["MAX_MEM"], settings["STATE_DIR"], settings["CORES_OVERCOMMIT"],
-                          settings["HYPERVISOR"]), ('"2048"', '"/data/mallee"', '"4"', '"qemu"'))
+                          settings["HYPERVISOR"], settings["VNET_BRIDGE"]),
+                         ('"2048"', '"/data/mallee"', '"4"', '"qemu"', '"xenbr0"'))
         self.assertEqual(once.count("\nSTATE_DIR="), 1)
         self.assertEqual(root.mode("data/mallee"), 0o700)
 

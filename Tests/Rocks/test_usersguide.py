@@ -34,6 +34,17 @@ class UsersGuide(unittest.TestCase):
         described = set(re.findall(r"<code>(mallee_[a-z_]+)</code>", table))
         self.assertEqual(described, used)
 
+    def test_every_hypervisor_that_a_node_can_be_told_is_named_where_it_is_told(self):
+        sources = (REPOSITORY / "Sources/NodeController/NodeConfiguration.swift").read_text()
+        choice = re.search(r"enum HypervisorChoice.*?\n    }", sources, re.S).group(0)
+        row = re.search(r"<tr><td><code>mallee_hypervisor</code>.*?</tr>", self.text, re.S).group(0)
+        comment = re.search(r"\n\n((?:#[^\n]*\n)+)#HYPERVISOR=", (REPOSITORY / "rpmspec/conf/node.conf").read_text()).group(1)
+        choices = re.findall(r"case (\w+)", choice)
+        self.assertIn("auto", choices)
+        for name in choices:
+            self.assertIn("<code>%s</code>" % name, row)
+            self.assertRegex(comment, r"\b%s\b" % name)
+
     def test_every_verb_is_described(self):
         for verb in ("rocks list mallee", "rocks report mallee", "rocks report mallee nodes", "rocks sync mallee"):
             self.assertIn("<code>" + verb, self.text)
