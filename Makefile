@@ -11,7 +11,7 @@ COMPONENTS    ?= all
 DEBUGINFO     ?= 0
 PROGRAMS      ?= .build/static/release
 PYTHON2       ?= python2.7
-ROCKS_CORE    ?= .build/rocks-core
+ROCKS_CODE    ?= .build/rocks-code
 BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
@@ -102,9 +102,8 @@ test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of
 	Scripts/xen-helper.sh .build/static/$(CONFIGURATION)
 	$(VENV)/bin/python Tests/Xen/xen.py $(BIN) .build/static/$(CONFIGURATION) $(VENV)
 
-test-rocks-code: setup-test roll ## Rocks 7's own code, fetched from GitHub, reads the disc (needs Python 2.7 as PYTHON2)
-	[ -d $(ROCKS_CORE) ] || git clone --quiet --depth 1 --branch ROCKS_7_0 https://github.com/rocksclusters/core.git $(ROCKS_CORE)
-	$(PYTHON2) Tests/Rocks/peer_code.py $(ROCKS_CORE) $$(ls -t iso/out/*.disk1.iso | head -n 1)
+test-rocks-code: setup-test roll ## The code of Rocks 5.4, 6.2 and 7 reads the disc and runs the plug-ins (needs Python 2.7 as PYTHON2)
+	Tests/Rocks/peer.sh $(PYTHON2) $(ROCKS_CODE) $$(ls -t iso/out/*.disk1.iso | head -n 1)
 
 ec2-coverage: ## Write docs/ec2-coverage.md from the tables of the interface
 	MALLEE_WRITE_DOCS=1 swift test --filter CoverageDocumentTests

@@ -1,14 +1,15 @@
 #!/usr/bin/env python2.7
-"""Rocks 7's own code reads the disc: what `rocks add roll`, `create distro` and `list host xml` make of it.
+"""Rocks' own code reads the disc: what `rocks add roll`, `create distro` and `list host xml` make of it.
 
-    peer_code.py ROCKS-CORE ISO
+    peer_code.py ROCKS ISO
 
-ROCKS-CORE is a clone of https://github.com/rocksclusters/core at the tag ROCKS_7_0, whose code is Python 2.7 and not ours
-to copy; so this is a test by hand (`make test-rocks-code PYTHON2=python2.7`), and no part of `make test`. Needs bsdtar, rpm
-and cpio. What stands in here: the database (which only records), PyXML's tree walker, of which Python 2.7 has no copy,
+ROCKS is a clone of https://github.com/rocksclusters/core at the tag ROCKS_7_0, or of .../base at ROCKS_6_2 or ROCKS_5_4,
+whose code is Python 2 and not ours to copy; so this is a test by hand (`make test-rocks-code PYTHON2=python2.7`), and no
+part of `make test`. Needs bsdtar, rpm and cpio. What stands in here: the database (which only records), PyXML's tree walker, of which Python 2.7 has no copy,
 and the graph of the base roll, reduced to the nodes on which rolls are hung.
 """
 
+import atexit
 import glob
 import imp
 import new
@@ -23,7 +24,15 @@ import types
 import xml.dom.minidom
 
 core, image = [os.path.abspath(argument) for argument in sys.argv[1:3]]
+scratch = tempfile.mkdtemp(prefix='mallee-rocks-')
+atexit.register(shutil.rmtree, scratch)
 library = os.path.join(core, 'src/rocks-pylib')
+is_old = not os.path.isdir(library)
+if is_old:
+    # Rocks 5 puts the package together when it is installed.
+    library = os.path.join(scratch, 'library')
+    shutil.copytree(os.path.join(core, 'src/pylib'), os.path.join(library, 'rocks'))
+    shutil.copytree(os.path.join(core, 'src/command/commands'), os.path.join(library, 'rocks/commands'))
 sys.path.insert(0, library)
 sys.dont_write_bytecode = True
 failures = []
@@ -100,7 +109,7 @@ def from_stream(stream):
 
 
 class Finder(object):
-    names = ('sqlalchemy', 'MySQLdb', 'M2Crypto', 'pymysql', 'snack')
+    names = ('sqlalchemy', 'MySQLdb', 'M2Crypto', 'pymysql', 'snack', 'pexpect')
 
     def find_module(self, name, path=None):
         return (name.split('.')[0] in self.names or name.startswith('xml.dom.ext')) and self or None
@@ -122,10 +131,11 @@ xml.dom.minidom.NamedNodeMap.getNamedItem = lambda self, name: named(
 
 import rocks
 
-rocks.version, rocks.release, rocks.version_major = '7.0', 'Manzanita', '7'
+rocks.version, rocks.release, rocks.version_major = is_old and ('5.4', 'Maverick', '5') or ('7.0', 'Manzanita', '7')
 import rocks.build
 import rocks.commands
 import rocks.commands.add
+import rocks.commands.create
 import rocks.commands.list
 import rocks.commands.list.node
 import rocks.file
@@ -186,6 +196,29 @@ def add_roll(disc, distribution):
     check(any('insert into rolls' in line and '"mallee", "%s", "x86_64"' % roll.getRollVersion() in line
               for line in handler.db.statements), 'add roll writes its row: %s' % handler.db.statements)
     return os.path.join(distribution, 'rolls/mallee', roll.getRollVersion(), 'x86_64/RedHat/RPMS')
+
+
+def create_roll(disc):
+    """rocks create roll, of discs: puts them together on one, which has what was on them."""
+    mount = os.path.join(scratch, 'mount')
+    open(mount, 'w').write('#!/bin/sh\n# mount -o loop -t iso9660 IMAGE DIRECTORY\nexec bsdtar -x -f "$5" -C "$6"\n')
+    os.chmod(mount, 0o755)
+    open(os.path.join(scratch, 'umount'), 'w').write('#!/bin/sh\nrm -rf "$1"/* "$1"/.discinfo\n')
+    os.chmod(os.path.join(scratch, 'umount'), 0o755)
+    meta, before = os.path.join(scratch, 'meta'), os.getcwd()
+    os.mkdir(meta)
+    os.chdir(meta)
+    try:
+        quiet(lambda: command('create/roll').MetaRollBuilder([image], rocks.version).run())
+    finally:
+        os.chdir(before)
+    made = os.path.join(meta, 'mallee-%s.x86_64.disk1.iso' % rocks.version)
+    check(os.path.isfile(made), 'create roll makes a disc: %s' % os.listdir(meta))
+    listed = [sorted(subprocess.Popen(['bsdtar', '-t', '-f', path], stdout=subprocess.PIPE).communicate()[0].split('\n'))
+              for path in (image, made)]
+    files = [[line for line in lines if not line.endswith('/') and 'TRANS.TBL' not in line] for lines in listed]
+    lost = set(path for path in files[0] if os.path.isfile(os.path.join(disc, path))) - set(files[1])
+    check(not lost, 'it has all files: %s' % sorted(lost))
 
 
 def create_distribution(packages, build, scratch):
@@ -280,17 +313,14 @@ def show_profiles(build):
 
 
 def main():
-    scratch = tempfile.mkdtemp(prefix='mallee-rocks-')
-    try:
-        disc, distribution, build = [os.path.join(scratch, name) for name in ('disc', 'distribution', 'build')]
-        for place in (disc, distribution, build):
-            os.mkdir(place)
-        subprocess.check_call(['bsdtar', '-x', '-f', image, '-C', disc])
-        packages = add_roll(disc, distribution)
-        create_distribution(packages, build, scratch)
-        show_profiles(build)
-    finally:
-        shutil.rmtree(scratch)
+    disc, distribution, build = [os.path.join(scratch, name) for name in ('disc', 'distribution', 'build')]
+    for place in (disc, distribution, build):
+        os.mkdir(place)
+    subprocess.check_call(['bsdtar', '-x', '-f', image, '-C', disc])
+    packages = add_roll(disc, distribution)
+    create_distribution(packages, build, scratch)
+    create_roll(disc)
+    show_profiles(build)
     print('%d failed' % len(failures))
     sys.exit(failures and 1 or 0)
 
