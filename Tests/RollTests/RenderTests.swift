@@ -113,8 +113,11 @@ import Testing
             try $0.write(
                 "roll/graphs/default/demo.xml", Fixture.graph.replacing("<to>demo-server", with: "<to>demo-nowhere"))
         }
-        #expect(throws: RollError.self) {
-            try HostProfile(missing, root: "server", attributes: [:], generation: .seven)
+        for (root, words) in [("server", "leads to the node demo-nowhere"), ("sever", "no node sever at which")] {
+            let error = #expect(throws: RollError.self) {
+                try HostProfile(missing, root: root, attributes: [:], generation: .seven)
+            }
+            #expect(error?.description.contains(words) == true, "\(String(describing: error))")
         }
     }
 

@@ -16,12 +16,18 @@ import Testing
         ("1288742400.000000\nother\nx86_64\n1\n", "names the disc \"other\"", 2),
         ("1288742400.000000\ndemo\ni386\n1\n", "names the architecture \"i386\"", 3),
         ("1288742400.000000\ndemo\nx86_64\nzero\n", "is no disk number", 4),
+        ("1288742400.000000\ndemo\nx86_64\n2\n", "the image is named as disk 1", 4),
         ("1288742400.000000\r\ndemo\r\nx86_64\r\n1\r\n", "line ends of DOS", 1),
     ])
     func aWrongDiscinfoIsFound(text: String, words: String, line: Int) throws {
         let (fixture, image) = try Fixture.shared()
         let damaged = try fixture.damage(image) { $0 == ".discinfo" ? Array(text.utf8) : $1 }
         expectError(verify(damaged), words, at: ".discinfo", line: line)
+    }
+
+    @Test func twoDisksOfOneNumberAreFound() throws {
+        let (_, image) = try Fixture.shared()
+        expectError(verify(image, image), "is disk 1 by its .discinfo, and so is \(image)", at: image)
     }
 
     @Test func aMissingDiscinfoIsFound() throws {

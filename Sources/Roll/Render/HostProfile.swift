@@ -119,6 +119,11 @@ public struct HostProfile: Sendable {
         for name in try GraphTraversal(graph).nodes(root: root, attributes: escaped) {
             // What Rocks or another roll brings.
             guard let document = profile.nodes[name] else {
+                if name == root, !RocksBase.nodes.contains(name) {
+                    throw RollError(
+                        "There is no node \(name) at which a host's graph begins. Appliances of Rocks begin at server, "
+                            + "compute, vm-container, login or nas.")
+                }
                 if !RocksBase.nodes.contains(name) {
                     throw RollError(
                         "The graph leads to the node \(name), of which there is no file: Rocks stops with «cannot find "

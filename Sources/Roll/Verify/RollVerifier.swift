@@ -10,6 +10,8 @@ public struct RollVerifier {
     public var progress: (String) -> Void = { _ in }
 
     var findings: [Finding] = []
+    /// Images by what their `.discinfo` says they are.
+    private var disks: [String: String] = [:]
 
     /// Makes a verifier.
     public init() {}
@@ -19,6 +21,7 @@ public struct RollVerifier {
     /// - Returns: All findings, errors first.
     public mutating func verify(_ paths: [String]) -> [Finding] {
         findings = []
+        disks = [:]
         var discs: [RollDisc] = []
         for path in paths {
             progress("reading \(path)")
@@ -203,13 +206,35 @@ public struct RollVerifier {
                 "names the architecture \"\(information.arch)\", and the roll's is \(roll.arch)",
                 cure: "write \(roll.arch)")
         }
+        let key = "\(information.name) \(information.arch) disk \(information.disk)"
+        if let other = disks[key] {
+            report(
+                .error, disc.path, nil,
+                "is disk \(information.disk) by its .discinfo, and so is \(other): the installer cannot tell them apart",
+                cure: "verify each disk once, or make the disks anew")
+        }
+        disks[key] = disc.path
         let file = FileSystem.name(disc.path)
         let expected = roll.imageName(disk: information.disk)
-        if file != expected, disc.parts.count == 1 {
+        if let named = Self.diskNumber(file), named != information.disk {
+            report(
+                .error, path, TextPosition(line: 4, column: 1),
+                "says that this is disk \(information.disk), and the image is named as disk \(named): the installer asks "
+                    + "for another one", cure: "write \(named), or name the image \(expected)")
+        } else if file != expected, disc.parts.count == 1 {
             report(
                 .warning, disc.path, nil, "the image of this disk is named \(expected) by Rocks, not \(file)",
                 cure: "rename it; \"rocks create roll\" of a meta roll goes by file names")
         }
+    }
+
+    /// The number in `….disk2.iso`; nil if a name has another form.
+    private static func diskNumber(_ name: String) -> Int? {
+        let parts = name.split(separator: ".")
+        guard parts.count > 2, parts[parts.count - 1] == "iso", parts[parts.count - 2].hasPrefix("disk") else {
+            return nil
+        }
+        return Int(parts[parts.count - 2].dropFirst(4))
     }
 
     private mutating func checkLayout(_ disc: RollDisc) {
