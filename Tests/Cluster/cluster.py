@@ -51,7 +51,10 @@ class Cluster:
         self.machines = {name: Machine(name, address, self.network, HOSTS, has_systemd=name in SYSTEMD)
                          for name, address in HOSTS.items()}
         self.frontend = self.machines["frontend"]
-        self.machines[KEEPS_STATE].partition = tempfile.mkdtemp(prefix="mallee-partition-")
+        # As Rocks partitions a frontend, and a compute node.
+        for machine in (self.frontend, self.machines[KEEPS_STATE]):
+            machine.partition = tempfile.mkdtemp(prefix="mallee-partition-")
+            os.chmod(machine.partition, 0o755)
 
     def made(self, name):
         path = os.path.join(self.work, name)
@@ -216,6 +219,8 @@ def scenario(cluster):
         frontend.read("tmp/post-85-mallee-server.debug")
     doctor = frontend.run("mallee", "doctor", check=False)
     assert doctor.returncode in (0, 1), doctor.stdout + doctor.stderr
+    objects = os.path.join(frontend.partition, "mallee/walrus")
+    assert os.listdir(objects), "Walrus' objects are not on /state/partition1"
 
     step("two nodes appear by insert-ethers, and are installed")
     first = {}
