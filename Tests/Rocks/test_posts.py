@@ -213,7 +213,7 @@ class Frontend(HostTest):
 
     def test_each_failure_says_what_to_do_and_keeps_the_script(self):
         for program, words in (("mallee", "does not run"), ("make", "make -C /var/411 failed"),
-                               ("systemctl", "does not start")):
+                               ("systemctl", "mallee-walrus does not start; journalctl -u mallee-walrus, /var/log")):
             with self.subTest(program=program):
                 root = self.host()
                 root.write("fail/" + program, "")
