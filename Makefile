@@ -9,6 +9,7 @@ SYSCONFDIR    ?= /etc
 LOCALSTATEDIR ?= /var
 COMPONENTS    ?= all
 DEBUGINFO     ?= 0
+XEN_HELPER    ?=
 PROGRAMS      ?= .build/static/release
 PYTHON2       ?= python2.7
 ROCKS_CODE    ?= .build/rocks-code
@@ -16,7 +17,7 @@ BIN            = .build/$(CONFIGURATION)
 VENV           = .build/venv
 
 .DEFAULT_GOAL := help
-.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen test-rocks-code i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage authorization-matrix openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
+.PHONY: help cloud down build test unit-test contract-test cloud-test kill-test roll-test package-test cluster-test test-xen xen-helper bench-xen test-rocks-code i386 static dist rpm rpm-i386 roll qemu-sources install format check-format contracts check-contracts ec2-coverage iam-coverage authorization-matrix openapi bench bench-s3 clean setup setup-test setup-bench setup-roll setup-xen
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,7 +70,10 @@ dist: ## Make the source tarball in .build/dist
 
 install: ## Install what `make static CONFIGURATION=release` built (DESTDIR, PREFIX, SYSCONFDIR, LOCALSTATEDIR)
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' LOCALSTATEDIR='$(LOCALSTATEDIR)' \
-	COMPONENTS='$(COMPONENTS)' DEBUGINFO='$(DEBUGINFO)' PROGRAMS='$(PROGRAMS)' Scripts/install.sh
+	COMPONENTS='$(COMPONENTS)' DEBUGINFO='$(DEBUGINFO)' PROGRAMS='$(PROGRAMS)' XEN_HELPER='$(XEN_HELPER)' Scripts/install.sh
+
+xen-helper: ## Build mallee-xl for this host's libxenlight into .build/xen; install it with XEN_HELPER=.build/xen/mallee-xl
+	Scripts/xen-helper.sh .build/xen
 
 test: unit-test i386 contract-test cloud-test roll-test package-test cluster-test ## Set up, build, and run every test
 
@@ -98,9 +102,9 @@ package-test: setup-test rpm-i386 roll ## Packages: build, lint, install into em
 cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc alone, in namespaces (needs root)
 	$(VENV)/bin/python Tests/Cluster/cluster.py $$(ls -t iso/out/*.disk1.iso | head -n 1) $(BIN) $(VENV)
 
-test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root)
+test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root; STEPS="life disks")
 	Scripts/xen-helper.sh .build/static/$(CONFIGURATION)
-	$(VENV)/bin/python Tests/Xen/xen.py $(BIN) .build/static/$(CONFIGURATION) $(VENV)
+	$(VENV)/bin/python Tests/Xen/xen.py $(BIN) .build/static/$(CONFIGURATION) $(VENV) $(STEPS)
 
 test-rocks-code: setup-test roll ## The code of Rocks 5.4, 6.2 and 7 reads the disc and runs the plug-ins (needs Python 2.7 as PYTHON2)
 	Tests/Rocks/peer.sh $(PYTHON2) $(ROCKS_CODE) $$(ls -t iso/out/*.disk1.iso | head -n 1)
@@ -133,6 +137,10 @@ bench: setup-bench ## Measure what the README quotes (release build)
 	swift build -c release --product mallee
 	swift build -c release --product mallee-node
 	Benchmarks/run.sh .build/release $(VENV)
+
+bench-xen: setup-test setup-xen static ## Measure RunInstances on Xen beside bare `xl create` (needs root)
+	Scripts/xen-helper.sh .build/static/$(CONFIGURATION)
+	$(VENV)/bin/python Benchmarks/xen_start.py $(BIN) .build/static/$(CONFIGURATION) $(VENV)
 
 bench-s3: setup-bench ## Measure S3 beside nginx, SeaweedFS and the bare disk (release build)
 	swift build -c release --product mallee

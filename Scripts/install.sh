@@ -2,6 +2,7 @@
 # Puts built programs and what belongs to them into a tree: `make install` calls it, and so do the packages.
 #   PROGRAMS=directory of mallee, mallee-node, mallee-roll   DESTDIR=root of the tree   PREFIX=/usr/local
 #   SYSCONFDIR=/etc LOCALSTATEDIR=/var                       COMPONENTS=all|node        DEBUGINFO=0|1
+#   XEN_HELPER=mallee-xl, if it was made for the Xen of the hosts that get it (make xen-helper)
 # Nothing that is configured is replaced: *.conf are installed where there are none. It makes no user and starts nothing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,6 +13,7 @@ SYSCONFDIR=${SYSCONFDIR:-/etc}
 LOCALSTATEDIR=${LOCALSTATEDIR:-/var}
 COMPONENTS=${COMPONENTS:-all}
 DEBUGINFO=${DEBUGINFO:-0}
+XEN_HELPER=${XEN_HELPER:-}
 bin=$PREFIX/bin
 sbin=$PREFIX/sbin
 data=$PREFIX/share
@@ -60,6 +62,7 @@ put 0644 rpmspec/tmpfiles/mallee.conf "$PREFIX/lib/tmpfiles.d" mallee.conf
 mkdir -p "$DESTDIR$LOCALSTATEDIR/log/mallee"
 
 program mallee-node "$sbin"
+if [ -n "$XEN_HELPER" ]; then put 0755 "$XEN_HELPER" "$sbin" mallee-xl; fi
 fill 0644 rpmspec/logrotate/mallee-node "$SYSCONFDIR/logrotate.d" mallee-node
 fill 0644 rpmspec/man/mallee-node.8 "$data/man/man8" mallee-node.8
 if [ "$COMPONENTS" = node ]; then

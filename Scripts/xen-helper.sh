@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes mallee-xl, which drives Xen by libxenlight (x86_64 only).
 #   xen-helper.sh DIRECTORY
-# It is bound to the version of libxenlight that this host has (libxen-dev), and goes beside mallee-node on hosts of the
-# same version; on others the node controller does without it, and says so.
+# It is bound to the version of libxenlight that this host has (Debian: libxen-dev; RHEL: xen-devel; 4.14 or later), and
+# is for hosts of the same version; on others the node controller does without it, and says so. That is why no package
+# carries it. On a Xen host itself: xen-helper.sh /usr/libexec/mallee
 set -euo pipefail
 cd "$(dirname "$0")/.."
 output=${1:?usage: xen-helper.sh DIRECTORY}

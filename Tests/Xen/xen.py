@@ -280,7 +280,7 @@ def disks(trial):
     cloud, host = trial.cloud, trial.host
     disk = os.path.join(trial.work, "bootable")
     shutil.copy(f"{trial.demo}/root.ext4", disk)
-    os.truncate(disk, 1 << 29)
+    os.truncate(disk, os.path.getsize(disk) + (48 << 20))
     call("resize2fs", disk)
     menu = os.path.join(trial.work, "grub.cfg")
     with open(menu, "w") as file:
@@ -335,8 +335,9 @@ def boot_sector(message):
 
 
 STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, disks, broken, trouble)}
-# On a host with virtualization extensions.
+# Not run by themselves.
 MORE_STEPS = {"hardware": hardware}
+WITH_EXTENSIONS = {"hardware"}
 
 
 def import_image(trial, name, kernel, ramdisk, arguments="console=ttyS0 panic=-1", architecture="x86_64"):
@@ -372,7 +373,7 @@ def scenario(binaries, static, venv, work, tree, demo, steps):
         host = Host(work, tree, programs, node_configuration(front), {
             "/etc/mallee/enrolment.secret": content(front.path("/etc/mallee/enrolment.secret")),
             "/etc/mallee/authority.fingerprint": content(front.path("/etc/mallee/authority.fingerprint"))},
-            [NODE_PORT, SSH_PORT], extensions=not MORE_STEPS.keys().isdisjoint(steps)).start()
+            [NODE_PORT, SSH_PORT], extensions=not WITH_EXTENSIONS.isdisjoint(steps)).start()
         trial = Trial(cloud, host, None, demo, work)
         # Without "quiet", so that the console begins with the kernel's first line.
         trial.image = import_image(trial, "demo", f"{demo}/vmlinuz", f"{demo}/initrd.gz")
@@ -415,4 +416,5 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
