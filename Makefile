@@ -10,6 +10,7 @@ LOCALSTATEDIR ?= /var
 COMPONENTS    ?= all
 DEBUGINFO     ?= 0
 XEN_HELPER    ?=
+STEPS         ?=
 PROGRAMS      ?= .build/static/release
 PYTHON2       ?= python2.7
 ROCKS_CODE    ?= .build/rocks-code
