@@ -108,6 +108,7 @@ struct XenConfiguration {
             disks.append(
                 .members(
                     ("pdev_path", .string(disk.path)), ("vdev", .string(try device(index))),
+                    ("backend", .string("qdisk")),
                     ("format", .string(disk.format.rawValue)), ("readwrite", .integer(disk.readOnly ? 0 : 1))))
         }
         var interfaces: [JSONValue] = []
@@ -149,18 +150,18 @@ struct XenConfiguration {
 
     private func disk(_ disk: GuestDisk, _ index: Int) throws(HypervisorError) -> String {
         let device = try device(index)
-        let access = disk.readOnly ? "r" : "w"
         switch family {
         case .xl, .xenlight:
-            // "target" comes last, since it takes the rest of the line.
-            return
-                "format=\(disk.format.rawValue),vdev=\(device),access=\(access == "r" ? "ro" : "rw"),target=\(disk.path)"
+            // By QEMU, whatever the format: files behind loop devices are few, and need scripts. "target" comes last, since
+            // it takes the rest of the line.
+            let way = "access=" + (disk.readOnly ? "ro" : "rw")
+            return "backendtype=qdisk,format=\(disk.format.rawValue),vdev=\(device),\(way),target=\(disk.path)"
         case .xm:
             let prefix = disk.format == .qcow2 ? "tap:qcow2:" : "file:"
             guard !disk.path.utf8.contains(UInt8(ascii: ",")) else {
                 throw HypervisorError(.invalidDefinition, "\(disk.path) has a comma, which xm does not understand")
             }
-            return "\(prefix)\(disk.path),\(device),\(access)"
+            return "\(prefix)\(disk.path),\(device),\(disk.readOnly ? "r" : "w")"
         }
     }
 

@@ -119,8 +119,8 @@ import Testing
                 kernel = "/c/kernel"
                 ramdisk = "/c/ramdisk"
                 extra = "root=/dev/xvda1 ro console=hvc0 quiet"
-                disk = [ "format=qcow2,vdev=xvda,access=rw,target=/s/i-1/root.qcow2", \
-                "format=raw,vdev=xvdb,access=ro,target=/s/i-1/swap.img" ]
+                disk = [ "backendtype=qdisk,format=qcow2,vdev=xvda,access=rw,target=/s/i-1/root.qcow2", \
+                "backendtype=qdisk,format=raw,vdev=xvdb,access=ro,target=/s/i-1/swap.img" ]
                 vif = [ "mac=d0:0d:00:00:00:01,bridge=xenbr0" ]
 
                 """)
