@@ -94,11 +94,11 @@ struct XenHost: Sendable {
             return found
         }
         // A disk made for any machine has a boot sector; one with a kernel for Xen and GRUB's configuration is needed for
-        // the others. pygrub reads the guest's file system as root, so it is the last.
+        // the others. pygrub first: GRUB has been seen to wait for ever for a disk that QEMU serves (2.06, Xen 4.17).
         if isHardware(architecture) { found.append(.hardware) }
         if isParavirtual(architecture) {
-            if grubs[architecture] != nil { found.append(.grub) }
             if pygrub != nil { found.append(.bootLoader) }
+            if grubs[architecture] != nil { found.append(.grub) }
         }
         return found
     }
@@ -118,7 +118,7 @@ struct XenHost: Sendable {
             definition.kernel != nil
                 ? "\(definition.id): this host's Xen starts no \(architecture) guests from a kernel (it offers \(capabilities))"
                 : "\(definition.id): to boot \(architecture) guests from their disks, this host needs a processor with "
-                    + "virtualization extensions, pvgrub (Debian: apt-get install grub-xen-host) or pygrub; its Xen offers "
+                    + "virtualization extensions, pygrub or pvgrub (Debian: apt-get install grub-xen-host); its Xen offers "
                     + capabilities)
     }
 

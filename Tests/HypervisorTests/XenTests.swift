@@ -205,7 +205,7 @@ import Testing
         #expect(throws: HypervisorError.self) { try machines(hardware, family: .xm, version: (3, 4)) }
         definition.kernel = nil
         #expect(try machines(pv + " " + hardware, grub: true) == [.hardware])
-        #expect(try machines(pv, grub: true) == [.grub])
+        #expect(try machines(pv, grub: true, pygrub: false) == [.grub])
         #expect(try machines(pv) == [.bootLoader])
         let error = failure { _ = try machines(pv, pygrub: false) }
         #expect(error?.code == .unsupported)

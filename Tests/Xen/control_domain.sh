@@ -13,7 +13,7 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mount -o remount,rw /
 hostname dom0
-for module in xen-netback xen-blkback xen-gntdev xen-gntalloc xen-evtchn tun loop virtio_net; do
+for module in xen-netback xen-blkback xen-blkfront xen-gntdev xen-gntalloc xen-evtchn tun loop virtio_net; do
     modprobe "$module" 2> /dev/null
 done
 mkdir -p /run/lock /var/log/xen

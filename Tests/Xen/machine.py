@@ -14,7 +14,7 @@ MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
 PACKAGES = [
     "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "linux-image-amd64",
-    "grub-xen-host", "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
+    "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
 # What the control domain needs to find its root.
 MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "ext4"]
 LOADER = """#!/bin/busybox sh

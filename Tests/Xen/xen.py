@@ -285,7 +285,7 @@ def trouble(trial):
 
 
 def disks(trial):
-    """An image that boots from its own disk; without virtualization extensions by GRUB in the guest."""
+    """An image that boots from its own disk; without virtualization extensions by pygrub."""
     cloud, host = trial.cloud, trial.host
     disk = os.path.join(trial.work, "bootable")
     shutil.copy(f"{trial.demo}/root.ext4", disk)
@@ -293,7 +293,7 @@ def disks(trial):
     call("resize2fs", disk)
     menu = os.path.join(trial.work, "grub.cfg")
     with open(menu, "w") as file:
-        file.write("set timeout=0\nmenuentry demo {\n linux /boot/vmlinuz root=/dev/xvda ro console=hvc0 panic=-1\n"
+        file.write("set timeout=0\nmenuentry \"demo\" {\n linux /boot/vmlinuz root=/dev/xvda ro console=hvc0 panic=-1\n"
                    " initrd /boot/initrd.gz\n}\n")
     call("debugfs", "-w", "-f", "/dev/stdin", disk, input="".join(line + "\n" for line in (
         "mkdir /boot", "mkdir /boot/grub", f"write {trial.demo}/vmlinuz /boot/vmlinuz",
