@@ -87,6 +87,7 @@ let package = Package(
         .target(
             name: "ObjectStore",
             dependencies: [
+                "Signatures",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -141,7 +142,7 @@ let package = Package(
         .target(
             name: "Walrus",
             dependencies: [
-                "AccessPolicy", "ObjectStore",
+                "AccessPolicy", "ObjectStore", "Signatures",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -293,7 +294,7 @@ let package = Package(
         .testTarget(
             name: "ObjectStoreTests",
             dependencies: [
-                "ObjectStore", .product(name: "Crypto", package: "swift-crypto"),
+                "ObjectStore", "Signatures", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),

@@ -2,6 +2,7 @@
 
 internal import Crypto
 internal import Foundation
+internal import Signatures
 
 /// An S3 checksum algorithm, by its name in the API.
 public enum ChecksumAlgorithm: String, Sendable, CaseIterable, Codable {
@@ -131,17 +132,6 @@ enum RunningChecksum: Sendable {
         case .sharedSHA256: sha256
         }
     }
-}
-
-/// Lower-case hexadecimal.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var out: [UInt8] = []
-    for byte in bytes {
-        out.append(digits[Int(byte >> 4)])
-        out.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: out, as: UTF8.self)
 }
 
 extension ChecksumAlgorithm {

@@ -11,6 +11,7 @@
 // does not name is garbage at any time and is collected when the store is opened.
 
 internal import Glibc
+internal import Signatures
 internal import Synchronization
 
 /// A failed system call.

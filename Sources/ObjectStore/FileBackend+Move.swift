@@ -11,6 +11,7 @@ internal import GRDB
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
+internal import Signatures
 
 /// How far the move of a bucket's contents is.
 public struct MoveState: Sendable, Equatable {

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRDB
 public import NIOCore
+internal import Signatures
 
 extension FileBackend {
     /// See `ObjectBackend`.

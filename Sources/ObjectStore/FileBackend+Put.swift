@@ -1,6 +1,7 @@
 internal import GRDB
 public import NIOCore
 internal import NIOPosix
+internal import Signatures
 internal import Synchronization
 
 extension FileBackend {

@@ -3,6 +3,7 @@ internal import Foundation
 internal import GRDB
 internal import NIOCore
 internal import NIOPosix
+internal import Signatures
 
 extension FileBackend {
     /// A version's id as the index has it.

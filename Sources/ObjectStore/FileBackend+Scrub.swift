@@ -3,6 +3,7 @@ internal import Foundation
 internal import GRDB
 internal import Glibc
 internal import NIOPosix
+internal import Signatures
 
 /// What a pass of the scrubber found.
 public struct ScrubOutcome: Sendable, Equatable {

@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import GRDB
+internal import Signatures
 
 extension ObjectIndex {
     /// What a content leaves behind when the index lets go of it.

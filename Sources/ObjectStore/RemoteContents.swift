@@ -4,6 +4,7 @@
 //   id > 0   root/data/ab/abcdef0123456789          id < 0   the remote content abcdef0123456789
 
 public import NIOCore
+internal import Signatures
 
 /// A store of immutable contents beside the files of the index: what a back end over somebody else's store implements.
 /// It fails with `ObjectStoreError.unavailable` when the store cannot be reached after a bounded number of attempts.

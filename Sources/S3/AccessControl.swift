@@ -8,11 +8,8 @@ internal import XML
 
 extension S3Call {
     private func accessControlPolicy(owner id: String, _ list: AccessControlList) async throws -> Response {
-        try await names.learn(
-            [id]
-                + list.grants.compactMap { grant in
-                    if case .account(let id) = grant.grantee { id } else { nil }
-                })
+        try await names.learn([id])
+        try await names.learn(list.grants)
         return xml("AccessControlPolicy") { writer in
             owner(&writer, id: id)
             writer.element("AccessControlList") { writer in
@@ -20,12 +17,16 @@ extension S3Call {
                 for grant in list.grants.filter({ $0.grantee.uri != nil })
                     + list.grants.filter({ $0.grantee.uri == nil })
                 {
-                    writer.element("Grant") { writer in
-                        self.grantee(&writer, grant.grantee)
-                        writer.element("Permission", grant.permission.rawValue)
-                    }
+                    self.grant(&writer, grant)
                 }
             }
+        }
+    }
+
+    func grant(_ writer: inout XMLWriter, _ grant: Grant) {
+        writer.element("Grant") { writer in
+            grantee(&writer, grant.grantee)
+            writer.element("Permission", grant.permission.rawValue)
         }
     }
 
@@ -127,9 +128,12 @@ extension S3Call {
                 .malformedACLError,
                 "The XML you provided was not well-formed or did not validate against our published schema")
         }
-        if let named = root.child("Owner")?.child("ID")?.trimmedText, named != owner {
-            throw S3Error(.accessDenied, "Access Denied")
+        let named = root.child("Owner")?.child("ID")?.trimmedText
+        // SOAP's message has no owner.
+        guard named != nil || request.isInner else {
+            throw S3Error(.malformedACLError, "An AccessControlPolicy has an Owner with an ID.")
         }
+        guard named == nil || named == owner else { throw S3Error(.accessDenied, "Access Denied") }
         let items = root.child("AccessControlList")?.children("Grant") ?? []
         guard items.count <= 100 else {
             throw S3Error(.malformedACLError, "An access control list has at most 100 grants.")
@@ -139,19 +143,17 @@ extension S3Call {
             guard let grantee = item.child("Grantee"),
                 let permission = item.child("Permission").flatMap({ Permission(rawValue: $0.trimmedText) })
             else { throw S3Error(.malformedACLError, "A Grant has no Grantee or no valid Permission.") }
-            let named: Grantee
-            if let id = grantee.child("ID")?.trimmedText {
-                named = try await self.grantee(kind: "id", id)
-            } else if let uri = grantee.child("URI")?.trimmedText {
-                named = try await self.grantee(kind: "uri", uri)
-            } else if let mail = grantee.child("EmailAddress")?.trimmedText {
-                named = try await self.grantee(kind: "emailaddress", mail)
-            } else {
-                throw S3Error(.malformedACLError, "A Grantee is neither an ID, a URI nor an EmailAddress.")
-            }
-            grants.append(Grant(named, permission))
+            grants.append(Grant(try await self.grantee(grantee), permission))
         }
         return AccessControlList(grants: grants)
+    }
+
+    /// Whom a Grantee element names.
+    func grantee(_ element: XMLElement) async throws -> Grantee {
+        if let id = text(element, "ID") { return try await grantee(kind: "id", id) }
+        if let uri = text(element, "URI") { return try await grantee(kind: "uri", uri) }
+        if let mail = text(element, "EmailAddress") { return try await grantee(kind: "emailaddress", mail) }
+        throw S3Error(.malformedACLError, "A Grantee is neither an ID, a URI nor an EmailAddress.")
     }
 
     /// The list that a request to set one brings, in its headers or as a document.

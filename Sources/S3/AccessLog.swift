@@ -9,23 +9,39 @@ internal import Signatures
 public import Walrus
 
 /// Gathers and stores access log lines.
+///
+/// Lines of a target are gathered for a moment at first, so that whoever tries it soon sees something, and then for twice
+/// as long each time while requests go on, so that a busy bucket does not fill its target with small objects.
 public actor S3AccessLog {
     private struct Target: Hashable {
         var bucket: String
         var prefix: String
+        /// The day of the requests (seconds since 1970) where keys have it.
+        var day: Int64?
     }
 
     private struct Pending {
         var lines: [String] = []
         var bytes = 0
+        var grants: [Grant]
+        var due: ContinuousClock.Instant
+    }
+
+    private struct Pace {
+        var interval: Duration
+        /// When something was stored last.
+        var stored: ContinuousClock.Instant
     }
 
     /// Lines of one target that are kept in memory at most.
     private static let mostBytes = 1 << 20
+    private static let shortest: Duration = .seconds(3)
+    private static let longest: Duration = .seconds(60)
 
     private let walrus: Walrus
     private let logger = Logger(label: "walrus.accesslog")
     private var pending: [Target: Pending] = [:]
+    private var paces: [Target: Pace] = [:]
 
     /// Makes the log of a service.
     public init(_ walrus: Walrus) { self.walrus = walrus }
@@ -49,6 +65,13 @@ public actor S3AccessLog {
         var referer: String
         var agent: String
         var version: String
+        var region: String
+        /// `SigV4` or `SigV2`; empty for an unsigned request.
+        var signature: String
+        /// `AuthHeader` or `QueryString`; empty for an unsigned request.
+        var authentication: String
+        /// The `Host` header.
+        var host: String
 
         var text: String {
             func quoted(_ text: String) -> String { text.isEmpty ? "-" : "\"" + text.filter { $0 != "\"" } + "\"" }
@@ -57,7 +80,8 @@ public actor S3AccessLog {
                 bucketOwner, bucket, "[" + S3AccessLog.clf(time) + "]", plain(address), plain(requester), requestID,
                 operation, plain(ListEncoding.encode(key)), quoted(line), String(status), plain(error),
                 bytesSent.map { String($0) } ?? "-", objectSize.map { String($0) } ?? "-", String(milliseconds), "-",
-                quoted(referer), quoted(agent), plain(version), "-", "-", "-", "-", "-", "-",
+                quoted(referer), quoted(agent), plain(version), requestID, plain(signature), "-",
+                plain(authentication), plain(host), "-", "-", "-",
             ].joined(separator: " ") + "\n"
         }
     }
@@ -71,11 +95,29 @@ public actor S3AccessLog {
     }
 
     func add(_ entry: Entry, to logging: LoggingConfiguration) async {
-        let target = Target(bucket: logging.bucket, prefix: logging.prefix)
+        let day = entry.time / 86_400 * 86_400
+        var target = Target(bucket: logging.bucket, prefix: logging.prefix)
+        if let partition = logging.partition {
+            target.prefix += entry.bucketOwner + "/" + entry.region + "/" + entry.bucket + "/"
+            target.day = partition == .event ? day : 0
+        }
+        let now = ContinuousClock.now
         let text = entry.text
-        pending[target, default: Pending()].lines.append(text)
-        pending[target, default: Pending()].bytes += text.utf8.count
-        if let full = pending[target], full.bytes >= Self.mostBytes { await store(target) }
+        var gathered = pending[target] ?? Pending(grants: [], due: now + interval(target, now))
+        gathered.lines.append(text)
+        gathered.bytes += text.utf8.count
+        gathered.grants = logging.grants ?? []
+        pending[target] = gathered
+        if gathered.bytes >= Self.mostBytes { await store(target) }
+    }
+
+    private func interval(_ target: Target, _ now: ContinuousClock.Instant) -> Duration {
+        var interval = Self.shortest
+        if let pace = paces[target], now - pace.stored < Self.longest {
+            interval = min(pace.interval * 2, Self.longest)
+        }
+        paces[target] = Pace(interval: interval, stored: now)
+        return interval
     }
 
     /// Stores what was gathered.
@@ -83,31 +125,45 @@ public actor S3AccessLog {
         for target in Array(pending.keys) { await store(target) }
     }
 
-    /// Stores what was gathered at each interval, until its task is cancelled.
-    public func run(every interval: Duration = .seconds(60)) async {
+    /// Stores what was gathered when it is time, until its task is cancelled.
+    public func run() async {
         while !Task.isCancelled {
-            do { try await Task.sleep(for: interval) } catch { break }
-            await flush()
+            do { try await Task.sleep(for: .seconds(1)) } catch { break }
+            let now = ContinuousClock.now
+            for target in pending.filter({ $0.value.due <= now }).keys { await store(target) }
+            paces = paces.filter { now - $0.value.stored < Self.longest * 2 }
         }
         await flush()
     }
 
     private func store(_ target: Target) async {
         guard let gathered = pending.removeValue(forKey: target), !gathered.lines.isEmpty else { return }
-        let time = Timestamp.basic(walrus.clock() / 1000)
-        // 2013-11-01-21-32-16-E568B2907131C0C0
-        let digits = Array(time.utf8).map { Character(UnicodeScalar($0)) }
-        func part(_ range: Range<Int>) -> String { String(digits[range]) }
+        paces[target]?.stored = .now
         let random = String(UInt64.random(in: 0...UInt64.max), radix: 16, uppercase: true)
-        let stamp = [part(0..<4), part(4..<6), part(6..<8), part(9..<11), part(11..<13), part(13..<15)]
-        let key = target.prefix + (stamp + [random]).joined(separator: "-")
+        let now = walrus.clock() / 1000
+        let key: String
+        switch target.day {
+        case nil: key = Self.stamp(now)
+        case 0: key = Self.stamp(now, partitioned: true)
+        case let day?: key = Self.stamp(day, partitioned: true)
+        }
         do {
             try await walrus.putLog(
-                bucket: target.bucket, key: key, ByteBuffer(string: gathered.lines.joined()))
+                bucket: target.bucket, key: target.prefix + key + "-" + random,
+                ByteBuffer(string: gathered.lines.joined()), grants: gathered.grants)
         } catch {
             logger.error(
                 "An access log was not stored",
                 metadata: ["bucket": "\(target.bucket)", "lines": "\(gathered.lines.count)", "error": "\(error)"])
         }
+    }
+
+    /// `2013-11-01-21-32-16`, with `2013/11/01/` before it if it is partitioned.
+    static func stamp(_ seconds: Int64, partitioned: Bool = false) -> String {
+        let digits = Array(Timestamp.basic(seconds).utf8)
+        let parts = [0..<4, 4..<6, 6..<8, 9..<11, 11..<13, 13..<15].map {
+            String(decoding: digits[$0], as: UTF8.self)
+        }
+        return (partitioned ? parts[..<3].joined(separator: "/") + "/" : "") + parts.joined(separator: "-")
     }
 }

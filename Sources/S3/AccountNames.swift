@@ -16,6 +16,14 @@ final class AccountNames: Sendable {
         }
     }
 
+    /// The accounts among grantees.
+    func learn(_ grants: [Grant]) async throws {
+        try await learn(
+            grants.compactMap { grant in
+                if case .account(let id) = grant.grantee { id } else { nil }
+            })
+    }
+
     subscript(_ id: String) -> String { known.withLock { $0[id] } ?? id }
 }
 

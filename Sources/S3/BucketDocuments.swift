@@ -34,7 +34,7 @@ extension S3Call {
         case .cors: return writeCORS(try Self.required(settings.cors, .noSuchCORSConfiguration))
         case .tagging: return writeTags(try Self.required(settings.tags, .noSuchTagSet))
         case .lifecycle: return writeLifecycle(try Self.required(settings.lifecycle, .noSuchLifecycleConfiguration))
-        case .logging: return writeLogging(settings.logging)
+        case .logging: return try await writeLogging(settings.logging)
         case .website: return writeWebsite(try Self.required(settings.website, .noSuchWebsiteConfiguration))
         case .notification: return writeNotification(settings.notification ?? [])
         case .encryption:
@@ -108,6 +108,7 @@ extension S3Call {
         let (_, action) = Self.actions(document)
         // Who may not is told so before anything about his document.
         let state = try await walrus.authorised(caller, action, bucket)
+        guard !bytes.isEmpty else { throw S3Error(.missingRequestBodyError, "Request Body is empty") }
         func set(_ setting: BucketSetting, _ value: some Encodable) async throws {
             try await walrus.configure(caller, action, bucket: bucket, [setting: try BucketSettings.encode(value)])
         }
@@ -125,7 +126,10 @@ extension S3Call {
             }
             try await walrus.putVersioning(caller, bucket: bucket, versioning)
         case .cors: try await set(.cors, try readCORS(bytes))
-        case .tagging: try await set(.tags, try readTags(bytes, most: 50))
+        case .tagging:
+            let tags = try readTags(bytes, most: 50)
+            try await walrus.configure(
+                caller, action, bucket: bucket, [.tags: tags.isEmpty ? nil : try BucketSettings.encode(tags)])
         case .lifecycle: try await set(.lifecycle, try readLifecycle(bytes))
         case .logging:
             let logging = try await readLogging(bytes, state)

@@ -12,12 +12,23 @@ extension S3Call {
         }
     }
 
+    func region(of bucket: BucketRecord) -> String {
+        bucket.region.isEmpty ? walrus.configuration.region : bucket.region
+    }
+
     func listBuckets() async throws -> Response {
         let limit = try number("max-buckets", default: 10_000, in: 1...10_000)
         let prefix = request["prefix"] ?? ""
         let after = request["continuation-token"] ?? ""
+        let region = request["bucket-region"]
+        // Shown to those who page, as S3 does.
+        let showsRegion = ["max-buckets", "prefix", "continuation-token", "bucket-region"].contains {
+            request[$0] != nil
+        }
         // Names are ASCII, so their order is that of their bytes.
-        let found = try await walrus.listBuckets(caller).filter { $0.name > after && $0.name.hasPrefix(prefix) }
+        let found = try await walrus.listBuckets(caller).filter {
+            $0.name > after && $0.name.hasPrefix(prefix) && (region == nil || self.region(of: $0) == region)
+        }
         let buckets = found.prefix(limit)
         return xml("ListAllMyBucketsResult") { writer in
             owner(&writer, id: caller.principal?.accountID ?? "")
@@ -26,6 +37,7 @@ extension S3Call {
                     writer.element("Bucket") { writer in
                         writer.element("Name", bucket.name)
                         writer.element("CreationDate", S3Clock.extended(bucket.created))
+                        if showsRegion { writer.element("BucketRegion", self.region(of: bucket)) }
                     }
                 }
             }
@@ -60,7 +72,7 @@ extension S3Call {
     func headBucket(_ bucket: String) async throws -> Response {
         let record = try await walrus.authorised(caller, .listBucket, bucket).record
         var headers = HTTPFields()
-        headers[text: S3Header.bucketRegion] = record.region.isEmpty ? walrus.configuration.region : record.region
+        headers[text: S3Header.bucketRegion] = region(of: record)
         headers[.contentType] = "application/xml"
         return Response(status: .ok, headers: headers)
     }

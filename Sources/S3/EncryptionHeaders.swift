@@ -8,6 +8,8 @@ internal import Signatures
 internal import Walrus
 
 extension S3Call {
+    private static let encryption = "x-amz-server-side-encryption"
+    private static let managedKey = "x-amz-server-side-encryption-aws-kms-key-id"
     private static let customer = "x-amz-server-side-encryption-customer-"
 
     /// The customer's key of a request; nil if it brings none.
@@ -61,28 +63,42 @@ extension S3Call {
 
     /// What a new object's headers ask for.
     func encryptionRequest() throws -> EncryptionRequest {
-        let asked = request.header("x-amz-server-side-encryption")
+        let asked = request.header(Self.encryption)
+        if let key = request.header(Self.managedKey), asked?.hasPrefix("aws:kms") != true {
+            throw S3Error.argument(
+                Self.managedKey, key,
+                "A key of a key management service goes with the encryption method aws:kms only.")
+        }
         let customer = try customerKey()
         if asked != nil, customer != nil {
             throw S3Error.argument(
-                "x-amz-server-side-encryption", asked ?? "",
+                Self.encryption, asked ?? "",
                 "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
             )
         }
         if let customer { return .customer(customer) }
+        try refuseManagedKeys()
         switch asked {
         case nil: return .standard
         case "AES256": return .store
         case let other?:
-            throw S3Error.argument(
-                "x-amz-server-side-encryption", other, "The encryption method specified is not supported")
+            throw S3Error.argument(Self.encryption, other, "The encryption method specified is not supported")
         }
+    }
+
+    /// Throws if keys of a key management service are asked for: to leave them out silently would be a false success.
+    func refuseManagedKeys() throws {
+        guard let asked = request.header(Self.encryption), asked.hasPrefix("aws:") else { return }
+        throw S3Error(
+            .notImplemented,
+            "Keys of a key management service are not implemented; use AES256, or a key of your own (SSE-C).",
+            fields: [("Header", Self.encryption), ("additionalMessage", asked)])
     }
 
     func encryptionHeaders(_ encryption: ObjectEncryption?, _ headers: inout HTTPFields) {
         guard let encryption else { return }
         switch encryption.kind {
-        case .store: headers[text: "x-amz-server-side-encryption"] = "AES256"
+        case .store: headers[text: Self.encryption] = "AES256"
         case .customer:
             headers[text: Self.customer + "algorithm"] = "AES256"
             headers[text: Self.customer + "key-md5"] = encryption.keyMD5

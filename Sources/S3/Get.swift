@@ -231,7 +231,11 @@ extension S3Call {
 
     func getObject(_ bucket: String, _ key: String) async throws -> Response {
         let (content, state) = try await walrus.getObject(
-            caller, bucket: bucket, key: key, version: version, customerKey: try customerKey())
+            caller, bucket: bucket, key: key, version: version, customerKey: try customerKey()
+        ) { content in
+            var unused = HTTPFields()
+            _ = try partRange(content.record, content.parts, &unused)
+        }
         do {
             let answer = try head(content.record, state, content.parts)
             guard let range = answer.range else {

@@ -6,6 +6,7 @@ internal import NIOCore
 internal import ObjectStore
 internal import Signatures
 internal import Synchronization
+internal import Walrus
 
 /// What arrives with a put, and how it is to be checked.
 struct IncomingBody: Sendable {
@@ -41,7 +42,8 @@ struct IncomingBody: Sendable {
             }
         }
         sha256 = hash
-        stream = BodyStream(base: call.body, decoder: decoder, trailers: trailers)
+        stream = BodyStream(
+            base: call.body, decoder: decoder, trailers: trailers, most: call.walrus.configuration.largestPut)
         expectedSize = try Self.size(request, isChunked: decoder != nil)
         md5 = try request.header("content-md5").map { text in
             guard let bytes = Base64.decode(text), bytes.count == 16 else {
@@ -92,10 +94,17 @@ struct IncomingBody: Sendable {
     }
 
     private static func decode(_ text: String, _ algorithm: ChecksumAlgorithm) throws -> [UInt8] {
-        guard let bytes = Base64.decode(text), bytes.count == algorithm.length else {
+        let bytes = Base64.decode(text)
+        if let bytes, bytes.count == algorithm.length { return bytes }
+        // What was cut off is taken for a checksum, which nothing can have.
+        guard bytes == nil, !text.isEmpty, text.utf8.allSatisfy(Base64.isDigit) else {
             throw S3Error(.invalidRequest, "Value for \(algorithm.headerName) header is invalid.")
         }
-        return bytes
+        throw mismatch(algorithm)
+    }
+
+    private static func mismatch(_ algorithm: ChecksumAlgorithm) -> S3Error {
+        S3Error(.badDigest, "The \(algorithm.rawValue) you specified did not match the calculated checksum.")
     }
 
     /// Compares what was announced with what came.
@@ -127,10 +136,7 @@ struct IncomingBody: Sendable {
             }
             expected = try Self.decode(text, checksum)
         }
-        guard expected == computed else {
-            throw S3Error(
-                .badDigest, "The \(checksum.rawValue) you specified did not match the calculated checksum.")
-        }
+        guard expected == computed else { throw Self.mismatch(checksum) }
         return ObjectChecksum(algorithm: checksum, value: Base64.encode(computed))
     }
 
@@ -144,11 +150,8 @@ struct IncomingBody: Sendable {
     }
 
     /// The options of a put of this body.
-    func options(_ attributes: ObjectAttributes, condition: PutCondition = .none) throws -> PutOptions {
-        guard expectedSize != nil else {
-            throw S3Error(.missingContentLength, "You must provide the Content-Length HTTP header.")
-        }
-        return PutOptions(
+    func options(_ attributes: ObjectAttributes, condition: PutCondition = .none) -> PutOptions {
+        PutOptions(
             attributes: attributes, expectedSize: expectedSize, checksum: checksum, condition: condition,
             validate: { try validate($0) })
     }
@@ -171,16 +174,29 @@ struct BodyStream: AsyncSequence, Sendable {
     /// Nil if the body is not aws-chunked. The iterator takes a copy.
     fileprivate let decoder: AWSChunkedDecoder?
     let trailers: Trailers
+    /// Bytes that a body may have whose length nobody has said (HTTP's chunks).
+    fileprivate let most: Int64
 
     struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var base: RequestBody.AsyncIterator
         fileprivate var decoder: AWSChunkedDecoder?
         fileprivate let trailers: Trailers
+        fileprivate let most: Int64
+        private var size: Int64 = 0
+
+        fileprivate init(_ stream: BodyStream) {
+            base = stream.base.makeAsyncIterator()
+            decoder = stream.decoder
+            trailers = stream.trailers
+            most = stream.most
+        }
 
         mutating func next() async throws -> ByteBuffer? {
             while let buffer = try await base.next() {
-                guard decoder != nil else { return buffer }
-                if let data = try decoder?.decode(buffer), data.readableBytes > 0 { return data }
+                guard let data = decoder == nil ? buffer : try decoder?.decode(buffer) else { continue }
+                size += Int64(data.readableBytes)
+                guard size <= most else { throw WalrusError.tooLarge(size: size, maximum: most) }
+                if data.readableBytes > 0 { return data }
             }
             if let decoder {
                 try decoder.finish()
@@ -190,7 +206,5 @@ struct BodyStream: AsyncSequence, Sendable {
         }
     }
 
-    func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(base: base.makeAsyncIterator(), decoder: decoder, trailers: trailers)
-    }
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 }

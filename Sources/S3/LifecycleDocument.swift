@@ -22,9 +22,6 @@ extension S3Call {
     }
 
     private func readRule(_ item: XMLElement) throws -> LifecycleRule {
-        if item.child("Transition") != nil || item.child("NoncurrentVersionTransition") != nil {
-            throw S3Error(.notImplemented, "Transitions between storage classes are not implemented.")
-        }
         guard let status = text(item, "Status"), ["Enabled", "Disabled"].contains(status) else {
             throw S3Error.malformed("Status is Enabled or Disabled.")
         }
@@ -35,19 +32,14 @@ extension S3Call {
         var rule = LifecycleRule(id: id, isEnabled: status == "Enabled", filter: try readFilter(item))
         if let expiration = item.child("Expiration") {
             rule.expirationDays = try days(expiration, "Days")
-            if let date = text(expiration, "Date") {
-                guard let time = Timestamp.parseISO8601(date) ?? Timestamp.parseISO8601(date + "T00:00:00Z") else {
-                    throw S3Error.malformed("Date is no date of ISO 8601.")
-                }
-                guard time % 86_400 == 0 else {
-                    throw S3Error.argument("Date", date, "'Date' must be at midnight GMT")
-                }
-                rule.expirationDate = time * 1000
-            }
+            rule.expirationDate = try date(expiration)
             rule.expiresDeleteMarker = try boolean(expiration, "ExpiredObjectDeleteMarker")
+            if !rule.expiresDeleteMarker, expiration.child("ExpiredObjectDeleteMarker") != nil {
+                rule.sparesDeleteMarker = true
+            }
             let count = [rule.expirationDays != nil, rule.expirationDate != nil, rule.expiresDeleteMarker]
                 .filter { $0 }.count
-            guard count <= 1, count == 1 || expiration.child("ExpiredObjectDeleteMarker") != nil else {
+            guard count + (rule.sparesDeleteMarker == true ? 1 : 0) == 1 else {
                 throw S3Error.malformed("Expiration has one of Days, Date and ExpiredObjectDeleteMarker.")
             }
         }
@@ -61,11 +53,35 @@ extension S3Call {
         if let abort = item.child("AbortIncompleteMultipartUpload") {
             rule.abortUploadDays = try days(abort, "DaysAfterInitiation")
         }
+        try refuseTransitions(item)
         guard
             rule.expirationDays != nil || rule.expirationDate != nil || item.child("Expiration") != nil
                 || rule.noncurrentDays != nil || rule.abortUploadDays != nil
         else { throw S3Error(.invalidRequest, "At least one action needs to be specified in a rule.") }
         return rule
+    }
+
+    /// Midnight, in milliseconds since 1970; nil if there is no `Date`.
+    private func date(_ element: XMLElement) throws -> Int64? {
+        guard let date = text(element, "Date") else { return nil }
+        guard let time = Timestamp.parseISO8601(date) ?? Timestamp.parseISO8601(date + "T00:00:00Z") else {
+            throw S3Error.malformed("Date is no date of ISO 8601.")
+        }
+        guard time % 86_400 == 0 else { throw S3Error.argument("Date", date, "'Date' must be at midnight GMT") }
+        return time * 1000
+    }
+
+    private func refuseTransitions(_ item: XMLElement) throws {
+        let transitions = item.children("Transition") + item.children("NoncurrentVersionTransition")
+        for transition in transitions {
+            _ = try date(transition)
+            guard text(transition, "StorageClass") != nil else {
+                throw S3Error.malformed("A transition has a StorageClass.")
+            }
+        }
+        guard transitions.isEmpty else {
+            throw S3Error(.notImplemented, "Transitions between storage classes are not implemented.")
+        }
     }
 
     private func days(_ element: XMLElement, _ name: String) throws -> Int? {
@@ -117,11 +133,14 @@ extension S3Call {
                     writer.element("ID", rule.id)
                     self.writeFilter(rule.filter, &writer)
                     writer.element("Status", rule.isEnabled ? "Enabled" : "Disabled")
-                    if rule.expirationDays != nil || rule.expirationDate != nil || rule.expiresDeleteMarker {
+                    let namesMarker = rule.expiresDeleteMarker || rule.sparesDeleteMarker == true
+                    if rule.expirationDays != nil || rule.expirationDate != nil || namesMarker {
                         writer.element("Expiration") { writer in
                             if let days = rule.expirationDays { writer.element("Days", days) }
                             if let date = rule.expirationDate { writer.element("Date", S3Clock.extended(date)) }
-                            if rule.expiresDeleteMarker { writer.element("ExpiredObjectDeleteMarker", true) }
+                            if namesMarker {
+                                writer.element("ExpiredObjectDeleteMarker", rule.expiresDeleteMarker)
+                            }
                         }
                     }
                     if let days = rule.noncurrentDays {

@@ -73,8 +73,9 @@ extension S3Call {
 
     func uploadPart(_ bucket: String, _ key: String) async throws -> Response {
         let (number, upload) = try partNumberAndUpload()
+        try refuseManagedKeys()
         let incoming = try IncomingBody(self)
-        var options = try incoming.options(ObjectAttributes())
+        var options = incoming.options(ObjectAttributes())
         options.hasSHA256 = incoming.hasSHA256
         if options.checksum == nil,
             let asked = try await walrus.uploadChecksum(caller, bucket: bucket, key: key, upload: upload)
@@ -99,18 +100,22 @@ extension S3Call {
 
     func completeUpload(_ bucket: String, _ key: String) async throws -> Response {
         let root = try parse(try await plainDocument(limit: 8 << 20), root: "CompleteMultipartUpload")
-        let parts = try root.children("Part").map { part in
+        var parts: [CompletedPart] = []
+        for part in root.children("Part") {
             guard let number = text(part, "PartNumber").flatMap({ Int($0) }), let etag = text(part, "ETag") else {
                 throw S3Error.malformed("A Part has no valid PartNumber or no ETag.")
             }
             let checksum = ChecksumAlgorithm.allCases.lazy.compactMap { text(part, "Checksum" + $0.rawValue) }.first
-            return CompletedPart(number: number, etag: unquoted(etag), checksum: checksum)
+            // Of a part that was sent twice, and so is named twice, the last holds.
+            if parts.last?.number == number { parts.removeLast() }
+            parts.append(CompletedPart(number: number, etag: unquoted(etag), checksum: checksum))
         }
         var options = CompletionOptions(condition: try writeCondition())
         options.checksum = ChecksumAlgorithm.allCases.lazy.compactMap { request.header($0.headerName) }.first
         options.size = request.header("x-amz-mp-object-size").flatMap { Int64($0) }
         let record = try await walrus.completeUpload(
-            caller, bucket: bucket, key: key, upload: uploadID, parts: parts, options: options)
+            caller, bucket: bucket, key: key, upload: uploadID, parts: parts, options: options,
+            customerKey: try customerKey())
         await emit("ObjectCreated:CompleteMultipartUpload", bucket, key, record)
         var response = xml("CompleteMultipartUploadResult") { writer in
             writer.element("Location", "http://" + request.authority + request.rawPath)
@@ -155,7 +160,7 @@ extension S3Call {
             writer.element("UploadId", upload.id)
             owner(&writer, "Initiator", id: upload.owner)
             owner(&writer, id: ownerID)
-            writer.element("StorageClass", "STANDARD")
+            writer.element("StorageClass", upload.attributes.storageClass)
             writer.element("PartNumberMarker", marker)
             writer.element("NextPartNumberMarker", parts.last?.number ?? marker)
             writer.element("MaxParts", limit)
@@ -207,8 +212,12 @@ extension S3Call {
                     writer.element("UploadId", upload.id)
                     owner(&writer, "Initiator", id: upload.owner)
                     owner(&writer, id: upload.owner)
-                    writer.element("StorageClass", "STANDARD")
+                    writer.element("StorageClass", upload.attributes.storageClass)
                     writer.element("Initiated", S3Clock.extended(upload.initiated))
+                    if let checksum = upload.attributes.checksum {
+                        writer.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                        writer.element("ChecksumType", checksum.isComposite ? "COMPOSITE" : "FULL_OBJECT")
+                    }
                 }
             }
             commonPrefixes(&writer, page.commonPrefixes, encoding)

@@ -79,7 +79,7 @@ extension S3Call {
         let incoming = try IncomingBody(self)
         var attributes = try attributes()
         let write = try await writeOptions(&attributes)
-        let options = try incoming.options(attributes, condition: try writeCondition())
+        let options = incoming.options(attributes, condition: try writeCondition())
         let record = try await walrus.putObject(
             caller, bucket: bucket, key: key, options: options, write: write, body: incoming.stream)
         await emit("ObjectCreated:Put", bucket, key, record)

@@ -199,6 +199,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         else { return }
         let length =
             response.headers[.contentLength].flatMap { Int64($0) } ?? response.body.contentLength.map(Int64.init)
+        let (signature, authentication) = Self.authentication(parsed)
         await accessLog.add(
             S3AccessLog.Entry(
                 bucketOwner: state.record.owner, bucket: bucket, time: began / 1000,
@@ -206,10 +207,37 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                 requestID: parsed.requestID, operation: operation, key: parsed.key ?? "",
                 line: "\(parsed.method) \(request.head.path ?? "/") HTTP/1.1", status: response.status.code,
                 error: code,
-                bytesSent: parsed.method == "HEAD" ? nil : length, objectSize: nil,
+                bytesSent: parsed.method == "HEAD" ? nil : length,
+                objectSize: Self.objectSize(parsed, response, length),
                 milliseconds: walrus.clock() - began, referer: parsed.header("referer") ?? "",
-                agent: parsed.header("user-agent") ?? "", version: parsed["versionId"] ?? ""),
+                agent: parsed.header("user-agent") ?? "", version: parsed["versionId"] ?? "",
+                region: state.record.region.isEmpty ? walrus.configuration.region : state.record.region,
+                signature: signature, authentication: authentication, host: parsed.authority),
             to: logging)
+    }
+
+    /// How a request was signed, as access logs say it.
+    private static func authentication(_ request: S3Request) -> (signature: String, authentication: String) {
+        if let header = request.header("authorization") {
+            return (header.hasPrefix("AWS4") ? "SigV4" : "SigV2", "AuthHeader")
+        }
+        if request["X-Amz-Signature"] != nil { return ("SigV4", "QueryString") }
+        return request["Signature"] == nil ? ("", "") : ("SigV2", "QueryString")
+    }
+
+    /// The size of the object that was read or written, as far as the messages tell it.
+    private static func objectSize(_ request: S3Request, _ response: Response, _ length: Int64?) -> Int64? {
+        guard request.key != nil, response.status.kind == .successful else { return nil }
+        switch request.method {
+        case "PUT":
+            return (request.header("x-amz-decoded-content-length") ?? request.header("content-length")).flatMap {
+                Int64($0)
+            }
+        case "GET", "HEAD":
+            guard let range = response.headers[.contentRange] else { return length }
+            return range.split(separator: "/").last.flatMap { Int64($0) }
+        default: return nil
+        }
     }
 
     /// `REST.GET.OBJECT`

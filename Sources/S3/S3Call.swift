@@ -37,8 +37,17 @@ struct S3Call: Sendable {
     /// The namespace of S3's documents.
     static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
+    /// Throws if the version that the request names cannot be one.
+    private func checkVersion() throws {
+        guard let version, version != "null" else { return }
+        guard version.utf8.count == 32,
+            version.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        else { throw S3Error.argument("versionId", version, "Invalid version id specified") }
+    }
+
     func dispatch(_ operation: S3Operation) async throws -> Response {
-        switch operation {
+        try checkVersion()
+        return switch operation {
         case .listBuckets: try await listBuckets()
         case .createBucket(let bucket): try await createBucket(bucket)
         case .headBucket(let bucket): try await headBucket(bucket)

@@ -75,6 +75,7 @@ struct S3Error: Error, Sendable {
         case serverSideEncryptionConfigurationNotFoundError = "ServerSideEncryptionConfigurationNotFoundError"
         case unresolvableGrantByEmailAddress = "UnresolvableGrantByEmailAddress"
         case accessForbidden = "AccessForbidden"
+        case missingRequestBodyError = "MissingRequestBodyError"
         case missingSecurityHeader = "MissingSecurityHeader"
         case unexpectedContent = "UnexpectedContent"
         case signatureDoesNotMatch = "SignatureDoesNotMatch"
@@ -317,6 +318,8 @@ struct S3Error: Error, Sendable {
         switch code {
         case .preconditionFailed: add("Condition", Preconditions.named(request))
         case .methodNotAllowed: add("Method", request.method)
+        case .noSuchKey where ["GET", "HEAD"].contains(request.method) && request.key != nil && headers.isEmpty:
+            headers = [("x-amz-delete-marker", "false")]
         case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .noSuchCORSConfiguration, .noSuchTagSet,
             .noSuchLifecycleConfiguration, .noSuchWebsiteConfiguration, .noSuchPublicAccessBlockConfiguration,
             .serverSideEncryptionConfigurationNotFoundError, .objectLockConfigurationNotFoundError,

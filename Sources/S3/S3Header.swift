@@ -38,7 +38,12 @@ extension HTTPFields {
     }
 }
 
+extension ObjectAttributes {
+    /// The storage class as it is shown.
+    var storageClass: String { headers[S3Header.storageClass] ?? "STANDARD" }
+}
+
 extension ObjectRecord {
     /// The storage class as it is shown.
-    var storageClass: String { attributes.headers[S3Header.storageClass] ?? "STANDARD" }
+    var storageClass: String { attributes.storageClass }
 }

@@ -156,8 +156,7 @@ enum S3Operation: Sendable, Equatable {
                 switch name {
                 case S3Header.storageClass: try isOther(storageClass: field.value)
                 case "x-amz-mfa", "x-amz-write-offset-bytes": true
-                case "x-amz-server-side-encryption": field.value.hasPrefix("aws:")
-                default: name.hasPrefix("x-amz-server-side-encryption-aws-kms")
+                default: false
                 }
             if refused {
                 throw S3Error(
@@ -167,13 +166,12 @@ enum S3Operation: Sendable, Equatable {
         }
     }
 
-    /// Whether a storage class is one of S3's that is not there.
+    /// Whether a storage class is one of S3's that is not there. Those whose objects can be read at once differ in
+    /// price alone; the others would need a restoration first, or hardware of their own.
     private static func isOther(storageClass name: String) throws -> Bool {
         switch name {
-        case "STANDARD", "REDUCED_REDUNDANCY": false
-        case "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE", "OUTPOSTS",
-            "SNOW", "EXPRESS_ONEZONE":
-            true
+        case "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR": false
+        case "GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE": true
         default: throw S3Error(.invalidStorageClass, "The storage class you specified is not valid")
         }
     }

@@ -38,6 +38,9 @@ extension S3Call {
 
     func readAccessBlock(_ bytes: [UInt8]) throws -> PublicAccessBlock {
         let root = try parse(bytes, root: "PublicAccessBlockConfiguration")
+        guard !root.children.isEmpty else {
+            throw S3Error(.invalidRequest, "Must specify at least one configuration.")
+        }
         return PublicAccessBlock(
             blockACLs: try boolean(root, "BlockPublicAcls"), ignoreACLs: try boolean(root, "IgnorePublicAcls"),
             blockPolicy: try boolean(root, "BlockPublicPolicy"),
@@ -69,6 +72,34 @@ extension S3Call {
 
     // MARK: Logging
 
+    private func readTargetGrants(_ enabled: XMLElement, owner: String) async throws -> [Grant] {
+        var grants: [Grant] = []
+        for item in enabled.child("TargetGrants")?.children("Grant") ?? [] {
+            guard let permission = text(item, "Permission").flatMap(Permission.init), let named = item.child("Grantee"),
+                [.read, .write, .fullControl].contains(permission)
+            else { throw S3Error.malformed("A Grant has a Grantee and READ, WRITE or FULL_CONTROL.") }
+            let grant = Grant(try await grantee(named), permission)
+            // That holds anyhow.
+            if grant != Grant(.account(owner), .fullControl) { grants.append(grant) }
+        }
+        return grants
+    }
+
+    private func readPartition(_ enabled: XMLElement) throws -> LoggingConfiguration.Partition? {
+        guard let format = enabled.child("TargetObjectKeyFormat") else { return nil }
+        guard let partitioned = format.child("PartitionedPrefix") else {
+            guard format.child("SimplePrefix") != nil else {
+                throw S3Error.malformed("TargetObjectKeyFormat is a SimplePrefix or a PartitionedPrefix.")
+            }
+            return nil
+        }
+        guard let source = text(partitioned, "PartitionDateSource") else { return .delivery }
+        guard let partition = LoggingConfiguration.Partition(rawValue: source) else {
+            throw S3Error.malformed("PartitionDateSource is EventTime or DeliveryTime.")
+        }
+        return partition
+    }
+
     func readLogging(_ bytes: [UInt8], _ state: BucketState) async throws -> LoggingConfiguration? {
         let root = try parse(bytes, root: "BucketLoggingStatus")
         guard let enabled = root.child("LoggingEnabled") else { return nil }
@@ -84,15 +115,31 @@ extension S3Call {
         } catch ObjectStoreError.noSuchBucket {
             throw invalid
         }
-        return LoggingConfiguration(bucket: target, prefix: prefix)
+        let grants = try await readTargetGrants(enabled, owner: state.record.owner)
+        return LoggingConfiguration(
+            bucket: target, prefix: prefix, grants: grants.isEmpty ? nil : grants,
+            partition: try readPartition(enabled))
     }
 
-    func writeLogging(_ logging: LoggingConfiguration?) -> Response {
-        xml("BucketLoggingStatus") { writer in
+    func writeLogging(_ logging: LoggingConfiguration?) async throws -> Response {
+        try await names.learn(logging?.grants ?? [])
+        return xml("BucketLoggingStatus") { writer in
             guard let logging else { return }
             writer.element("LoggingEnabled") { writer in
                 writer.element("TargetBucket", logging.bucket)
                 writer.element("TargetPrefix", logging.prefix)
+                if let grants = logging.grants {
+                    writer.element("TargetGrants") { writer in
+                        for grant in grants { self.grant(&writer, grant) }
+                    }
+                }
+                writer.element("TargetObjectKeyFormat") { writer in
+                    guard let partition = logging.partition else {
+                        writer.element("SimplePrefix", "")
+                        return
+                    }
+                    writer.element("PartitionedPrefix") { $0.element("PartitionDateSource", partition.rawValue) }
+                }
             }
         }
     }

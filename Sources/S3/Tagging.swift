@@ -18,8 +18,12 @@ enum Tags {
                 throw S3Error(.invalidTag, "The TagKey you have provided is invalid", fields: [("TagKey", tag.key)])
             }
             guard !tag.key.lowercased().hasPrefix("aws:") else {
+                let isBucket = most > 10
                 throw S3Error(
-                    .invalidTag, "System tags cannot be added/updated by requester", fields: [("TagKey", tag.key)])
+                    .invalidTag,
+                    isBucket
+                        ? "System tags cannot be added/updated by requester"
+                        : "Your TagKey cannot be prefixed with aws:", fields: [("TagKey", tag.key)])
             }
             guard tag.value.unicodeScalars.count <= 256 else {
                 throw S3Error(

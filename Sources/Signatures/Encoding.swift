@@ -82,6 +82,9 @@ public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
 public enum Base64 {
     static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
+    /// Whether a byte can stand in Base64; the padding can.
+    public static func isDigit(_ byte: UInt8) -> Bool { byte == 0x3D || alphabet.contains(byte) }
+
     /// Encodes bytes.
     public static func encode(_ bytes: some Sequence<UInt8>) -> String {
         var out: [UInt8] = []

@@ -65,9 +65,12 @@ enum Access {
         let identity = identityDecision(question)
         if identity == .deny { return false }
         let isAllowed = identity == .allow
-        if principal?.isAdministrator == true, isAllowed { return true }
         let state = question.state
         let isOwner = principal?.accountID == state.record.owner
+        if principal?.isAdministrator == true, isAllowed {
+            // In a bucket of his own he is an owner like others: what its policy denies is denied, but for the policy.
+            return !isOwner || alwaysOwners.contains(question.action) || policyDecision(question) != .deny
+        }
         if isOwner, isAllowed, alwaysOwners.contains(question.action), !state.settings.refusesOwner { return true }
         let block = state.settings.publicAccessBlock
         switch policyDecision(question) {

@@ -82,11 +82,25 @@ public struct LoggingConfiguration: Sendable, Codable, Equatable {
     public var bucket: String
     /// The beginning of their keys.
     public var prefix: String
+    /// Who may do what with them, beside the owner; nil for nobody.
+    public var grants: [Grant]?
+    /// Whether account, region, bucket and day stand in their keys, and which day; nil if not.
+    public var partition: Partition?
+
+    /// Which day.
+    public enum Partition: String, Sendable, Codable {
+        /// That of the requests.
+        case event = "EventTime"
+        /// That on which the log was stored.
+        case delivery = "DeliveryTime"
+    }
 
     /// Makes one.
-    public init(bucket: String, prefix: String) {
+    public init(bucket: String, prefix: String, grants: [Grant]? = nil, partition: Partition? = nil) {
         self.bucket = bucket
         self.prefix = prefix
+        self.grants = grants
+        self.partition = partition
     }
 }
 

@@ -51,6 +51,8 @@ public struct LifecycleRule: Sendable, Codable, Equatable {
     public var expirationDate: Int64?
     /// or, if it is a delete marker, when nothing else is left.
     public var expiresDeleteMarker: Bool
+    /// Whether the document said "false" of that, which is shown again.
+    public var sparesDeleteMarker: Bool?
     /// Older versions are removed so many days after they were replaced,
     public var noncurrentDays: Int?
     /// but so many of them are kept.

@@ -28,8 +28,9 @@ public struct LifecycleWorker: Sendable {
         public init() {}
     }
 
-    /// Works until its task is cancelled, with a pass at each interval.
-    public func run(every interval: Duration = .seconds(3600)) async {
+    /// Works until its task is cancelled, with 24 passes a day.
+    public func run() async {
+        let interval = Duration.milliseconds(walrus.configuration.lifecycleDay / 24)
         while !Task.isCancelled {
             do {
                 let outcome = try await pass(now: walrus.clock())

@@ -60,10 +60,11 @@ extension Walrus {
     /// Makes an object of the parts.
     public func completeUpload(
         _ caller: WalrusCaller, bucket: String, key: String, upload: String, parts: [CompletedPart],
-        options: CompletionOptions
+        options: CompletionOptions, customerKey: CustomerKey? = nil
     ) async throws -> ObjectRecord {
         let state = try await authorised(caller, .putObject, bucket, key: key)
         guard !parts.isEmpty else { throw WalrusError.noParts }
+        try await checkKey(customerKey, bucket: bucket, key: key, upload: upload)
         var options = options
         options.minimumPartSize = configuration.smallestPart
         let settled = options
@@ -80,6 +81,29 @@ extension Walrus {
             else { throw ObjectStoreError.noSuchUpload(upload) }
             return present
         }
+    }
+
+    /// Throws if completion brings another customer's key than its parts have. As S3 has it, the key may be left out,
+    /// but not where the upload or one of its parts has a checksum.
+    private func checkKey(_ customer: CustomerKey?, bucket: String, key: String, upload: String) async throws {
+        let attributes: ObjectAttributes
+        do {
+            attributes = try await backend.upload(bucket: bucket, key: key, id: upload).attributes
+        } catch ObjectStoreError.noSuchUpload {
+            // Completed before, perhaps: completion itself knows.
+            return
+        }
+        guard customer == nil else {
+            _ = try self.key(attributes.encryption, customer)
+            return
+        }
+        guard attributes.encryption?.kind == .customer else { return }
+        var hasChecksum = attributes.checksum != nil
+        if !hasChecksum {
+            hasChecksum = try await backend.parts(bucket: bucket, key: key, upload: upload, after: 0, limit: 10_000)
+                .contains { $0.checksum != nil }
+        }
+        if hasChecksum { throw WalrusError.encryptionKeyNeeded }
     }
 
     /// The object of a key; nil if there is none.

@@ -89,7 +89,9 @@ extension Walrus {
 
 extension Walrus {
     /// Stores an access log on behalf of the service itself.
-    public func putLog(bucket: String, key: String, _ bytes: ByteBuffer) async throws {
+    ///
+    /// - Parameter grants: to whom the bucket's owner has it granted.
+    public func putLog(bucket: String, key: String, _ bytes: ByteBuffer, grants: [Grant] = []) async throws {
         let state = try await state(bucket)
         var options = PutOptions(
             attributes: ObjectAttributes(headers: ["content-type": "text/plain"]),
@@ -97,6 +99,10 @@ extension Walrus {
         let (contentKey, record) = try newKey(.standard, in: state).map { ($0, $1) } ?? (nil, nil)
         options.key = contentKey
         options.attributes.encryption = record
+        if !grants.isEmpty {
+            let list = AccessControlList(grants: AccessControlList.owned(by: state.record.owner).grants + grants)
+            options.attributes.acl = ObjectACL.encode(list)
+        }
         _ = try await backend.put(bucket: bucket, key: key, options: options, body: OneBuffer(bytes: bytes))
     }
 }

@@ -1,5 +1,6 @@
 public import NIOCore
 public import ObjectStore
+internal import Signatures
 
 /// What a request says of a new object beside its bytes and headers.
 public struct WriteOptions: Sendable {
@@ -80,11 +81,15 @@ extension Walrus {
     }
 
     /// Opens an object for reading; the caller closes it.
+    ///
+    /// - Parameter check: may refuse what is there before the customer's key is looked at.
     public func getObject(
-        _ caller: WalrusCaller, bucket: String, key: String, version: String? = nil, customerKey: CustomerKey? = nil
+        _ caller: WalrusCaller, bucket: String, key: String, version: String? = nil, customerKey: CustomerKey? = nil,
+        check: (any ObjectContent) throws -> Void = { _ in }
     ) async throws -> (content: any ObjectContent, state: BucketState) {
         let (state, content) = try await authorisedContent(caller, .getObject, bucket, key, version: version)
         do {
+            try check(content)
             if let key = try self.key(content.record.attributes.encryption, customerKey) { content.unlock(key) }
         } catch {
             content.close()
@@ -187,7 +192,9 @@ extension Walrus {
     ) async throws -> ObjectRecord {
         let former = source.record.attributes
         if directive.attributes == nil, !directive.changesSomething, sourceVersion == nil, sourceBucket == bucket,
-            source.record.key.utf8.elementsEqual(key.utf8)
+            source.record.key.utf8.elementsEqual(key.utf8),
+            // Where new objects are encrypted, a copy onto itself is how older ones come to be.
+            try await state(caller, bucket).settings.encryption == nil
         {
             throw WalrusError.copyOntoItself
         }
@@ -202,7 +209,7 @@ extension Walrus {
         let options = PutOptions(
             attributes: attributes, expectedSize: source.record.size, checksum: algorithm, condition: condition,
             validate: { digests in
-                if let sha256 = source.record.sha256, sha256 != Self.hexadecimal(digests.sha256) {
+                if let sha256 = source.record.sha256, sha256 != hexadecimal(digests.sha256) {
                     throw ObjectStoreError.failed("the bytes of \(source.record.key) are not those that were stored")
                 }
                 guard let algorithm, let computed = digests.checksum else { return nil }
@@ -214,10 +221,6 @@ extension Walrus {
             })
         return try await putObject(
             caller, bucket: bucket, key: key, options: options, write: write, body: ContentStream(source))
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 }
 

@@ -56,7 +56,8 @@ struct OneMachineCloud: Sendable {
             throw CommandFailure("\(options.region) cannot be a region's name.")
         }
         _ = try ClusterDaemon.policy(options.placement, program: options.placementProgram, logger: logger)
-        let gateway = try options.walrusConfig.map { try ConfigurationFile(path: $0) }.flatMap(GatewaySettings.init)
+        let walrusFile = try options.walrusConfig.map { try ConfigurationFile(path: $0) }
+        let gateway = try walrusFile.flatMap(GatewaySettings.init)
         let host = "127.0.0.1"
         let ec2URL = "http://\(host):\(options.portBase)/"
         let s3URL = "http://\(host):\(options.portBase + 7)"
@@ -113,6 +114,7 @@ struct OneMachineCloud: Sendable {
         walrusSettings.websiteDomains = try WalrusSettings.domains(options.websiteDomain)
         walrusSettings.quotaFile = options.quotaFile
         walrusSettings.gateway = gateway
+        if let walrusFile { walrusSettings.lifecycleDay = try WalrusSettings.lifecycleDay(walrusFile) }
         let walrus = try await WalrusDaemon.open(
             root: directory.walrus.path, settings: walrusSettings,
             credentials: LocalCredentials(controller: cloud.controller), audit: audit)

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import NIOCore
+import Signatures
 import Testing
 
 @testable import ObjectStore

@@ -106,11 +106,8 @@ struct Server: Sendable {
         var head = "\(method) \(target) HTTP/1.1\r\n"
         if !headers.contains(where: { $0.name.lowercased() == "host" }) { head += "Host: \(host)\r\n" }
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
-        if !body.isEmpty, !headers.contains(where: { $0.name.lowercased() == "content-length" }) || method == "POST" {
-            if !headers.contains(where: { $0.name.lowercased() == "content-length" }) {
-                head += "Content-Length: \(body.count)\r\n"
-            }
-        }
+        let framed = headers.contains { ["content-length", "transfer-encoding"].contains($0.name.lowercased()) }
+        if !framed, !body.isEmpty || method == "POST" { head += "Content-Length: \(body.count)\r\n" }
         head += "Connection: close\r\n\r\n"
         let bytes = Array(head.utf8) + body
         let port = port

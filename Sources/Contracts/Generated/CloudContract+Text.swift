@@ -44,6 +44,9 @@ extension CloudContract {
                         <xsd:element name="certificate" type="xsd:string" minOccurs="0">
                           <xsd:annotation><xsd:documentation>SHA-256, in hexadecimal, of a signing certificate whose owner is asked for instead; accessKeyId is then empty, and so is secretKey.</xsd:documentation></xsd:annotation>
                         </xsd:element>
+                        <xsd:element name="accountId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>An account that is asked about instead; accessKeyId is then empty, and the answer has accountId and accountName if there is such an account.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>

@@ -26,15 +26,20 @@ extension CloudContract {
         /// SHA-256, in hexadecimal, of a signing certificate whose owner is asked for instead; accessKeyId is then
         /// empty, and so is secretKey.
         public var certificate: String?
+        /// An account that is asked about instead; accessKeyId is then empty, and the answer has accountId and
+        /// accountName if there is such an account.
+        public var accountId: String?
 
         /// Makes a value; what is optional is absent unless given.
         public init(
-            correlationId: String? = nil, accessKeyId: String, sessionToken: String? = nil, certificate: String? = nil
+            correlationId: String? = nil, accessKeyId: String, sessionToken: String? = nil, certificate: String? = nil,
+            accountId: String? = nil
         ) {
             self.correlationId = correlationId
             self.accessKeyId = accessKeyId
             self.sessionToken = sessionToken
             self.certificate = certificate
+            self.accountId = accountId
         }
 
         /// Reads the content of an element.
@@ -44,6 +49,7 @@ extension CloudContract {
             self.accessKeyId = try xml.required("accessKeyId", in: namespace, ContractValue.string)
             self.sessionToken = try xml.optional("sessionToken", in: namespace, ContractValue.string)
             self.certificate = try xml.optional("certificate", in: namespace, ContractValue.string)
+            self.accountId = try xml.optional("accountId", in: namespace, ContractValue.string)
         }
 
         /// Writes an element with this content.
@@ -53,6 +59,7 @@ extension CloudContract {
             writer.element("accessKeyId", self.accessKeyId)
             if let value = self.sessionToken { writer.element("sessionToken", value) }
             if let value = self.certificate { writer.element("certificate", value) }
+            if let value = self.accountId { writer.element("accountId", value) }
             writer.close()
         }
     }

@@ -57,7 +57,8 @@ struct UpCommand: AsyncParsableCommand {
 
     @Option(
         help: """
-            File with the S3 store behind Walrus: S3_ENDPOINT and the other keys of `mallee help walrus serve`.
+            File with the S3 store behind Walrus: S3_ENDPOINT and the other keys of `mallee help walrus serve`, and \
+            LIFECYCLE_DAY.
             """, completion: .file())
     var walrusConfig: String?
 

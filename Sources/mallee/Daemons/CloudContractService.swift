@@ -67,6 +67,10 @@ struct CloudContractService: CloudContract.AsyncService {
         }
         do throws(CloudError) {
             if let certificate = request.certificate { return try await owner(ofCertificate: certificate) }
+            if let id = request.accountId {
+                let account = try await controller.account(id: id)
+                return CloudContract.DescribeAccessKeyResponse(accountId: account?.id, accountName: account?.name)
+            }
             let credential: Credential
             switch try await controller.credential(
                 accessKeyID: request.accessKeyId, sessionToken: request.sessionToken)

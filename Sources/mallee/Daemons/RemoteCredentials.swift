@@ -18,6 +18,7 @@ final class RemoteCredentials: S3CredentialSource {
 
     private let cloud: any CloudContract.AsyncService
     private let kept = Mutex<[String: Kept]>([:])
+    private let accounts = Mutex<[String: (name: String, until: ContinuousClock.Instant)]>([:])
 
     init(cloud: any CloudContract.AsyncService) { self.cloud = cloud }
 
@@ -47,6 +48,22 @@ final class RemoteCredentials: S3CredentialSource {
         let answer = try await cloud.describeAccessKey(
             CloudContract.DescribeAccessKeyRequest(accessKeyId: "", certificate: hexadecimal(fingerprint)))
         return try Self.principal(answer)
+    }
+
+    func accountExists(_ id: String) async throws -> Bool? { try await displayName(ofAccount: id) != nil }
+
+    func displayName(ofAccount id: String) async throws -> String? {
+        let now = ContinuousClock.now
+        if let known = accounts.withLock({ $0[id] }), known.until > now { return known.name }
+        let answer = try await cloud.describeAccessKey(
+            CloudContract.DescribeAccessKeyRequest(accessKeyId: "", accountId: id))
+        guard answer.accountId == id else { return nil }
+        let name = answer.accountName ?? id
+        accounts.withLock { accounts in
+            if accounts.count >= Self.most { accounts = accounts.filter { $0.value.until > now } }
+            if accounts.count < Self.most { accounts[id] = (name, now + Self.lifetime) }
+        }
+        return name
     }
 
     private static func credential(_ answer: CloudContract.DescribeAccessKeyResponse) throws -> S3Credential? {

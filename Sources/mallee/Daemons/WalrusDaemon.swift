@@ -49,7 +49,9 @@ struct WalrusDaemon: Sendable {
             throw error
         }
         let walrus = Walrus(
-            backend: files, configuration: WalrusConfiguration(region: settings.region), quota: quota)
+            backend: files,
+            configuration: WalrusConfiguration(region: settings.region, lifecycleDay: settings.lifecycleDay),
+            quota: quota)
         let metrics = S3Metrics()
         let accessLog = S3AccessLog(walrus)
         let webhooks = Webhooks()

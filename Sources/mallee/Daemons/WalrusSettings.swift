@@ -12,14 +12,15 @@ struct WalrusSettings: Sendable {
     /// Of its configuration file.
     static let keys = GatewaySettings.keys.union([
         "S3_DOMAINS", "WEBSITE_DOMAINS", "DURABILITY", "RESERVED_BYTES", "QUOTA_FILE", "METRICS_ADDRESS",
-        "METRICS_PORT",
+        "METRICS_PORT", "LIFECYCLE_DAY",
     ])
 
     static let help = """
         S3_DOMAINS and WEBSITE_DOMAINS (domains below which a bucket is a host name, and answers as a website), \
         DURABILITY (power, or process: nothing is synced), RESERVED_BYTES (of the file system, which stay free), \
         QUOTA_FILE (JSON: {"default": {"buckets": 1000, "objects": …, "bytes": …}, "accounts": {"ID": {…}}}; read \
-        again when it changes), METRICS_PORT and METRICS_ADDRESS (127.0.0.1; Prometheus' text format at /metrics). \(GatewaySettings.help)
+        again when it changes), LIFECYCLE_DAY (seconds that lifecycle rules take for a day; 86400, less only for trials), \
+        METRICS_PORT and METRICS_ADDRESS (127.0.0.1; Prometheus' text format at /metrics). \(GatewaySettings.help)
         """
 
     var region = "us-east-1"
@@ -28,6 +29,8 @@ struct WalrusSettings: Sendable {
     var durability = Durability.power
     var reserve: Int64?
     var quotaFile: String?
+    /// What lifecycle rules take for a day, in milliseconds.
+    var lifecycleDay: Int64 = 86_400_000
     /// The S3 store that takes contents beside the files, if there is one.
     var gateway: GatewaySettings?
 
@@ -49,7 +52,17 @@ struct WalrusSettings: Sendable {
             reserve = bytes
         }
         quotaFile = file.optional("QUOTA_FILE")
+        lifecycleDay = try Self.lifecycleDay(file)
         gateway = try GatewaySettings(file)
+    }
+
+    /// What lifecycle rules take for a day, in milliseconds.
+    static func lifecycleDay(_ file: ConfigurationFile) throws -> Int64 {
+        guard let text = file.optional("LIFECYCLE_DAY") else { return 86_400_000 }
+        guard let seconds = Int64(text), (1...86_400).contains(seconds) else {
+            throw CommandFailure("\(file.path): LIFECYCLE_DAY must be 1 to 86400 seconds.")
+        }
+        return seconds * 1000
     }
 
     /// Domains as S3 compares them: lower case, no dot at either end.
