@@ -77,9 +77,14 @@ extension S3Call {
         let incoming = try IncomingBody(self)
         var options = incoming.options(ObjectAttributes())
         options.hasSHA256 = incoming.hasSHA256
-        if options.checksum == nil,
-            let asked = try await walrus.uploadChecksum(caller, bucket: bucket, key: key, upload: upload)
-        {
+        let asked = try await walrus.uploadChecksum(caller, bucket: bucket, key: key, upload: upload)
+        if let asked, let sent = options.checksum, sent != asked.algorithm {
+            throw S3Error(
+                .invalidRequest,
+                "Checksum Type mismatch occurred, expected checksum Type: \(asked.algorithm.rawValue.lowercased()), actual checksum Type: \(sent.rawValue.lowercased())"
+            )
+        }
+        if options.checksum == nil, let asked {
             // The client sends none; the whole's needs it.
             options.checksum = asked.algorithm
             let validate = options.validate

@@ -341,7 +341,8 @@ struct S3Error: Error, Sendable {
             writer.element("Code", code.rawValue)
             writer.element("Message", message)
             for field in fields { writer.element(field.name, field.value) }
-            writer.element("Resource", String(resource.prefix { $0 != "?" }))
+            // S3 names what it is about once: by such an element, or by those of the error itself.
+            if fields.isEmpty { writer.element("Resource", String(resource.prefix { $0 != "?" })) }
             writer.element("RequestId", requestID)
             writer.element("HostId", requestID)
         }

@@ -61,6 +61,10 @@ import Testing
                 let etag = try #require(try await server.send("PUT", target, [7], headers: Self.key(1))["etag"])
                 let listed = try await server.send("GET", "/bucket?uploads")
                 #expect(listed.element("ChecksumAlgorithm") == algorithm)
+                if algorithm != nil {
+                    let other = Self.key(1) + [("x-amz-checksum-sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk=")]
+                    #expect(try await server.send("PUT", target, [7], headers: other).refusal == "400 InvalidRequest")
+                }
                 let document = Self.completion([(1, etag)])
                 let complete = "/bucket/k?uploadId=\(id)"
                 #expect(
