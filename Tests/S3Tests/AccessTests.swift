@@ -131,7 +131,7 @@ import Testing
                 reply.text == """
                     <?xml version="1.0" encoding="UTF-8"?>
                     <Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message>\
-                    <BucketName>nobucket</BucketName><Resource>/nobucket/k</Resource><RequestId>\(id)</RequestId>\
+                    <BucketName>nobucket</BucketName><RequestId>\(id)</RequestId>\
                     <HostId>\(id)</HostId></Error>
                     """)
         }
