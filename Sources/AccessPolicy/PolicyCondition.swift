@@ -30,6 +30,8 @@ struct PolicyCondition: Sendable {
     private let quantifier: Quantifier
     /// In lower case.
     let key: String
+    /// As the document has it.
+    let writtenKey: String
     let values: [String]
 
     /// Whether a condition may begin with this.
@@ -65,6 +67,7 @@ struct PolicyCondition: Sendable {
         self.ifExists = ifExists
         self.quantifier = quantifier
         self.key = key.lowercased()
+        writtenKey = key
         self.values = values
     }
 

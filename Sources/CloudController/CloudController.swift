@@ -28,8 +28,13 @@ public actor CloudController: CloudBackend, IdentityBackend {
 
     /// Policies that were read before.
     nonisolated let policyCache = PolicyCache()
-    /// Last uses of access keys since the start.
-    var keyUses: [String: KeyUse] = [:]
+    /// Last uses of credentials, by account; see `CredentialUses.swift`.
+    var credentialUses: [String: CredentialUses] = [:]
+    /// The accounts whose uses the store does not have yet, and when it got the last ones.
+    var unkeptUses: Set<String> = []
+    var usesKeptAt = Timestamp(milliseconds: 0)
+    /// The latest credential report of each account that asked for one.
+    var credentialReports: [String: CredentialReport] = [:]
 
     var view: CloudView
     /// What is known of each zone from its cluster controller.

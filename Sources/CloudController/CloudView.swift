@@ -65,7 +65,8 @@ struct CloudView {
         case .networkTags(let tags): Self.set(&networkTags, tags.accountID, tags, revision)
         case .imageImport(let task):
             imageImports.set(task, id: task.id, account: task.accountID, revision: revision)
-        case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .sessionKey:
+        case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .mfaDevice, .credentialUses,
+            .sessionKey:
             identities.set(record, revision: revision)
         case .signingAuthority(let record): signingAuthority = record
         case .refusals(let record):
@@ -100,7 +101,9 @@ struct CloudView {
             launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = nil
         case .networkTags(let tags): networkTags[tags.accountID] = nil
         case .imageImport(let task): imageImports.remove(task.id, account: task.accountID)
-        case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .sessionKey: identities.remove(record)
+        case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .mfaDevice, .credentialUses,
+            .sessionKey:
+            identities.remove(record)
         case .signingAuthority: signingAuthority = nil
         case .refusals: refusals = nil
         case .usage(let usage): usages[usage.accountID] = nil

@@ -30,6 +30,7 @@ extension CloudController {
         try await giveUpWaiting(at: now)
         try await reviewHoldings(at: now)
         try await keepRefusals()
+        try await keepUses(at: now)
         try await forgetInstances(before: now.adding(seconds: -configuration.terminatedRetention))
         try await forgetTokens(before: now.adding(seconds: -configuration.tokenRetention))
         try await forgetTombstones(before: now.adding(seconds: -configuration.tombstoneRetention))

@@ -46,6 +46,12 @@ struct SessionKeyRecord: Sendable, Codable {
     var createdAt: Timestamp
 }
 
+/// The last uses of an account's credentials.
+struct CredentialUsesRecord: Sendable, Codable {
+    var accountID: String
+    var uses: CredentialUses
+}
+
 /// What is so of the cloud as a whole.
 struct CloudRecord: Sendable, Codable {
     var administratorAccountID: String
@@ -83,6 +89,8 @@ enum StoredRecord: Sendable {
     case policy(ManagedPolicy)
     case instanceProfile(InstanceProfile)
     case certificate(SigningCertificate)
+    case mfaDevice(MFADevice)
+    case credentialUses(CredentialUsesRecord)
     case sessionKey(SessionKeyRecord)
     case signingAuthority(SigningAuthorityRecord)
     case usage(UsageRecord)
@@ -115,6 +123,8 @@ enum StoredRecord: Sendable {
         case .instanceProfile(let profile):
             Key.identity("instanceprofiles", account: profile.accountID, name: profile.name)
         case .certificate(let certificate): Key.certificate(certificate.fingerprint)
+        case .mfaDevice(let device): Key.mfaDevice(device)
+        case .credentialUses(let uses): Key.credentialUses(account: uses.accountID)
         case .sessionKey: Key.sessionKey
         case .signingAuthority: Key.signingAuthority
         case .usage(let usage): Key.usage(account: usage.accountID)
@@ -147,6 +157,8 @@ enum StoredRecord: Sendable {
         case .policy(let record): try Self.encode(record)
         case .instanceProfile(let record): try Self.encode(record)
         case .certificate(let record): try Self.encode(record)
+        case .mfaDevice(let record): try Self.encode(record)
+        case .credentialUses(let record): try Self.encode(record)
         case .sessionKey(let record): try Self.encode(record)
         case .signingAuthority(let record): try Self.encode(record)
         case .usage(let record): try Self.encode(record)
@@ -180,6 +192,8 @@ enum StoredRecord: Sendable {
         case "policies": return .policy(try decode(key, bytes))
         case "instanceprofiles": return .instanceProfile(try decode(key, bytes))
         case "certificates": return .certificate(try decode(key, bytes))
+        case "mfadevices": return .mfaDevice(try decode(key, bytes))
+        case "credentialuses": return .credentialUses(try decode(key, bytes))
         case "sessionkeys": return .sessionKey(try decode(key, bytes))
         case "signingauthority": return .signingAuthority(try decode(key, bytes))
         case "usage": return .usage(try decode(key, bytes))
@@ -260,11 +274,16 @@ enum Key {
     static func imageImport(_ id: ImageImportID) -> String { "/imageimports/\(id.value)" }
     static func usage(account: String) -> String { "/usage/\(account)" }
     /// Documents with secrets in them: the composition wraps them (`Secrets`).
-    static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/"]
+    static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/", "/mfadevices/"]
     /// Names are unique whatever their case.
     static func identity(_ family: String, account: String, name: String) -> String {
         "/\(family)/\(account)/\(name.lowercased())"
     }
+    /// Under path and name, which are unique together whatever their case.
+    static func mfaDevice(_ device: MFADevice) -> String {
+        "/mfadevices/\(device.accountID)\((device.path + device.name).lowercased())"
+    }
+    static func credentialUses(account: String) -> String { "/credentialuses/\(account)" }
     static func certificate(_ fingerprint: [UInt8]) -> String {
         "/certificates/" + fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
@@ -276,7 +295,7 @@ enum Key {
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
         "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/", "/imageimports/",
         "/users/", "/usergroups/", "/roles/", "/policies/", "/instanceprofiles/", "/certificates/", "/sessionkeys/",
-        "/signingauthority/", "/usage/", "/refusals/",
+        "/signingauthority/", "/mfadevices/", "/credentialuses/", "/usage/", "/refusals/",
     ]
 }
 

@@ -33,6 +33,11 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     case loginProfile = "login-profile"
     case signingCertificate = "signing-certificate"
     case accountAlias = "account-alias"
+    /// A managed policy as something that is attached to an identity.
+    case attachment
+    case mfaDevice = "mfa-device"
+    case passwordPolicy = "password-policy"
+    case credentialReport = "credential-report"
     case vpc, subnet
     case routeTable = "route-table"
     case internetGateway = "internet-gateway"

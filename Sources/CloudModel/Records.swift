@@ -49,6 +49,8 @@ public struct Account: Hashable, Sendable, Codable {
     public var policies: [InlinePolicy]?
     /// The password of the account itself.
     public var loginProfile: LoginProfile?
+    /// What it asks of its users' passwords; nil for IAM's least.
+    public var passwordPolicy: PasswordPolicy?
     /// The name under which the account itself appears among its users, as in the original.
     public static let rootUserName = "admin"
     /// The user name of keys by which parts of the cloud reach each other; they act as the account itself.

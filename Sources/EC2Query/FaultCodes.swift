@@ -95,7 +95,8 @@ extension EC2Fault {
         case .imageImport:
             ResourceFaultCodes(notFound: "InvalidConversionTaskId", malformed: "InvalidConversionTaskId.Malformed")
         case .node, .region, .userGroup, .role, .policy, .inlinePolicy, .policyVersion, .instanceProfile, .accessKey,
-            .loginProfile, .signingCertificate, .accountAlias:
+            .loginProfile, .signingCertificate, .accountAlias, .attachment, .mfaDevice, .passwordPolicy,
+            .credentialReport:
             ResourceFaultCodes(notFound: "InvalidParameterValue", malformed: "InvalidParameterValue")
         }
     }
@@ -124,6 +125,10 @@ extension EC2Fault {
         case .loginProfile: "login profile"
         case .signingCertificate: "signing certificate"
         case .accountAlias: "account alias"
+        case .attachment: "attached policy"
+        case .mfaDevice: "MFA device"
+        case .passwordPolicy: "password policy"
+        case .credentialReport: "credential report"
         case .vpc: "vpc"
         case .subnet: "subnet"
         case .routeTable: "routeTable"
@@ -172,7 +177,9 @@ extension EC2Fault {
             return "Could not find the specified version \(ids[0]) for the launch template with ID \(ids[1])."
         case .account: return "Invalid user id: \"\(list)\""
         case .address, .tag, .user, .node, .keyPair, .securityGroup, .userGroup, .role, .policy, .inlinePolicy,
-            .policyVersion, .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias:
+            .policyVersion, .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias,
+            .attachment,
+            .mfaDevice, .passwordPolicy, .credentialReport:
             return ids.count == 1
                 ? "The \(noun(kind)) '\(list)' does not exist" : "The \(noun(kind))s '\(list)' do not exist"
         }
@@ -228,7 +235,8 @@ extension EC2Fault {
         case .snapshot: "snap"
         case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
             .launchTemplateName, .launchTemplateVersion, .userGroup, .role, .policy, .inlinePolicy, .policyVersion,
-            .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias:
+            .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias, .attachment, .mfaDevice,
+            .passwordPolicy, .credentialReport:
             nil
         }
     }

@@ -26,6 +26,11 @@ public struct IAMAction: Sendable {
         case newProfile
         /// By `RoleArn`.
         case roleARN
+        /// By `SerialNumber`.
+        case mfaDevice
+        case newMFADevice
+        /// By `PolicySourceArn`.
+        case policySource
         /// The account that `AccountName` names.
         case account
     }
@@ -62,7 +67,7 @@ public struct IAMAction: Sendable {
     /// Whether it changes nothing.
     public var isReading: Bool {
         switch service {
-        case .iam: ["Get", "List"].contains { name.hasPrefix($0) }
+        case .iam: ["Get", "List", "Simulate", "Generate"].contains { name.hasPrefix($0) }
         // The others hand out credentials.
         case .sts: ["GetCallerIdentity", "GetAccessKeyInfo"].contains(name)
         }
@@ -106,6 +111,9 @@ public struct IAMAction: Sendable {
         case .newProfile: return [arn("instance-profile", "InstanceProfileName")]
         case .policy: return [parameters.text("PolicyArn") ?? "*"]
         case .roleARN: return [parameters.text("RoleArn") ?? "*"]
+        case .mfaDevice: return [parameters.text("SerialNumber") ?? "*"]
+        case .newMFADevice: return [arn("mfa", "VirtualMFADeviceName")]
+        case .policySource: return [parameters.text("PolicySourceArn") ?? "*"]
         case .account:
             let name = parameters.text("AccountName") ?? ""
             return [
@@ -250,7 +258,7 @@ public struct IAMAction: Sendable {
         IAMAction("UpdateAccessKey", .user, result: false, AccessKeys.update, "Enables or disables a key."),
         IAMAction("DeleteAccessKey", .user, result: false, AccessKeys.delete, "Removes a key."),
         IAMAction(
-            "GetAccessKeyLastUsed", .none, AccessKeys.lastUsed, "The last use since the cloud controller's start."),
+            "GetAccessKeyLastUsed", .none, AccessKeys.lastUsed, "The last use; kept every few minutes."),
         IAMAction("CreateLoginProfile", .user, LoginProfiles.create, "Gives a user a password."),
         IAMAction("GetLoginProfile", .user, LoginProfiles.get, "Whether a user has a password."),
         IAMAction("UpdateLoginProfile", .user, result: false, LoginProfiles.update, "Changes it."),
@@ -275,8 +283,44 @@ public struct IAMAction: Sendable {
         IAMAction("CreateAccountAlias", result: false, Accounts.createAlias, "Chooses a name for sign-in."),
         IAMAction("ListAccountAliases", .none, Accounts.listAliases, "Lists it."),
         IAMAction("DeleteAccountAlias", result: false, Accounts.deleteAlias, "Takes it back."),
-        IAMAction("ListMFADevices", .user, Accounts.listMFADevices, "Empty: there are none."),
-        IAMAction("ListVirtualMFADevices", .none, Accounts.listVirtualMFADevices, "Empty: there are none."),
+        IAMAction(
+            "UpdateAccountPasswordPolicy", result: false, PasswordPolicies.update,
+            "What the account asks of its users' passwords; holds for those that are chosen from then on."),
+        IAMAction("GetAccountPasswordPolicy", .none, PasswordPolicies.get, "That policy."),
+        IAMAction("DeleteAccountPasswordPolicy", result: false, PasswordPolicies.delete, "Takes it away."),
+        IAMAction(
+            "GenerateCredentialReport", .none, Reports.generate,
+            "Makes the table of all users' credentials, good for 4 hours."
+        ),
+        IAMAction("GetCredentialReport", .none, Reports.get, "The table, as CSV."),
+        IAMAction(
+            "GetAccountAuthorizationDetails", .none, AuthorizationDetails.get,
+            "Users, groups, roles and policies with what belongs to them."),
+        IAMAction(
+            "SimulatePrincipalPolicy", .policySource, Simulations.principal,
+            "What an identity's policies say of requests. No positions in documents."),
+        IAMAction("SimulateCustomPolicy", .none, Simulations.custom, "The same of policies in the request."),
+        IAMAction(
+            "GetContextKeysForPrincipalPolicy", .policySource, Simulations.principalKeys,
+            "The condition keys in an identity's policies."),
+        IAMAction("GetContextKeysForCustomPolicy", .none, Simulations.customKeys, "Those in policies of the request."),
+        // MFA devices
+        IAMAction(
+            "CreateVirtualMFADevice", .newMFADevice, MFADevices.create,
+            "Makes a device; seed and QR code are in the answer only."),
+        IAMAction(
+            "DeleteVirtualMFADevice", .mfaDevice, result: false, MFADevices.delete, "Removes one that nobody has."),
+        IAMAction("ListVirtualMFADevices", .none, MFADevices.listAll, "Lists them, assigned or not."),
+        IAMAction(
+            "EnableMFADevice", .user, result: false, MFADevices.enable,
+            "Gives one to a user, who shows two codes. Sessions with its codes have aws:MultiFactorAuthPresent."),
+        IAMAction("ResyncMFADevice", .user, result: false, MFADevices.resynchronise, "Learns its clock anew."),
+        IAMAction("DeactivateMFADevice", .user, result: false, MFADevices.deactivate, "Takes it from its user."),
+        IAMAction("ListMFADevices", .user, MFADevices.listOfUser, "Lists a user's."),
+        IAMAction("GetMFADevice", .mfaDevice, MFADevices.get, "Whose it is, and since when."),
+        IAMAction("TagMFADevice", .mfaDevice, result: false, Tags.put(.mfaDevice), "Puts tags on a device."),
+        IAMAction("UntagMFADevice", .mfaDevice, result: false, Tags.remove(.mfaDevice), "Takes tags off."),
+        IAMAction("ListMFADeviceTags", .mfaDevice, Tags.list(.mfaDevice), "Lists them."),
         IAMAction("ListServerCertificates", .none, Accounts.listServerCertificates, "Empty: there are none."),
         IAMAction("ListSAMLProviders", .none, Accounts.listSAMLProviders, "Empty: there are none."),
         IAMAction("ListOpenIDConnectProviders", .none, Accounts.listOpenIDProviders, "Empty: there are none."),
@@ -306,7 +350,7 @@ public struct IAMAction: Sendable {
             "GetCallerIdentity", service: .sts, isFree: true, Sessions.callerIdentity, "Who asks; everybody may."),
         IAMAction(
             "GetSessionToken", service: .sts, isFree: true, Sessions.sessionToken,
-            "Temporary credentials of the caller himself. No MFA."),
+            "Temporary credentials of the caller himself, with the code of an MFA device if he likes."),
         IAMAction(
             "GetFederationToken", service: .sts, Sessions.federationToken,
             "Temporary credentials under a name, within policies of the request."),

@@ -50,7 +50,7 @@ struct IAMCall: Sendable {
             else {
                 throw .invalidValue(
                     parameter: "Marker", value: Parameters.shortened(marker),
-                    reason: "The Marker was not handed out for this list or is no longer good; ask again without it.")
+                    reason: "Invalid Marker.")
             }
             rest = items[(last + 1)...]
         }

@@ -34,6 +34,10 @@ extension QueryFault {
 
     init(_ error: CloudError, _ service: IdentityService) {
         switch error {
+        case .notFound(.credentialReport, _):
+            self.init("ReportNotPresent", status: 410, "There is no report; ask for one by GenerateCredentialReport.")
+        case .incorrectState(.credentialReport, _, _, _):
+            self.init("ReportExpired", status: 410, "The report is old; ask for one by GenerateCredentialReport.")
         case .notFound(let kind, let ids):
             self.init("NoSuchEntity", status: 404, Self.notFound(kind, ids))
         case .duplicate(let kind, let name):
@@ -46,7 +50,7 @@ extension QueryFault {
             self.init("LimitExceeded", status: 409, Self.limit(kind, limit, inUse))
         case .invalidValue(let parameter, let value, let reason):
             self.init(
-                Self.invalidCode(parameter),
+                Self.invalidCode(parameter), status: parameter == "AuthenticationCode" ? 403 : 400,
                 reason.isEmpty ? "The value \(Parameters.shortened(value)) of \(parameter) is invalid." : reason)
         case .malformedID(_, let id):
             self.init("ValidationError", "Invalid id: \"\(Parameters.shortened(id))\"")
@@ -76,7 +80,8 @@ extension QueryFault {
         case "PolicyDocument", "AssumeRolePolicyDocument", "Policy": "MalformedPolicyDocument"
         case "Password", "NewPassword": "PasswordPolicyViolation"
         case "CertificateBody": "MalformedCertificate"
-        case "Tags": "InvalidInput"
+        case "Tags", "PolicyInputList", "PolicySourceArn": "InvalidInput"
+        case "AuthenticationCode": "InvalidAuthenticationCode"
         default: "ValidationError"
         }
     }
@@ -97,6 +102,9 @@ extension QueryFault {
         case .signingCertificate: "The Certificate with id \(name) cannot be found."
         case .accountAlias: "The account alias with name \(name) cannot be found."
         case .account: "The account \(name) cannot be found."
+        case .mfaDevice: "VirtualMFADevice with serial number \(name) doesn't exist."
+        case .passwordPolicy: "The Password Policy with domain name \(name) cannot be found."
+        case .attachment: "Policy \(name) was not found."
         default: "\(name) cannot be found."
         }
     }
@@ -112,6 +120,8 @@ extension QueryFault {
         case .loginProfile: "Login Profile for user \(name) already exists."
         case .signingCertificate: "The certificate already exists."
         case .accountAlias: "The account alias \(name) already exists."
+        case .mfaDevice: "MFADevice entity at the same path and name already exists."
+        case .attachment: "\(name) is assigned to a user already."
         case .account: "An account with the name \(name) already exists."
         default: "\(name) already exists."
         }
@@ -137,6 +147,7 @@ extension QueryFault {
                 + "existing version."
         case .instanceProfile: "Cannot exceed quota for InstanceSessionsPerInstanceProfile: \(limit)"
         case .userGroup: "Cannot exceed quota for GroupsPerUser: \(limit)"
+        case .mfaDevice: "Cannot exceed quota for MFADevicesPerUser: \(limit)"
         case .policy, .inlinePolicy:
             "Cannot exceed quota for policies: the limit is \(limit), the request comes to \(inUse)."
         default: "Cannot exceed quota for \(kind.rawValue): the limit is \(limit), in use are \(inUse)."

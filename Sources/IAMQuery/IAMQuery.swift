@@ -138,6 +138,10 @@ public struct IAMInterface: Sendable {
             throw QueryFault("MissingAction", "The request must contain the parameter Action.")
         }
         observation.action = Parameters.shortened(name)
+        // Some of them come without a signature.
+        if let reason = UnofferedAction.reason(name, service) {
+            throw QueryFault("UnsupportedOperation", "The action \(name) is known but not offered: \(reason)")
+        }
         var caller: Caller
         do throws(AuthenticationFailure) {
             caller = try await authenticator.caller(of: request, requestID: observation.requestID)
@@ -164,7 +168,7 @@ public struct IAMInterface: Sendable {
                         permission, resources: resources.map { AccessResource($0) },
                         facts: Self.facts(of: parameters), additions: action.additions))
             }
-            await backend.noteUse(ofKey: caller.accessKeyID, service: service.rawValue)
+            await backend.noteUse(of: caller, service: service.rawValue)
             caller = actor
             writer.open(name + "Response", namespace: service.namespace)
             let call = IAMCall(

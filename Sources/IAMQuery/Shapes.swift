@@ -36,12 +36,14 @@ extension XMLWriter {
         close()
     }
 
-    mutating func user(_ user: User, full: Bool = true) {
+    /// - Parameter password: when the password was used last.
+    mutating func user(_ user: User, full: Bool = true, password: CredentialUse? = nil) {
         element("Path", user.path)
         element("UserName", user.name)
         element("UserId", user.id)
         element("Arn", user.arn)
         element("CreateDate", user.createdAt.inSeconds)
+        if let password { element("PasswordLastUsed", password.time.inSeconds) }
         guard full else { return }
         boundary(user.boundary)
         if !user.tags.isEmpty { tags(user.tags) }
@@ -55,7 +57,8 @@ extension XMLWriter {
         element("CreateDate", group.createdAt.inSeconds)
     }
 
-    mutating func role(_ role: Role, full: Bool = true) {
+    /// - Parameter use: of the role, with the region in which it was used.
+    mutating func role(_ role: Role, full: Bool = true, use: (CredentialUse, region: String)? = nil) {
         element("Path", role.path)
         element("RoleName", role.name)
         element("RoleId", role.id)
@@ -69,6 +72,10 @@ extension XMLWriter {
         if !role.tags.isEmpty { tags(role.tags) }
         // Always there in AWS's answers, and empty for a role that was never used.
         open("RoleLastUsed")
+        if let (use, region) = use {
+            element("LastUsedDate", use.time.inSeconds)
+            element("Region", region)
+        }
         close()
     }
 
@@ -82,7 +89,17 @@ extension XMLWriter {
         tags(profile.tags)
     }
 
-    mutating func policy(_ policy: ManagedPolicy, attachments: Int, boundaries: Int, full: Bool = true) {
+    /// How much of a policy an answer shows.
+    enum PolicyDetail {
+        /// In lists.
+        case short
+        /// After it was made: without the description.
+        case made
+        /// Everything; tags even if there are none.
+        case full
+    }
+
+    mutating func policy(_ policy: ManagedPolicy, attachments: Int, boundaries: Int, _ detail: PolicyDetail) {
         element("PolicyName", policy.name)
         element("PolicyId", policy.id)
         element("Arn", policy.arn)
@@ -91,10 +108,10 @@ extension XMLWriter {
         element("AttachmentCount", attachments)
         element("PermissionsBoundaryUsageCount", boundaries)
         element("IsAttachable", true)
-        if full, let description = policy.description { element("Description", description) }
+        if detail == .full, let description = policy.description { element("Description", description) }
         element("CreateDate", policy.createdAt.inSeconds)
         element("UpdateDate", policy.updatedAt.inSeconds)
-        if full, !policy.tags.isEmpty { tags(policy.tags) }
+        if detail == .full || detail == .made && !policy.tags.isEmpty { tags(policy.tags) }
     }
 
     mutating func version(_ version: ManagedPolicy.Version, isDefault: Bool) {

@@ -8,10 +8,16 @@ import signal
 import stat
 import subprocess
 
+import time
+
+import boto3
 import botocore.exceptions
+import requests
 
 from front_end import FrontEnd
-from harness import main, wait_for
+from harness import exported, main, wait_for
+from s3_soap import S3Client
+from soap import WSS4J, Identity, fault
 
 
 def snapshot(root):
@@ -185,4 +191,76 @@ def test_each_service_by_itself(binaries, _):
         host.remove(services)
 
 
-main([test_init_makes_a_front_end_with_right_owners, test_each_service_by_itself])
+class Elsewhere:
+    """Walrus' address, as the SOAP client wants it."""
+
+    def __init__(self, url):
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+
+def test_walrus_asks_whose_certificates_are(binaries, _):
+    """Walrus knows no certificates itself; what the cloud says of them holds at once."""
+    host = FrontEnd(binaries)
+    services = []
+    try:
+        host.init("--public-address", "127.0.0.1")
+        for name in ("cluster", "cloud", "walrus"):
+            services.append(host.service(name).start())
+        with open(host.path("/var/lib/mallee/cloud/eucarc")) as file:
+            values = exported(file.read())
+        iam = boto3.client(
+            "iam", endpoint_url=urllib.parse.urljoin(values["EC2_URL"], "/services/Euare"), region_name="us-east-1",
+            aws_access_key_id=values["AWS_ACCESS_KEY_ID"], aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"])
+        walrus = Elsewhere(f"http://127.0.0.1:{host.ports['WALRUS_PORT']}/")
+        place = host.path("/certificates")
+        os.mkdir(place)
+
+        def register(name, **options):
+            identity = Identity(place, name)
+            identity.id = iam.upload_signing_certificate(
+                CertificateBody=identity.pem, **options)["Certificate"]["CertificateId"]
+            return identity, S3Client(walrus, wsse=WSS4J(identity))
+
+        # Messages of the second of the start could be copies.
+        time.sleep(1.1)
+        own, s3 = register("own")
+        s3.CreateBucket(Bucket="by-certificate")
+        s3.PutObjectInline(Bucket="by-certificate", Key="k", Data=b"data", ContentLength=4)
+        assert s3.GetObject(Bucket="by-certificate", Key="k", GetMetadata=True, GetData=True, InlineData=True).Data == b"data"
+        foreign = S3Client(walrus, wsse=WSS4J(Identity(place, "foreign")))
+        fault(lambda: foreign.ListBucket(Bucket="by-certificate"), "Client.InvalidSecurity")
+
+        # A user's certificate is worth what his policies are.
+        iam.create_user(UserName="ada")
+        _, ada = register("ada", UserName="ada")
+        fault(lambda: ada.ListBucket(Bucket="by-certificate"), "Client.AccessDenied")
+        iam.put_user_policy(UserName="ada", PolicyName="lists", PolicyDocument=json.dumps(
+            {"Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}}))
+        assert [entry.Key for entry in ada.ListBucket(Bucket="by-certificate").Contents] == ["k"]
+        fault(lambda: ada.DeleteObject(Bucket="by-certificate", Key="k"), "Client.AccessDenied")
+
+        iam.update_signing_certificate(CertificateId=own.id, Status="Inactive")
+        fault(lambda: s3.ListBucket(Bucket="by-certificate"), "Client.InvalidSecurity")
+        iam.update_signing_certificate(CertificateId=own.id, Status="Active")
+        assert s3.ListBucket(Bucket="by-certificate").Contents
+        iam.delete_signing_certificate(CertificateId=own.id)
+        fault(lambda: s3.ListBucket(Bucket="by-certificate"), "Client.InvalidSecurity")
+
+        # Without the cloud nobody is let in, and nothing else happens.
+        services[1].kill()
+        fault(lambda: ada.ListBucket(Bucket="by-certificate"), "Server.ServiceUnavailable")
+        services[1].start()
+        wait_for("Walrus asks again", lambda: ada.ListBucket(Bucket="by-certificate").Contents, 30, 0.3)
+        for service in reversed(services):
+            service.stop()
+    except Exception:
+        print("\n".join(service.tail() for service in services))
+        raise
+    finally:
+        host.remove(services)
+
+
+main([test_init_makes_a_front_end_with_right_owners, test_each_service_by_itself,
+      test_walrus_asks_whose_certificates_are])

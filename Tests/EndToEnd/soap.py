@@ -51,12 +51,24 @@ def q(namespace, name):
 class Identity:
     """A key and its certificate."""
 
-    def __init__(self, directory, name, days=30):
+    def __init__(self, directory, name, life=30 * 86_400):
         self.key = os.path.join(directory, name + ".key")
         self.certificate = os.path.join(directory, name + ".crt")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + name, "-days", str(days),
-             "-keyout", self.key, "-out", self.certificate], check=True, capture_output=True, timeout=60)
+        request = os.path.join(directory, name + ".csr")
+        place = os.path.join(directory, name + ".ca")
+        os.makedirs(place)
+        with open(os.path.join(place, "index"), "w"), open(os.path.join(place, "openssl.cnf"), "w") as file:
+            file.write(f"[ca]\ndefault_ca=one\n[one]\ndatabase={place}/index\nnew_certs_dir={place}\nrand_serial=yes\n"
+                       "default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n")
+        # Of x509's ways to a certificate only this one has ends of its life to the second.
+        self.end = int(time.time()) + life
+        start, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)) for at in (self.end - life - 3600, self.end))
+        for command in (
+                ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + name, "-keyout", self.key, "-out",
+                 request],
+                ["ca", "-batch", "-notext", "-config", place + "/openssl.cnf", "-selfsign", "-keyfile", self.key, "-in",
+                 request, "-out", self.certificate, "-startdate", start, "-enddate", end]):
+            subprocess.run(["openssl", *command], check=True, capture_output=True, timeout=60)
 
     @property
     def pem(self):
@@ -484,6 +496,27 @@ def test_what_is_not_signed_as_it_should_be(binaries, venv):
         assert cloud.ec2.describe_regions()["Regions"]
 
 
+def test_a_certificate_ends(binaries, venv):
+    with SOAPCloud(binaries, venv) as cloud:
+        def asks(identity):
+            return cloud.post(etree.tostring(cloud.message(
+                identity=identity, body="<DescribeKeyPairs><keySet/></DescribeKeyPairs>")))
+        for life in (5, 20, 60):
+            short = cloud.register(f"short{life}", life=life)
+            code, answer = asks(short)
+            if code is None:
+                break
+            # Only a machine that takes so long for it may be late.
+            assert time.time() >= short.end, (code, answer)
+            cloud.iam.delete_signing_certificate(CertificateId=short.id)
+        assert code is None, answer
+        wait_for("it is over", lambda: time.time() > short.end + 1, 90, 0.2)
+        code, text = asks(short)
+        assert code == "soapenv:Client.AuthFailure" and "certificate has expired" in text, f"{code}: {text}"
+        # Others of the account are as good as before.
+        assert asks(cloud.user)[0] is None
+
+
 def test_a_restart_does_not_open_the_door_to_copies(binaries, venv):
     with SOAPCloud(binaries, venv) as cloud:
         message = etree.tostring(cloud.message(body="<CreateKeyPair><keyName>copy</keyName></CreateKeyPair>"))
@@ -572,5 +605,5 @@ def test_hostile_messages_do_no_harm(binaries, venv):
 
 if __name__ == "__main__":
     main([test_the_calls_of_ec2_api_tools_over_four_versions, test_every_describe_call_of_every_version,
-          test_the_wsdl_serves_other_toolkits, test_what_is_not_signed_as_it_should_be,
+          test_the_wsdl_serves_other_toolkits, test_what_is_not_signed_as_it_should_be, test_a_certificate_ends,
           test_a_restart_does_not_open_the_door_to_copies, test_hostile_messages_do_no_harm])

@@ -30,17 +30,38 @@ import XML
             [
                 "# Coverage of IAM and STS", "",
                 "Made from the table of the interface by `make iam-coverage`; a test fails when it is stale.",
-                "Other actions are answered with the error `InvalidAction`. Administrators of the cloud act for another",
-                "account with the original's parameter `DelegateAccount` (its name or id).", "",
+                "Administrators of the cloud act for another account with the original's parameter `DelegateAccount` (its",
+                "name or id).", "",
                 "## IAM (2010-05-08): \(iam.count) actions", "",
             ] + rows(iam) + ["", "## STS (2011-06-15): \(sts.count) actions", ""] + rows(sts)
             + ["", "## The original's account actions", ""] + rows(all.filter(\.isExtension))
+            + [
+                "", "## Known and not offered", "", "They are answered with the error `UnsupportedOperation`.", "",
+                "| actions | because |", "|---|---|",
+            ]
+            + UnofferedAction.all.map { group in
+                let service = group.service == .sts ? "STS: " : ""
+                return "| \(service)\(group.names.joined(separator: ", ")) | \(group.reason) |"
+            }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    @Test func `no action is in the table twice`() {
-        let names = IAMAction.all.map { $0.service.rawValue + ":" + $0.name }
+    @Test func `no action is in the tables twice`() {
+        let names =
+            IAMAction.all.map { $0.service.rawValue + ":" + $0.name }
+            + UnofferedAction.all.flatMap { group in group.names.map { group.service.rawValue + ":" + $0 } }
         #expect(Set(names).count == names.count)
+    }
+
+    @Test func `what is known and not offered says why`() async throws {
+        let cloud = try await TestIdentities()
+        for group in UnofferedAction.all {
+            for name in group.names {
+                let answer = await cloud.send(name, service: group.service)
+                #expect(answer.code == "UnsupportedOperation", "\(name): \(answer.text)")
+            }
+        }
+        #expect(await cloud.send("MakeCoffee").code == "InvalidAction")
     }
 
     @Test func `a user without policies is refused every action but those for everybody`() async throws {
@@ -73,12 +94,17 @@ import XML
             "UserName", "GroupName", "RoleName", "PolicyName", "PolicyDocument", "PolicyArn", "Path", "PathPrefix",
             "Marker", "MaxItems", "AccessKeyId", "Status", "Tags.member.1.Key", "Tags.member.1.Value", "RoleArn",
             "RoleSessionName", "DurationSeconds", "AssumeRolePolicyDocument", "CertificateBody", "AccountName",
-            "DelegateAccount", "VersionId", "NewUserName", "InstanceProfileName", "TagKeys.member.1",
+            "DelegateAccount", "VersionId", "NewUserName", "InstanceProfileName", "TagKeys.member.1", "SerialNumber",
+            "TokenCode",
+            "VirtualMFADeviceName", "AuthenticationCode1", "AuthenticationCode2", "MaxPasswordAge", "RequireSymbols",
+            "ActionNames.member.1", "ResourceArns.member.1", "PolicyInputList.member.1", "PolicySourceArn",
+            "Filter.member.1", "ContextEntries.member.1.ContextKeyName",
         ]
         let values = [
             "", "x", "admin", "-1", "99999999999999999999", "/", "//", "%F0%9F%8C%B3", "%00", "{", "[]",
             "%7B%22Statement%22%3A%5B%5D%7D", "arn:aws:iam::123456789012:policy/x", "arn:::::", "true", "v1", "Active",
             "-----BEGIN CERTIFICATE-----%0AAAAA%0A-----END CERTIFICATE-----",
+            "arn:aws:iam::123456789012:mfa/x", "123456", "s3:GetObject", "arn:aws:iam::123456789012:user/x",
             "-----END CERTIFICATE----------BEGIN CERTIFICATE-----",
         ]
         let actions = IAMAction.all

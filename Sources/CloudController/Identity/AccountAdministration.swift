@@ -15,6 +15,7 @@ extension CloudController {
         let rootCertificates = tables.certificates.records(of: account).contains {
             $0.value.userName == Account.rootUserName
         }
+        let devices = tables.mfaDevices.records(of: account).map(\.value)
         return IdentitySummary([
             "Users": tables.users.count(of: account), "UsersQuota": IdentityRules.usersPerAccount,
             "Groups": tables.groups.count(of: account), "GroupsQuota": IdentityRules.groupsPerAccount,
@@ -34,8 +35,10 @@ extension CloudController {
             "RolePolicySizeQuota": IdentityRules.rolePolicySize, "PolicySizeQuota": IdentityRules.policySize,
             "AssumeRolePolicySizeQuota": IdentityRules.trustPolicySize, "GlobalEndpointTokenVersion": 1,
             "AccountAccessKeysPresent": rootKeys ? 1 : 0, "AccountPasswordPresent": own?.loginProfile == nil ? 0 : 1,
-            "AccountSigningCertificatesPresent": rootCertificates ? 1 : 0, "AccountMFAEnabled": 0, "MFADevices": 0,
-            "MFADevicesInUse": 0, "Providers": 0, "ServerCertificates": 0, "ServerCertificatesQuota": 0,
+            "AccountSigningCertificatesPresent": rootCertificates ? 1 : 0,
+            "AccountMFAEnabled": devices.contains { $0.ownerID == account } ? 1 : 0,
+            "MFADevices": devices.count, "MFADevicesInUse": devices.count { $0.ownerID != nil }, "Providers": 0,
+            "ServerCertificates": 0, "ServerCertificatesQuota": 0,
         ])
     }
 
@@ -75,7 +78,7 @@ extension CloudController {
         }
     }
 
-    private func changeAccount(_ id: String, _ change: (inout Account) throws(CloudError) -> Void)
+    func changeAccount(_ id: String, _ change: (inout Account) throws(CloudError) -> Void)
         async throws(CloudError)
     {
         try await mutate { (view) throws(CloudError) in
@@ -148,6 +151,9 @@ extension CloudController {
             for group in view.groups.records(of: id) {
                 mutation.delete(.group(group.value), revision: group.revision)
             }
+            if let uses = view.identities.uses[id] {
+                mutation.delete(.credentialUses(uses.value), revision: uses.revision)
+            }
             for pair in view.keyPairs.records(of: id) {
                 mutation.delete(.keyPair(pair.value), revision: pair.revision)
             }
@@ -182,6 +188,7 @@ extension CloudController {
         records += tables.policies.records(of: account).map { ($0.value.record, $0.revision) }
         records += tables.profiles.records(of: account).map { ($0.value.record, $0.revision) }
         records += tables.certificates.records(of: account).map { (.certificate($0.value), $0.revision) }
+        records += tables.mfaDevices.records(of: account).map { (.mfaDevice($0.value), $0.revision) }
         return records
     }
 

@@ -12,6 +12,7 @@ extension CloudController {
         guard let account = view.accounts[caller.accountID]?.value, account.isDisabled != true else {
             throw Self.refusal(caller, check.action, "*", isDenied: false)
         }
+        noteUse(of: caller, service: String(check.action.prefix { $0 != ":" }))
         // By far the most frequent case, and there is nothing to ask.
         if caller.identity == .account, account.policies == nil, caller.sessionPolicies == nil { return }
         let policies = try policies(of: caller)
@@ -29,6 +30,10 @@ extension CloudController {
                 principal: principal, action: check.action, resource: resource.arn,
                 context: context(of: caller, check, resource))
             let decision = policies.decide(request)
+            // The account may let all of its users change their own passwords, but for those who are denied it.
+            if decision == .none, check.action == "iam:ChangePassword", account.passwordPolicy?.allowsChange == true {
+                continue
+            }
             guard decision == .allow else {
                 throw Self.refusal(caller, check.action, resource.arn, isDenied: decision == .deny)
             }
@@ -240,7 +245,10 @@ extension CloudController {
                 case .federated: return ["FederatedUser"]
                 }
             case "aws:requestedregion", "ec2:region": return [region]
-            case "aws:multifactorauthpresent": return caller.expiresAt == nil ? nil : ["false"]
+            case "aws:multifactorauthpresent":
+                return caller.expiresAt == nil ? nil : [caller.mfaAt == nil ? "false" : "true"]
+            case "aws:multifactorauthage":
+                return caller.mfaAt.map { [String((now.milliseconds - $0.milliseconds) / 1000)] }
             default:
                 let prefix = "aws:principaltag/"
                 guard key.hasPrefix(prefix) else { return nil }

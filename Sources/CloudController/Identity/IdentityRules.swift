@@ -148,15 +148,6 @@ enum IdentityRules {
         }
     }
 
-    static func checkPassword(_ password: String) throws(CloudError) {
-        // AWS's least without a password policy of the account.
-        guard (8...128).contains(password.unicodeScalars.count) else {
-            throw .invalidValue(
-                parameter: "Password", value: "(not shown)",
-                reason: "Password should have a minimum length of 8 and a maximum length of 128")
-        }
-    }
-
     /// N of scrypt: 16 MiB and some tens of milliseconds with r = 8.
     private static let cost = 16_384
 

@@ -87,6 +87,10 @@ struct IdentityTables {
     var profiles = NamedTable<InstanceProfile>()
     /// By fingerprint.
     var certificates = OwnedTable<[UInt8], SigningCertificate>()
+    /// By serial number in lower case.
+    var mfaDevices = OwnedTable<String, MFADevice>()
+    /// By account.
+    var uses = OwnedTable<String, CredentialUsesRecord>()
     /// Seals session tokens.
     var sessionKey: SessionKeyRecord?
 
@@ -101,6 +105,11 @@ struct IdentityTables {
         case .certificate(let certificate):
             certificates.set(
                 certificate, id: certificate.fingerprint, account: certificate.accountID, revision: revision)
+        case .mfaDevice(let device):
+            mfaDevices.set(
+                device, id: device.serialNumber.lowercased(), account: device.accountID, revision: revision)
+        case .credentialUses(let uses):
+            self.uses.set(uses, id: uses.accountID, account: uses.accountID, revision: revision)
         case .sessionKey(let key): sessionKey = key
         default: break
         }
@@ -116,6 +125,9 @@ struct IdentityTables {
         case .instanceProfile(let profile): profiles.remove(profile)
         case .certificate(let certificate):
             certificates.remove(certificate.fingerprint, account: certificate.accountID)
+        case .mfaDevice(let device):
+            mfaDevices.remove(device.serialNumber.lowercased(), account: device.accountID)
+        case .credentialUses(let uses): self.uses.remove(uses.accountID, account: uses.accountID)
         case .sessionKey: sessionKey = nil
         default: break
         }

@@ -25,7 +25,7 @@ extension CloudController {
         }
     }
 
-    private static func keys(of owner: (name: String, user: User?), account: String, _ view: CloudView)
+    static func keys(of owner: (name: String, user: User?), account: String, _ view: CloudView)
         -> [Stored<AccessKey>]
     {
         view.accessKeys.values.filter { key in
@@ -97,24 +97,16 @@ extension CloudController {
             mutation.delete(.accessKey(stored.value), revision: stored.revision)
             return (mutation, ())
         }
-        keyUses[id] = nil
     }
 
     /// See `IdentityBackend`.
     public func accessKeyLastUsed(id: String, as caller: Caller) async throws(CloudError) -> (
-        user: String, use: KeyUse?
+        user: String, use: CredentialUse?
     ) {
         guard let key = view.accessKeys[id]?.value, key.accountID == caller.accountID else {
             throw .unauthorized(operation: "\(caller.arn) is not authorized to perform: iam:GetAccessKeyLastUsed")
         }
-        return (key.userName, keyUses[id])
-    }
-
-    /// See `IdentityBackend`.
-    public func noteUse(ofKey id: String, service: String) {
-        // Only keys of the store, so that the table is bounded by them.
-        guard view.accessKeys[id] != nil else { return }
-        keyUses[id] = KeyUse(time: configuration.now(), service: service)
+        return (key.userName, uses(of: key.accountID).keys[id])
     }
 
     /// See `IdentityBackend`.
@@ -126,7 +118,7 @@ extension CloudController {
     public nonisolated func createLoginProfile(user: String, password: String, mustReset: Bool, as caller: Caller)
         async throws(CloudError) -> LoginProfile
     {
-        try IdentityRules.checkPassword(password)
+        try IdentityRules.checkPassword(password, await ownPasswordPolicy(of: caller.accountID))
         // Here, outside of the actor: it is meant to take long.
         let profile = LoginProfile(
             password: try IdentityRules.hash(password), mustReset: mustReset, createdAt: configuration.now())
@@ -152,13 +144,30 @@ extension CloudController {
     public nonisolated func updateLoginProfile(
         user: String, password: String?, mustReset: Bool?, as caller: Caller
     ) async throws(CloudError) {
-        if let password { try IdentityRules.checkPassword(password) }
         var hash: PasswordHash?
-        if let password { hash = try IdentityRules.hash(password) }
+        if let password {
+            let policy = await ownPasswordPolicy(of: caller.accountID)
+            let (_, current) = try await loginProfile(user: user, as: caller)
+            try IdentityRules.checkPassword(password, policy)
+            // Whether it is an earlier one takes as long as that many sign-ins, so it is found out here, too.
+            let earlier = ([current.password] + (current.earlier ?? [])).prefix(policy?.reusePrevention ?? 0)
+            for old in earlier where try IdentityRules.verify(password, old) {
+                throw .invalidValue(
+                    parameter: "Password", value: "(not shown)",
+                    reason: "Password does not conform to the account password policy: it is one of the last "
+                        + "\(earlier.count).")
+            }
+            hash = try IdentityRules.hash(password)
+        }
         let new = hash
+        let now = configuration.now()
         try await setLoginProfile(of: user, as: caller) { (current) throws(CloudError) in
             guard var profile = current else { throw .notFound(.loginProfile, [user]) }
-            profile.password = new ?? profile.password
+            if let new {
+                profile.earlier = Array(([profile.password] + (profile.earlier ?? [])).prefix(24))
+                profile.password = new
+                profile.changedAt = now
+            }
             profile.mustReset = mustReset ?? profile.mustReset
             return profile
         }
@@ -207,26 +216,50 @@ extension CloudController {
     }
 
     /// See `IdentityBackend`.
-    public nonisolated func signIn(account: String, user: String, password: String)
-        async throws(CloudError) -> Principal?
+    public nonisolated func signIn(account: String, user: String, password: String, code: String?)
+        async throws(CloudError) -> SignIn
     {
-        let found = await passwordOwner(account: account, user: user)
-        guard let (principal, hash) = found else {
+        guard let (principal, profile) = await passwordOwner(account: account, user: user) else {
             // As long as with a wrong password, so that the time does not tell who exists.
             _ = try IdentityRules.hash(password)
-            return nil
+            return .refused
         }
-        return try IdentityRules.verify(password, hash) ? principal : nil
+        guard try IdentityRules.verify(password, profile.password) else { return .refused }
+        return try await admit(principal, profile, code: code)
     }
 
-    private func passwordOwner(account text: String, user name: String) -> (Principal, PasswordHash)? {
+    private func passwordOwner(account text: String, user name: String) -> (Principal, LoginProfile)? {
         guard let account = account(named: text)?.value, account.isDisabled != true else { return nil }
         if name.lowercased() == Account.rootUserName {
-            return account.loginProfile.map { (Principal(account), $0.password) }
+            return account.loginProfile.map { (Principal(account), $0) }
         }
         guard let user = view.identities.users.named(name, of: account.id)?.value, let profile = user.loginProfile
         else { return nil }
-        return (Principal(user, of: account), profile.password)
+        return (Principal(user, of: account), profile)
+    }
+
+    /// What else is asked of somebody whose password is right.
+    private func admit(_ principal: Principal, _ profile: LoginProfile, code: String?) async throws(CloudError)
+        -> SignIn
+    {
+        let account = principal.accountID
+        let now = configuration.now()
+        var principal = principal
+        if view.identities.mfaDevices.records(of: account).contains(where: { $0.value.ownerID == principal.userID }) {
+            guard let code else { return .needsCode }
+            guard try await takeCode(code, serialNumber: nil, ofUser: principal.userID, account: account) else {
+                return .refused
+            }
+            principal.mfaAt = now
+        }
+        note(CredentialUse(time: now, service: "console"), \.passwords, principal.userID, of: account)
+        // The account's own password never ends: nobody could replace it.
+        if principal.identity != .account, let policy = ownPasswordPolicy(of: account),
+            let end = policy.end(ofPasswordFrom: profile.passwordSince), end <= now
+        {
+            return policy.isHardExpiry ? .refused : .mustChangePassword(principal)
+        }
+        return profile.mustReset ? .mustChangePassword(principal) : .done(principal)
     }
 
     /// An account by id, name or alias.

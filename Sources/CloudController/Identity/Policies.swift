@@ -201,7 +201,7 @@ extension CloudController {
     /// See `IdentityBackend`.
     public func detachPolicy(arn: String, from holder: PolicyHolder, as caller: Caller) async throws(CloudError) {
         try await changeBearer(holder, of: caller.accountID) { (bearer, _) throws(CloudError) in
-            guard bearer.attachedPolicies.contains(arn) else { throw .notFound(.policy, [arn]) }
+            guard bearer.attachedPolicies.contains(arn) else { throw .notFound(.attachment, [arn]) }
             bearer.attachedPolicies.removeAll { $0 == arn }
         }
     }
@@ -274,6 +274,7 @@ extension CloudController {
         case .role(let name): try named(name, in: \.roles, of: caller.accountID, view).value.tags
         case .policy(let arn): try await policy(arn: arn, as: caller).tags
         case .instanceProfile(let name): try named(name, in: \.profiles, of: caller.accountID, view).value.tags
+        case .mfaDevice(let serial): try device(serial, of: caller.accountID, view).value.tags
         }
     }
 
@@ -288,6 +289,10 @@ extension CloudController {
         case .role(let name): _ = try await change(name, in: \.roles, of: caller.accountID, changed)
         case .policy(let arn): _ = try await changePolicy(arn, as: caller, changed)
         case .instanceProfile(let name): _ = try await change(name, in: \.profiles, of: caller.accountID, changed)
+        case .mfaDevice(let serial):
+            try await changeDevice(serial, of: caller.accountID) { (device, _) throws(CloudError) in
+                device.tags = try tags(device.tags)
+            }
         }
     }
 }

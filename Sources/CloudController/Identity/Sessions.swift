@@ -19,6 +19,8 @@ private struct SessionClaims: Codable {
     /// The session's name; nil for GetSessionToken, which gives no other identity.
     var name: String?
     var policies: [String]?
+    /// When the caller proved that he has his MFA device, in milliseconds since 1970.
+    var mfa: Int64?
     /// Milliseconds since 1970.
     var expires: Int64
 }
@@ -74,6 +76,7 @@ extension CloudController {
         else { return .unknownKey }
         principal.sessionPolicies = claims.policies
         principal.expiresAt = expires
+        principal.mfaAt = claims.mfa.map { Timestamp(milliseconds: $0) }
         return .found(Credential(accessKeyID: claims.key, secret: claims.secret, principal: principal))
     }
 
@@ -119,11 +122,13 @@ extension CloudController {
     }
 
     private func claims(
-        _ account: String, identity: String?, isRole: Bool = false, name: String?, policies: [String]?, seconds: Int
+        _ account: String, identity: String?, isRole: Bool = false, name: String?, policies: [String]?,
+        mfa: Timestamp? = nil,
+        seconds: Int
     ) -> SessionClaims {
         SessionClaims(
             key: Credentials.temporaryKeyID(), secret: Credentials.secret(), account: account, identity: identity,
-            isRole: isRole, name: name, policies: policies,
+            isRole: isRole, name: name, policies: policies, mfa: mfa?.milliseconds,
             expires: configuration.now().adding(seconds: Int64(seconds)).milliseconds)
     }
 
@@ -148,12 +153,14 @@ extension CloudController {
         switch caller.identity {
         case .account:
             return try issue(
-                claims(caller.accountID, identity: nil, name: nil, policies: caller.sessionPolicies, seconds: seconds))
+                claims(
+                    caller.accountID, identity: nil, name: nil, policies: caller.sessionPolicies, mfa: caller.mfaAt,
+                    seconds: seconds))
         case .user:
             return try issue(
                 claims(
                     caller.accountID, identity: caller.userID, name: nil, policies: caller.sessionPolicies,
-                    seconds: seconds))
+                    mfa: caller.mfaAt, seconds: seconds))
         case .role(let name, let session):
             let role = try named(name, in: \.roles, of: caller.accountID, view).value
             return try issue(
@@ -170,19 +177,27 @@ extension CloudController {
     // MARK: STS
 
     /// See `IdentityBackend`.
-    public func sessionToken(seconds: Int?, as caller: Caller) async throws(CloudError) -> TemporaryCredentials {
+    public func sessionToken(seconds: Int?, mfa: MFACode?, as caller: Caller)
+        async throws(CloudError) -> TemporaryCredentials
+    {
         try Self.check(seconds, in: 900...Self.longestSession)
         guard caller.expiresAt == nil else {
             throw .unauthorized(operation: "Cannot call GetSessionToken with session credentials")
         }
+        var proof: Timestamp?
+        if let mfa { proof = try await prove(mfa, by: caller) }
         switch caller.identity {
         case .account:
             return try issue(
-                claims(caller.accountID, identity: nil, name: nil, policies: nil, seconds: min(seconds ?? 3600, 3600)))
+                claims(
+                    caller.accountID, identity: nil, name: nil, policies: nil, mfa: proof,
+                    seconds: min(seconds ?? 3600, 3600)))
         case .user(let name, _):
             let user = try named(name, in: \.users, of: caller.accountID, view).value
             return try issue(
-                claims(caller.accountID, identity: user.id, name: nil, policies: nil, seconds: seconds ?? 43_200))
+                claims(
+                    caller.accountID, identity: user.id, name: nil, policies: nil, mfa: proof,
+                    seconds: seconds ?? 43_200))
         case .role, .federated:
             throw .unauthorized(operation: "Cannot call GetSessionToken with session credentials")
         }
@@ -220,6 +235,13 @@ extension CloudController {
         guard arns.count <= 10 else { throw .limitExceeded(.policy, limit: 10, inUse: arns.count, requested: 0) }
         var all: [String] = []
         for document in documents {
+            guard document.unicodeScalars.count <= IdentityRules.sessionPolicySize else {
+                throw .invalidValue(
+                    parameter: "policy", value: "",
+                    reason: "1 validation error detected: Value '\(document.prefix(64))…' at 'policy' failed to "
+                        + "satisfy constraint: Member must have length less than or equal to "
+                        + "\(IdentityRules.sessionPolicySize)")
+            }
             try IdentityRules.checkPolicy(
                 document, parameter: "Policy", most: IdentityRules.sessionPolicySize, .inline)
             all.append(document)
@@ -248,7 +270,12 @@ extension CloudController {
         } catch {
             throw .internalError(message: "The role's trust policy cannot be read.", detail: error.message)
         }
-        let facts = request.externalID.map { ["sts:externalid": [$0]] } ?? [:]
+        var facts = request.externalID.map { ["sts:externalid": [$0]] } ?? [:]
+        if let mfa = request.mfa {
+            _ = try await prove(mfa, by: caller)
+            facts["aws:multifactorauthpresent"] = ["true"]
+            facts["aws:multifactorauthage"] = ["0"]
+        }
         let check = AccessCheck(
             "sts:AssumeRole", resources: [AccessResource(request.roleARN)],
             facts: facts.merging(["sts:rolesessionname": [request.sessionName]]) { first, _ in first })

@@ -109,7 +109,7 @@ extension CloudController {
     }
 
     /// The account itself, as tools expect to see it among users.
-    private func rootUser(of account: String) -> User {
+    func rootUser(of account: String) -> User {
         User(
             id: account, accountID: account, name: Account.rootUserName, path: "/",
             createdAt: view.accounts[account]?.value.createdAt ?? configuration.now())
@@ -166,6 +166,10 @@ extension CloudController {
                 (!user.groupIDs.isEmpty, "remove users from group"),
                 (view.accessKeys.values.contains { $0.value.belongs(to: user) }, "delete access keys"),
                 (isCertified, "delete signing certificates"), (user.loginProfile != nil, "delete login profile"),
+                (
+                    view.identities.mfaDevices.records(of: user.accountID).contains { $0.value.ownerID == user.id },
+                    "deactivate MFA devices"
+                ),
             ]
             if let obstacle = obstacles.first(where: \.0) { throw .inUse(.user, user.name, by: obstacle.1) }
             var mutation = Mutation()

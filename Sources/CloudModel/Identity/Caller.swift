@@ -38,6 +38,8 @@ public struct Principal: Hashable, Sendable {
     public var sessionPolicies: [String]?
     /// When temporary credentials end; nil for lasting ones.
     public var expiresAt: Timestamp?
+    /// When he proved, for these temporary credentials, that he has his MFA device; nil if he did not.
+    public var mfaAt: Timestamp?
 
     /// Makes a principal.
     public init(
@@ -81,6 +83,8 @@ public struct Caller: Hashable, Sendable {
     public var sessionPolicies: [String]?
     /// See `Principal`.
     public var expiresAt: Timestamp?
+    /// See `Principal`.
+    public var mfaAt: Timestamp?
     /// The access key (or fingerprint of the certificate) used, for the audit.
     public var accessKeyID: String
     /// Id of the request: it goes through every component, log and report.
@@ -117,6 +121,7 @@ public struct Caller: Hashable, Sendable {
         userID = principal.userID
         sessionPolicies = principal.sessionPolicies
         expiresAt = principal.expiresAt
+        mfaAt = principal.mfaAt
         self.accessKeyID = accessKeyID
         self.requestID = requestID
         self.sourceAddress = sourceAddress

@@ -21,6 +21,8 @@ public enum TaggedIdentity: Hashable, Sendable {
     case policy(String)
     /// By name.
     case instanceProfile(String)
+    /// By serial number.
+    case mfaDevice(String)
 }
 
 /// An attached policy.
@@ -50,16 +52,50 @@ public struct PolicyEntities: Hashable, Sendable {
     public init() {}
 }
 
-/// When and for what an access key was used last.
-public struct KeyUse: Hashable, Sendable {
+/// When and for what credentials were used last.
+public struct CredentialUse: Hashable, Sendable, Codable {
     /// When.
     public var time: Timestamp
-    /// Such as "ec2".
+    /// Such as "ec2"; "console" for a password.
     public var service: String
     /// Makes it.
     public init(time: Timestamp, service: String) {
         self.time = time
         self.service = service
+    }
+}
+
+/// The last uses that are known of an account's credentials. They are kept every few minutes, so a crash forgets the
+/// latest.
+public struct CredentialUses: Hashable, Sendable, Codable {
+    /// By the key's id.
+    public var keys: [String: CredentialUse] = [:]
+    /// Of roles' sessions, by the role's unique id.
+    public var roles: [String: CredentialUse] = [:]
+    /// Of passwords, by the user's unique id, or the account's id for the account itself.
+    public var passwords: [String: CredentialUse] = [:]
+    /// None.
+    public init() {}
+}
+
+/// What a request for the credential report found.
+public enum CredentialReportState: Hashable, Sendable {
+    /// There was none, or an old one: it is being made.
+    case started
+    /// There is one of the last four hours.
+    case complete
+}
+
+/// A table of all users of an account and the state of their credentials.
+public struct CredentialReport: Hashable, Sendable {
+    /// CSV with a heading ("Get credential reports" in the IAM User Guide).
+    public var content: String
+    /// When it was made.
+    public var generatedAt: Timestamp
+    /// Makes it.
+    public init(content: String, generatedAt: Timestamp) {
+        self.content = content
+        self.generatedAt = generatedAt
     }
 }
 
@@ -195,10 +231,14 @@ public protocol IdentityBackend: AuthenticationBackend, CredentialAdministration
     func updateAccessKey(id: String, user: String?, isActive: Bool, as caller: Caller) async throws(CloudError)
     /// Deletes for good.
     func deleteAccessKey(id: String, user: String?, as caller: Caller) async throws(CloudError)
-    /// Whose key it is, and its last use since the cloud controller's start.
-    func accessKeyLastUsed(id: String, as caller: Caller) async throws(CloudError) -> (user: String, use: KeyUse?)
-    /// Remembers the use of a key.
-    func noteUse(ofKey id: String, service: String) async
+    /// Whose key it is, and its last use.
+    func accessKeyLastUsed(id: String, as caller: Caller) async throws(CloudError) -> (
+        user: String, use: CredentialUse?
+    )
+    /// Remembers that somebody used his credentials. The gate does so by itself (`authorize`).
+    func noteUse(of caller: Caller, service: String) async
+    /// The last uses of all credentials of the account.
+    func credentialUses(as caller: Caller) async throws(CloudError) -> CredentialUses
     /// - Throws: `duplicate` if he has a password.
     func createLoginProfile(user: String, password: String, mustReset: Bool, as caller: Caller)
         async throws(CloudError) -> LoginProfile
@@ -213,8 +253,41 @@ public protocol IdentityBackend: AuthenticationBackend, CredentialAdministration
     func deleteLoginProfile(user: String, as caller: Caller) async throws(CloudError)
     /// The caller's own.
     func changePassword(from old: String, to new: String, as caller: Caller) async throws(CloudError)
-    /// Who signs in with a password: by the account's id, name or alias; nil if that does not fit.
-    func signIn(account: String, user: String, password: String) async throws(CloudError) -> Principal?
+    /// Signs in with a password: by the account's id, name or alias.
+    ///
+    /// - Parameter code: of one of his MFA devices, if he has any.
+    func signIn(account: String, user: String, password: String, code: String?) async throws(CloudError) -> SignIn
+    /// What the account asks of its users' passwords.
+    ///
+    /// - Throws: `notFound` of a password policy if it asks for nothing but IAM's least.
+    func passwordPolicy(as caller: Caller) async throws(CloudError) -> PasswordPolicy
+    /// Replaces it; nil takes it away. Passwords that there are stay good.
+    func setPasswordPolicy(_ policy: PasswordPolicy?, as caller: Caller) async throws(CloudError)
+
+    // MARK: MFA devices, by serial number
+    /// Makes one that nobody has. The secret is in the answer only.
+    ///
+    /// - Throws: `duplicate` if path and name are taken.
+    func createMFADevice(name: String, path: String, tags: [Tag], as caller: Caller)
+        async throws(CloudError) -> MFADevice
+    /// By serial number, oldest first; without a secret, as all that follow.
+    func mfaDevices(as caller: Caller) async throws(CloudError) -> [MFADeviceListing]
+    /// Those of a user, or the caller's own.
+    func mfaDevices(ofUser name: String?, as caller: Caller) async throws(CloudError) -> [MFADeviceListing]
+    /// One of them.
+    func mfaDevice(_ serialNumber: String, as caller: Caller) async throws(CloudError) -> MFADeviceListing
+    /// Gives it to a user, who shows by two consecutive codes that he has it.
+    ///
+    /// - Throws: `duplicate` if somebody has it, `invalidValue` of `AuthenticationCode`, `limitExceeded` beyond eight.
+    func enableMFADevice(_ serialNumber: String, user: String, codes: (String, String), as caller: Caller)
+        async throws(CloudError)
+    /// Learns anew how far the device's clock is off, from two consecutive codes.
+    func resynchroniseMFADevice(_ serialNumber: String, user: String, codes: (String, String), as caller: Caller)
+        async throws(CloudError)
+    /// Takes it from its user (nil: the caller); the device remains.
+    func deactivateMFADevice(_ serialNumber: String, user: String?, as caller: Caller) async throws(CloudError)
+    /// - Throws: `inUse` as long as somebody has it.
+    func deleteMFADevice(_ serialNumber: String, as caller: Caller) async throws(CloudError)
 
     // MARK: Signing certificates. Without a user they are the caller's own.
     /// Takes a user's own certificate.
@@ -245,6 +318,18 @@ public protocol IdentityBackend: AuthenticationBackend, CredentialAdministration
         async throws(CloudError)
 
     // MARK: The account
+    /// Makes the report on credentials unless there is a fresh one.
+    func generateCredentialReport(as caller: Caller) async throws(CloudError) -> CredentialReportState
+    /// The report.
+    ///
+    /// - Throws: `notFound` of the report, `incorrectState` if it is older than four hours.
+    func credentialReport(as caller: Caller) async throws(CloudError) -> CredentialReport
+    /// What policies say of requests that nobody makes. An answer for each action and resource, in that order.
+    ///
+    /// - Throws: `notFound` of the source, `invalidValue` of `PolicyDocument`.
+    func simulate(_ simulation: PolicySimulation, as caller: Caller) async throws(CloudError) -> [SimulatedDecision]
+    /// The condition keys and variables that policies ask for, sorted: those given, and those of the source.
+    func contextKeys(source: String?, policies: [String], as caller: Caller) async throws(CloudError) -> [String]
     /// What it has.
     func identitySummary(as caller: Caller) async throws(CloudError) -> IdentitySummary
     /// - Throws: `duplicate` if another account has it.
@@ -266,8 +351,8 @@ public protocol IdentityBackend: AuthenticationBackend, CredentialAdministration
         async throws(CloudError)
 
     // MARK: Sessions
-    /// EC2's STS: GetSessionToken.
-    func sessionToken(seconds: Int?, as caller: Caller) async throws(CloudError) -> TemporaryCredentials
+    /// STS: GetSessionToken.
+    func sessionToken(seconds: Int?, mfa: MFACode?, as caller: Caller) async throws(CloudError) -> TemporaryCredentials
     /// STS: GetFederationToken.
     func federationToken(name: String, policies: [String], policyARNs: [String], seconds: Int?, as caller: Caller)
         async throws(CloudError) -> TemporaryCredentials
@@ -291,10 +376,12 @@ public struct AssumeRoleRequest: Hashable, Sendable {
     public var seconds: Int?
     /// What the trust policy may ask for.
     public var externalID: String?
+    /// That the caller has his MFA device, which the trust policy may ask for.
+    public var mfa: MFACode?
     /// Makes a request.
     public init(
         roleARN: String, sessionName: String, policy: String? = nil, policyARNs: [String] = [], seconds: Int? = nil,
-        externalID: String? = nil
+        externalID: String? = nil, mfa: MFACode? = nil
     ) {
         self.roleARN = roleARN
         self.sessionName = sessionName
@@ -302,5 +389,6 @@ public struct AssumeRoleRequest: Hashable, Sendable {
         self.policyARNs = policyARNs
         self.seconds = seconds
         self.externalID = externalID
+        self.mfa = mfa
     }
 }

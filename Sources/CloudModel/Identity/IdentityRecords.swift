@@ -38,12 +38,18 @@ public struct LoginProfile: Hashable, Sendable, Codable {
     public var mustReset: Bool
     /// When it was created.
     public var createdAt: Timestamp
+    /// When the password was changed; nil if it is still the first.
+    public var changedAt: Timestamp?
+    /// Passwords before this one, latest first, as many as a password policy may ask about.
+    public var earlier: [PasswordHash]?
     /// Makes a profile.
     public init(password: PasswordHash, mustReset: Bool, createdAt: Timestamp) {
         self.password = password
         self.mustReset = mustReset
         self.createdAt = createdAt
     }
+    /// Since when the password is this one.
+    public var passwordSince: Timestamp { changedAt ?? createdAt }
 }
 
 /// A user of an account.

@@ -169,7 +169,9 @@ extension Instances {
         UnofferedParameter("Placement.HostId", "There are no dedicated hosts; leave it out."),
         UnofferedParameter("Placement.HostResourceGroupArn", "There are no dedicated hosts; leave it out."),
         UnofferedParameter("Placement.Affinity", accepting: ["default"], "There are no dedicated hosts; leave it out."),
-        UnofferedParameter("IamInstanceProfile", "There are no instance profiles; leave it out."),
+        UnofferedParameter(
+            "IamInstanceProfile",
+            "Nodes do not hand credentials of roles to instances; leave it out, and give a key to what runs in them."),
         UnofferedParameter("CapacityReservationSpecification.CapacityReservationTarget", "There are no reservations."),
         UnofferedParameter(
             "CapacityReservationSpecification.CapacityReservationPreference", accepting: ["none", "open"],

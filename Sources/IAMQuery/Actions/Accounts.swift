@@ -37,14 +37,6 @@ enum Accounts {
         if paged { answer.element("IsTruncated", false) }
     }
 
-    static func listMFADevices(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
-        empty("MFADevices", paged: true, &answer)
-    }
-
-    static func listVirtualMFADevices(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
-        empty("VirtualMFADevices", paged: true, &answer)
-    }
-
     static func listServerCertificates(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
         empty("ServerCertificateMetadataList", paged: true, &answer)
     }

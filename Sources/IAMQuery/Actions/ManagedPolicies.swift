@@ -3,12 +3,12 @@ import QueryProtocol
 import XML
 
 enum ManagedPolicies {
-    private static func write(_ policy: ManagedPolicy, _ call: IAMCall, _ answer: inout XMLWriter)
-        async throws(CloudError)
-    {
+    private static func write(
+        _ policy: ManagedPolicy, _ detail: XMLWriter.PolicyDetail, _ call: IAMCall, _ answer: inout XMLWriter
+    ) async throws(CloudError) {
         let entities = try await call.backend.entities(ofPolicy: policy.arn, as: call.caller)
         answer.open("Policy")
-        answer.policy(policy, attachments: entities.attachments, boundaries: entities.boundaries)
+        answer.policy(policy, attachments: entities.attachments, boundaries: entities.boundaries, detail)
         answer.close()
     }
 
@@ -16,11 +16,11 @@ enum ManagedPolicies {
         let policy = try await call.backend.createPolicy(
             name: call.required("PolicyName"), path: call.path, document: call.required("PolicyDocument"),
             description: call.text("Description"), tags: call.tags, as: call.caller)
-        try await write(policy, call, &answer)
+        try await write(policy, .made, call, &answer)
     }
 
     static func get(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
-        try await write(try await own(call), call, &answer)
+        try await write(try await own(call), .full, call, &answer)
     }
 
     private static func own(_ call: IAMCall) async throws(CloudError) -> ManagedPolicy {
@@ -49,7 +49,7 @@ enum ManagedPolicies {
             answer.members("Policies", page) { writer, item in
                 writer.policy(
                     item.policy, attachments: item.entities.attachments, boundaries: item.entities.boundaries,
-                    full: false)
+                    .short)
             }
         }
     }

@@ -116,7 +116,7 @@ enum Boundaries {
 enum Tags {
     /// What has tags.
     enum Kind: Sendable {
-        case user, role, policy, instanceProfile
+        case user, role, policy, instanceProfile, mfaDevice
 
         func named(in call: IAMCall) throws(CloudError) -> TaggedIdentity {
             switch self {
@@ -124,6 +124,7 @@ enum Tags {
             case .role: .role(try call.required("RoleName"))
             case .policy: .policy(try call.required("PolicyArn"))
             case .instanceProfile: .instanceProfile(try call.required("InstanceProfileName"))
+            case .mfaDevice: .mfaDevice(try call.required("SerialNumber"))
             }
         }
     }

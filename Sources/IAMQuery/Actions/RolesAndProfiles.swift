@@ -18,7 +18,11 @@ enum Roles {
     }
 
     static func get(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
-        write(try await call.backend.role(call.required("RoleName"), as: call.caller), &answer)
+        let role = try await call.backend.role(call.required("RoleName"), as: call.caller)
+        let use = try await call.backend.credentialUses(as: call.caller).roles[role.id]
+        answer.open("Role")
+        answer.role(role, use: use.map { ($0, region: call.region) })
+        answer.close()
     }
 
     static func list(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {

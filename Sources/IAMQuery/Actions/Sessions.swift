@@ -11,12 +11,19 @@ enum Sessions {
     }
 
     static func sessionToken(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
-        guard call.text("SerialNumber") == nil, call.text("TokenCode") == nil else {
-            throw .unauthorized(operation: "MultiFactorAuthentication failed: there are no MFA devices here.")
-        }
         answer.credentials(
             try await call.backend.sessionToken(
-                seconds: call.parameters.integer("DurationSeconds"), as: call.caller))
+                seconds: call.parameters.integer("DurationSeconds"), mfa: mfa(call), as: call.caller))
+    }
+
+    /// The code with which the caller shows that he has his device.
+    private static func mfa(_ call: IAMCall) throws(CloudError) -> MFACode? {
+        switch (call.text("SerialNumber"), call.text("TokenCode")) {
+        case (nil, nil): return nil
+        case (let serial?, let code?): return MFACode(serialNumber: serial, code: code)
+        default:
+            throw .invalidCombination("SerialNumber and TokenCode must be given together.")
+        }
     }
 
     private static func policyARNs(_ call: IAMCall) throws(CloudError) -> [String] {
@@ -42,7 +49,8 @@ enum Sessions {
             AssumeRoleRequest(
                 roleARN: call.required("RoleArn"), sessionName: call.required("RoleSessionName"),
                 policy: call.text("Policy"), policyARNs: policyARNs(call),
-                seconds: call.parameters.integer("DurationSeconds"), externalID: call.text("ExternalId")),
+                seconds: call.parameters.integer("DurationSeconds"), externalID: call.text("ExternalId"),
+                mfa: mfa(call)),
             as: call.caller)
         answer.credentials(session)
         answer.open("AssumedRoleUser")

@@ -14,16 +14,18 @@ enum Users {
 
     static func get(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
         let user = try await call.backend.user(call.text("UserName"), as: call.caller)
+        let uses = try await call.backend.credentialUses(as: call.caller)
         answer.open("User")
-        answer.user(user)
+        answer.user(user, password: uses.passwords[user.id])
         answer.close()
     }
 
     static func list(_ call: IAMCall, _ answer: inout XMLWriter) async throws(CloudError) {
         let prefix = call.text("PathPrefix") ?? "/"
         let users = try await call.backend.users(as: call.caller).filter { $0.path.hasPrefix(prefix) }
+        let uses = try await call.backend.credentialUses(as: call.caller)
         try call.page(users, position: { $0.id }, &answer) { answer, page in
-            answer.members("Users", page) { $0.user($1, full: false) }
+            answer.members("Users", page) { $0.user($1, full: false, password: uses.passwords[$1.id]) }
         }
     }
 

@@ -176,7 +176,7 @@ struct LocalCredentials: S3CredentialSource {
         case .invalidToken: return .invalidToken
         case .expiredToken: return .expiredToken
         case .found(let credential):
-            await controller.noteUse(ofKey: id, service: "s3")
+            await controller.noteUse(ofKey: id, principal: credential.principal, service: "s3")
             return .found(
                 S3Credential(secret: credential.secret, principal: try await inWalrus(credential.principal)))
         }

@@ -11,7 +11,7 @@ extension MatrixRow {
         ].flatMap { $0 }
         + [
             policyRows(.init("User", user)), policyRows(.init("Group", crew)), policyRows(.init("Role", role)),
-            managedRows, credentialRows, accountRows, accounts, sts, native,
+            managedRows, credentialRows, accountRows, mfaRows, reportRows, accounts, sts, native,
         ].flatMap { $0 }
 
     private static let instance = [("InstanceId", "$instance")]
@@ -283,9 +283,40 @@ extension MatrixRow {
         MatrixRow(.iam, "CreateAccountAlias", [("AccountAlias", "the-lab")]),
         MatrixRow(.iam, "ListAccountAliases"),
         MatrixRow(.iam, "DeleteAccountAlias", [("AccountAlias", "the-lab")]),
-        MatrixRow(.iam, "ListMFADevices", user), MatrixRow(.iam, "ListVirtualMFADevices"),
         MatrixRow(.iam, "ListServerCertificates"), MatrixRow(.iam, "ListSAMLProviders"),
         MatrixRow(.iam, "ListOpenIDConnectProviders"),
+    ]
+
+    private static let device = [("SerialNumber", "$mfa")]
+    private static let codes = [("AuthenticationCode1", "000000"), ("AuthenticationCode2", "000001")]
+
+    private static let mfaRows: [MatrixRow] = [
+        MatrixRow(.iam, "CreateVirtualMFADevice", [("VirtualMFADeviceName", "more")]),
+        MatrixRow(.iam, "DeleteVirtualMFADevice", device), MatrixRow(.iam, "ListVirtualMFADevices"),
+        MatrixRow(.iam, "EnableMFADevice", user, device, codes),
+        MatrixRow(.iam, "ResyncMFADevice", user, device, codes),
+        MatrixRow(.iam, "DeactivateMFADevice", user, device), MatrixRow(.iam, "ListMFADevices", user),
+        MatrixRow(.iam, "GetMFADevice", device), MatrixRow(.iam, "TagMFADevice", device, tag),
+        MatrixRow(.iam, "UntagMFADevice", device, untag), MatrixRow(.iam, "ListMFADeviceTags", device),
+    ]
+
+    private static let question = [("ActionNames.member.1", "ec2:RunInstances")]
+    private static let source = [("PolicySourceArn", "$target.arn")]
+    private static let given = [("PolicyInputList.member.1", "$document")]
+
+    private static let reportRows: [MatrixRow] = [
+        MatrixRow(.iam, "UpdateAccountPasswordPolicy", [("MinimumPasswordLength", "10")]),
+        MatrixRow(
+            .iam, "GetAccountPasswordPolicy", before: [.init("UpdateAccountPasswordPolicy", [])]),
+        MatrixRow(
+            .iam, "DeleteAccountPasswordPolicy", before: [.init("UpdateAccountPasswordPolicy", [])]),
+        MatrixRow(.iam, "GenerateCredentialReport"),
+        MatrixRow(.iam, "GetCredentialReport", before: [.init("GenerateCredentialReport", [])]),
+        MatrixRow(.iam, "GetAccountAuthorizationDetails"),
+        MatrixRow(.iam, "SimulatePrincipalPolicy", source, question),
+        MatrixRow(.iam, "SimulateCustomPolicy", given, question),
+        MatrixRow(.iam, "GetContextKeysForPrincipalPolicy", source),
+        MatrixRow(.iam, "GetContextKeysForCustomPolicy", given),
     ]
 
     private static let lab = [("AccountName", "lab")]

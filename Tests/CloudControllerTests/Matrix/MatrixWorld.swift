@@ -191,7 +191,10 @@ struct MatrixWorld: Sendable {
         let key = try await setUp("CreateAccessKey", [("UserName", "target")])
         names["$key.id"] = try key.text("AccessKeyId")
         names["$trust"] = Self.trust(lab)
-        marks += ["target", "crew", "policy/watch", "instance-profile/front", names["$key.id"] ?? ""]
+        names["$target.arn"] = "arn:aws:iam::\(lab):user/target"
+        names["$mfa"] = "arn:aws:iam::\(lab):mfa/fob"
+        try await setUp("CreateVirtualMFADevice", [("VirtualMFADeviceName", "fob")])
+        marks += ["mfa/fob", "target", "crew", "policy/watch", "instance-profile/front", names["$key.id"] ?? ""]
     }
 
     private static func trust(_ account: String) -> String {
