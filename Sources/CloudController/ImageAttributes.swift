@@ -89,10 +89,16 @@ extension CloudController {
         let now = configuration.now()
         let claim = try TokenClaim(
             request.clientToken, operation: "CopyImage",
-            parameters: [request.sourceID, request.name, request.description ?? ""]
+            parameters: [request.sourceID, request.name, request.description ?? "", "\(request.copiesTags)"]
                 + request.tags.flatMap { [$0.key, $0.value] },
             as: caller, at: now)
         guard let sourceID = ImageID(request.sourceID) else { throw .malformedID(.image, request.sourceID) }
+        // What was done is answered alike, even if the source is gone by now.
+        if !request.dryRun, let made = try claim?.answer(in: view), let id = ImageID(made),
+            let image = view.images[id]?.value
+        {
+            return image
+        }
         // An image that is nowhere is nowhere in any region, which is the more helpful answer.
         guard let known = view.images[sourceID]?.value, known.state != .deregistered, canLaunch(known, caller) else {
             throw .notFound(.image, [request.sourceID])

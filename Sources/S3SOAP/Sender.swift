@@ -45,7 +45,16 @@ struct Sender: Sendable {
             throw S3SOAPFault(error)
         }
         let fingerprint = message.fingerprint
-        guard let principal = try await credentials.principal(ofCertificate: fingerprint) else {
+        let owner: WalrusPrincipal?
+        do {
+            owner = try await credentials.principal(ofCertificate: fingerprint)
+        } catch {
+            var fault = S3SOAPFault(
+                "Server.ServiceUnavailable", "Whose the certificate is cannot be found out now. Please try again.")
+            fault.logged = "\(error)"
+            throw fault
+        }
+        guard let principal = owner else {
             // An unknown, an inactive and a revoked one get the same answer.
             throw S3SOAPFault("Client.InvalidSecurity", "The provided security credentials are not valid.")
         }

@@ -162,6 +162,9 @@ func thrown(by call: () async throws -> Void) async -> CloudError? {
             try await cloud.controller.copyImage(request, as: user)
         }
         try await cloud.controller.deregisterImage(id: image.id.value, dryRun: false, as: cloud.admin)
+        // The source is gone, and what was done with it is answered as before.
+        request.name = "copy"
+        #expect(try await cloud.controller.copyImage(request, as: user).id == copy.id)
         _ = try await cloud.run(copy, as: user)
         request = CopyImageRequest(sourceID: copy.id.value, sourceRegion: "us-east-1", name: "copy")
         await #expect(throws: CloudError.duplicate(.image, "copy")) {
@@ -169,6 +172,20 @@ func thrown(by call: () async throws -> Void) async -> CloudError? {
         }
         request.sourceRegion = "mars-north-1"
         await #expect(throws: CloudError.self) { try await cloud.controller.copyImage(request, as: user) }
+    }
+
+    @Test func `requests with one token that come at the same time make one copy`() async throws {
+        let cloud = try await TestCloud.open()
+        let image = try await cloud.image()
+        let request = CopyImageRequest(
+            sourceID: image.id.value, sourceRegion: "us-east-1", name: "copy", clientToken: "once")
+        let ids = try await withThrowingTaskGroup(of: ImageID.self) { group in
+            for _ in 0..<8 {
+                group.addTask { try await cloud.controller.copyImage(request, as: cloud.admin).id }
+            }
+            return try await group.reduce(into: Set<ImageID>()) { $0.insert($1) }
+        }
+        #expect(ids.count == 1)
     }
 
     @Test func `rules are replaced and described, and keep their ids`() async throws {

@@ -1,8 +1,14 @@
 """Accounts, users, roles and sessions as boto3 and the aws CLI use them: IAM, STS, and what they mean for EC2 and S3."""
 
+import base64
+import csv
+import hashlib
+import hmac
 import json
 import os
+import struct
 import subprocess
+import time
 
 import boto3
 import botocore.exceptions
@@ -218,6 +224,83 @@ def aws_cli_speaks_iam(binaries, venv):
     assert aws("ec2", "describe-regions")["Regions"]
 
 
+def one_time_code(seed, at):
+    """RFC 6238, as authenticator programs have it."""
+    digest = hmac.new(base64.b32decode(seed), struct.pack(">Q", int(at) // 30), hashlib.sha1).digest()
+    offset = digest[19] & 15
+    return "%06d" % ((struct.unpack(">I", digest[offset:offset + 4])[0] & 0x7FFFFFFF) % 1000000)
+
+
+def passwords_and_devices(binaries, venv):
+    fixture = Fixture(binaries, venv)
+    iam = fixture.client("iam")
+    iam.create_user(UserName="zoe")
+    iam.update_account_password_policy(MinimumPasswordLength=12, RequireNumbers=True, MaxPasswordAge=90)
+    found = iam.get_account_password_policy()["PasswordPolicy"]
+    assert found["MinimumPasswordLength"] == 12 and found["RequireNumbers"] and found["ExpirePasswords"], found
+    refused("PasswordPolicyViolation", iam.create_login_profile, UserName="zoe", Password="no number in it")
+    iam.create_login_profile(UserName="zoe", Password="a number in it: 1")
+    iam.delete_account_password_policy()
+    refused("NoSuchEntity", iam.get_account_password_policy)
+
+    # A policy that wants MFA: the key alone does not do, with a code it does, and each code does once.
+    key = keys(iam.create_access_key(UserName="zoe"))
+    iam.put_user_policy(UserName="zoe", PolicyName="mfa", PolicyDocument=policy(
+        ("Allow", "ec2:*", "*", {"Bool": {"aws:MultiFactorAuthPresent": "true"}})))
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="fob")["VirtualMFADevice"]
+    assert device["QRCodePNG"].startswith(b"\x89PNG")
+    serial, seed = device["SerialNumber"], device["Base32StringSeed"]
+
+    def enable():
+        now = time.time()
+        iam.enable_mfa_device(
+            UserName="zoe", SerialNumber=serial, AuthenticationCode1=one_time_code(seed, now - 60),
+            AuthenticationCode2=one_time_code(seed, now - 30))
+    enable()
+    assert iam.list_virtual_mfa_devices(AssignmentStatus="Assigned")["VirtualMFADevices"][0]["User"]["UserName"] == "zoe"
+    assert iam.get_account_summary()["SummaryMap"]["MFADevicesInUse"] == 1
+    refused("UnauthorizedOperation", fixture.client("ec2", key).describe_regions)
+    sts = fixture.client("sts", key)
+    refused("AccessDenied", sts.get_session_token, SerialNumber=serial, TokenCode="000000")
+    code = one_time_code(seed, time.time())
+    session = keys(sts.get_session_token(SerialNumber=serial, TokenCode=code))
+    refused("AccessDenied", sts.get_session_token, SerialNumber=serial, TokenCode=code)
+    assert fixture.client("ec2", session).describe_regions()["Regions"]
+
+    assert iam.generate_credential_report()["State"] in ("STARTED", "COMPLETE")
+    report = list(csv.DictReader(iam.get_credential_report()["Content"].decode().splitlines()))
+    row = next(row for row in report if row["user"] == "zoe")
+    assert row["mfa_active"] == "true" and row["password_enabled"] == "true", row
+    assert row["access_key_1_last_used_service"] in ("ec2", "sts"), row
+    details = iam.get_account_authorization_details(Filter=["User"])["UserDetailList"]
+    zoe = next(user for user in details if user["UserName"] == "zoe")
+    assert zoe["UserPolicyList"][0]["PolicyDocument"]["Statement"][0]["Action"] == "ec2:*"
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=zoe["Arn"], ActionNames=["ec2:RunInstances", "s3:GetObject"], ContextEntries=[
+            {"ContextKeyName": "aws:MultiFactorAuthPresent", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"}])
+    assert [result["EvalDecision"] for result in answer["EvaluationResults"]] == ["allowed", "implicitDeny"]
+    refused("UnsupportedOperation", iam.create_service_linked_role, AWSServiceName="autoscaling.amazonaws.com")
+
+    # By the aws CLI, the picture of another device; then everything is taken back.
+    picture = os.path.join(fixture.cloud.state, "fob.png")
+    environment = {**fixture.environment, "PATH": os.environ["PATH"], "AWS_PAGER": ""}
+    subprocess.run(
+        [os.path.join(venv, "bin", "aws"), "iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "other",
+         "--outfile", picture, "--bootstrap-method", "QRCodePNG", "--endpoint-url",
+         f"http://127.0.0.1:{fixture.cloud.base}", "--region", "us-east-1"],
+        env=environment, check=True, capture_output=True, timeout=120)
+    with open(picture, "rb") as file:
+        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+    iam.delete_virtual_mfa_device(SerialNumber=serial.replace("fob", "other"))
+    refused("DeleteConflict", iam.delete_virtual_mfa_device, SerialNumber=serial)
+    iam.deactivate_mfa_device(UserName="zoe", SerialNumber=serial)
+    iam.delete_virtual_mfa_device(SerialNumber=serial)
+    iam.delete_login_profile(UserName="zoe")
+    iam.delete_user_policy(UserName="zoe", PolicyName="mfa")
+    iam.delete_access_key(UserName="zoe", AccessKeyId=key[0])
+    iam.delete_user(UserName="zoe")
+
+
 def nothing_is_left(binaries, venv):
     fixture = Fixture(binaries, venv)
     left = fixture.cloud.remove()
@@ -227,5 +310,5 @@ def nothing_is_left(binaries, venv):
 if __name__ == "__main__":
     main([
         boto3_manages_identities, users_share_buckets_as_policies_say, roles_are_taken_on, accounts_are_apart,
-        aws_cli_speaks_iam, nothing_is_left,
+        aws_cli_speaks_iam, passwords_and_devices, nothing_is_left,
     ])

@@ -9,13 +9,18 @@ enum BuiltInPolicies {
         policy("PowerUserAccess", "Everything but users, groups and roles.", allowing: ["ec2:*", "s3:*", "sts:*"]),
         policy(
             "ReadOnlyAccess", "Reads everything in the account.",
-            allowing: ["ec2:Describe*", "ec2:Get*", "s3:Get*", "s3:List*", "iam:Get*", "iam:List*", "sts:Get*"]),
+            allowing: [
+                "ec2:Describe*", "ec2:Get*", "s3:Get*", "s3:List*", "iam:Generate*", "iam:Get*", "iam:List*",
+                "sts:Get*",
+            ]),
         policy("AmazonEC2FullAccess", "All of EC2.", allowing: ["ec2:*"]),
         policy("AmazonEC2ReadOnlyAccess", "Reads all of EC2.", allowing: ["ec2:Describe*", "ec2:Get*"]),
         policy("AmazonS3FullAccess", "All of S3.", allowing: ["s3:*"]),
         policy("AmazonS3ReadOnlyAccess", "Reads all of S3.", allowing: ["s3:Get*", "s3:List*"]),
         policy("IAMFullAccess", "All of IAM.", allowing: ["iam:*"]),
-        policy("IAMReadOnlyAccess", "Reads all of IAM.", allowing: ["iam:Get*", "iam:List*", "iam:Simulate*"]),
+        policy(
+            "IAMReadOnlyAccess", "Reads all of IAM.",
+            allowing: ["iam:GenerateCredentialReport", "iam:Get*", "iam:List*", "iam:Simulate*"]),
         policy(
             "IAMUserChangePassword", "Users may change their own passwords.",
             allowing: ["iam:ChangePassword", "iam:GetAccountPasswordPolicy"],

@@ -118,6 +118,7 @@ extension CloudController {
     public nonisolated func createLoginProfile(user: String, password: String, mustReset: Bool, as caller: Caller)
         async throws(CloudError) -> LoginProfile
     {
+        try await checkOwner(user, caller)
         try IdentityRules.checkPassword(password, await ownPasswordPolicy(of: caller.accountID))
         // Here, outside of the actor: it is meant to take long.
         let profile = LoginProfile(
@@ -179,6 +180,11 @@ extension CloudController {
             guard current != nil else { throw .notFound(.loginProfile, [user]) }
             return nil
         }
+    }
+
+    /// Somebody who is not there is told before what is wrong with his password.
+    private func checkOwner(_ name: String, _ caller: Caller) throws(CloudError) {
+        _ = try owner(name, caller, view)
     }
 
     private func setLoginProfile(
