@@ -53,7 +53,10 @@ extension QueryFault {
                 "Each account has a default VPC with a subnet in each availability zone; there are no others."
             ),
             (["Address", "Ipv6"], "The cloud chooses the addresses of instances; there are no elastic ones yet."),
-            (["InstanceProfile"], "Nodes do not hand credentials of roles to instances; give a guest its keys in its user data."),
+            (
+                ["InstanceProfile"],
+                "Nodes do not hand credentials of roles to instances; give a guest its keys in its user data."
+            ),
         ]
         for family in families where family.words.contains(where: { action.contains($0) }) { return " " + family.cure }
         return ""
