@@ -228,7 +228,7 @@ import Walrus
     @Test func `a browser's form is taken as its policy says`() async throws {
         try await Server.with { server in
             _ = try await server.send("PUT", "/fff")
-            let until = Timestamp.extended(Server.now() + 60)
+            let until = Timestamp.extended(Server.now() + 3600)
             let policy = Base64.encode(
                 Array(
                     """
