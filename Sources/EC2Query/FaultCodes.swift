@@ -105,6 +105,8 @@ extension EC2Fault {
     static func invalidValueCode(_ parameter: String) -> String {
         switch parameter {
         case "UserData": "InvalidUserData.Malformed"
+        // A template, or versions of all, have to be named.
+        case "LaunchTemplate": "MissingParameter"
         case "LaunchPermission": "InvalidAMIAttributeItemValue"
         case "PublicKeyMaterial": "InvalidKey.Format"
         case "Filter.group-id": "InvalidGroupId.Malformed"

@@ -103,6 +103,7 @@ extension QueryFault {
         case .accountAlias: "The account alias with name \(name) cannot be found."
         case .account: "The account \(name) cannot be found."
         case .mfaDevice: "VirtualMFADevice with serial number \(name) doesn't exist."
+        case .passwordPolicy where ids.isEmpty: "The account policy with name PasswordPolicy cannot be found."
         case .passwordPolicy: "The Password Policy with domain name \(name) cannot be found."
         case .attachment: "Policy \(name) was not found."
         default: "\(name) cannot be found."

@@ -16,7 +16,7 @@ extension CloudController {
         if let policy { try Self.check(policy) }
         try await changeAccount(caller.accountID) { (account) throws(CloudError) in
             guard policy != nil || account.passwordPolicy != nil else {
-                throw .notFound(.passwordPolicy, [account.id])
+                throw .notFound(.passwordPolicy, [])
             }
             account.passwordPolicy = policy
         }

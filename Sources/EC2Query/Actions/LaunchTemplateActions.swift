@@ -54,12 +54,11 @@ enum LaunchTemplates {
             let template = try await call.backend.launchTemplate(try selector(parameters), as: call.caller)
             found = try versions(of: template, wanted, parameters)
         } else {
-            guard !wanted.isEmpty else {
-                throw .missingParameter("LaunchTemplateId or LaunchTemplateName, or the versions $Latest or $Default")
-            }
-            guard wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
+            guard !wanted.isEmpty, wanted.allSatisfy({ $0 == "$Latest" || $0 == "$Default" }) else {
+                // One text with two codes, as EC2 has it.
                 throw .invalidValue(
-                    parameter: "LaunchTemplateVersion", value: Parameters.shortened(wanted[0]),
+                    parameter: wanted.isEmpty ? "LaunchTemplate" : "LaunchTemplateVersion",
+                    value: Parameters.shortened(wanted.first ?? ""),
                     reason: "To describe the launch template data for all your launch templates, for ‘--versions’ "
                         + "specify ‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, "
                         + "‘--launch-template-name’, and version numbers. To describe the launch template data for a "
