@@ -1,7 +1,7 @@
 """A real Xen host (in QEMU, by emulation) is a node of a cloud that runs outside of it: instances by the EC2 API.
 
-usage: xen.py BINARIES STATIC VENV [STEP…]. Steps are the functions below that take a trial; `hardware`, which is not among
-those run by themselves, gives the host virtualization extensions (emulated as well). Needs root: a network namespace of its own, debootstrap. STATIC holds the
+usage: xen.py BINARIES STATIC VENV [STEP…]. Steps are the functions below that take a trial; `disks` and `hardware` are not
+among those run by themselves, the latter gives the host virtualization extensions (emulated as well). Needs root: a network namespace of its own, debootstrap. STATIC holds the
 mallee-node that needs nothing of the host, and mallee-xl.
 """
 
@@ -343,9 +343,9 @@ def boot_sector(message):
     return (begin + at.to_bytes(2, "little") + loop + message + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
 
-STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, disks, broken, trouble)}
+STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, broken, trouble)}
 # Not run by themselves.
-MORE_STEPS = {"hardware": hardware}
+MORE_STEPS = {"disks": disks, "hardware": hardware}
 WITH_EXTENSIONS = {"hardware"}
 
 
