@@ -1,6 +1,7 @@
 #!/bin/bash
 # First process of the control domain: mounts, Xen's daemons, and the node controller under a loop that starts
-# it again, as systemd would. What comes in over the console is carried out.
+# it again, as systemd would. What comes in over the console, or at port 2300, is
+# carried out.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -25,6 +26,7 @@ ip route add default via 10.0.2.2
 mount -t xenfs xenfs /proc/xen
 /etc/init.d/xen start
 echo "control domain is up"
+socat TCP-LISTEN:2300,reuseaddr,fork EXEC:/bin/bash &
 while :; do
     mallee-node --config /etc/mallee/node.conf
     echo "mallee-node ended with $?"

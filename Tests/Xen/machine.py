@@ -12,6 +12,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
+# A shell of the control domain listens here.
+SHELL_PORT = 2300
 PACKAGES = [
     "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "linux-image-amd64",
     "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
@@ -108,7 +110,7 @@ class Host:
         self.make(tree, programs, configuration, files)
         # QEMU emulates AMD's virtualization extensions as well.
         processor = "qemu64,+svm,+npt,+nrip-save" if extensions else "qemu64"
-        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in ports)
+        forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in [*ports, SHELL_PORT])
         self.command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", processor, "-smp", "2", "-m", str(memory), "-display", "none",
             "-no-reboot", "-serial", f"unix:{work}/console,server=on,wait=off", "-kernel", f"{work}/xen",
@@ -188,19 +190,17 @@ class Host:
         self.console.sendall(line.encode() + b"\n")
 
     def ask(self, line, seconds=300):
-        """What a line for the control domain's shell prints. The console shows the line itself, too, so the marks of the
-        answer are made by the shell."""
+        """What a line for the control domain's shell prints. Not by the console, whose input is lost on a loaded machine."""
         self.questions += 1
-        mark = f"answer-{self.questions}"
-        self.order(f"n=$(({self.questions})); {{ {line}; }} 2>&1 | sed \"s/^/answer-$n: /\"; echo \"answer-$n ends\"")
-        deadline = time.monotonic() + seconds
-        while True:
-            lines = self.log.replace("\r", "").split("\n")
-            if f"{mark} ends" in lines:
-                return "".join(text[len(mark) + 2:] + "\n" for text in lines if text.startswith(mark + ": "))
-            if time.monotonic() > deadline:
-                raise AssertionError(f"the control domain does not answer to: {line}")
-            time.sleep(0.3)
+        mark = f"answer-{self.questions} ends\n"
+        said = b""
+        with socket.create_connection(("127.0.0.1", SHELL_PORT), seconds) as shell:
+            shell.sendall(f"{{ {line}\n}} 2>&1; echo {mark}".encode())
+            while not said.endswith(mark.encode()):
+                data = shell.recv(65536)
+                assert data, f"the control domain does not answer to: {line}"
+                said += data
+        return said.decode(errors="replace")[:-len(mark)]
 
     @property
     def log(self):

@@ -82,7 +82,7 @@ class Trial:
 
     def kill_node(self):
         ended = self.host.log.count("mallee-node ended")
-        self.host.order("pkill -9 -x mallee-node")
+        self.host.ask("pkill -9 -x mallee-node")
         wait_for("the node controller is dead", lambda: self.host.log.count("mallee-node ended") > ended, 200, 0.2)
 
 
@@ -101,7 +101,7 @@ def life(trial):
     assert "Linux version" in text and "user-data-has-run" in text and f"ready, instance {first}" in text, text
     say("its console is read from the first line on; it has an address, metadata and user data")
 
-    host.order(f"socat TCP-LISTEN:{SSH_PORT},fork,reuseaddr TCP:{address}:22 &")
+    host.ask(f"socat TCP-LISTEN:{SSH_PORT},fork,reuseaddr TCP:{address}:22 > /dev/null 2>&1 &")
     inside = wait_for("ssh", lambda: (lambda d: d if d.returncode == 0 else None)(
         cloud.ssh("metadata user-data; metadata meta-data/instance-id; metadata meta-data/public-ipv4", SSH_PORT)), 600, 1)
     assert data in inside.stdout and first in inside.stdout and address in inside.stdout, inside
