@@ -108,8 +108,8 @@ class Host:
         self.log_path = os.path.join(work, "console.log")
         self.process = None
         self.make(tree, programs, configuration, files)
-        # QEMU emulates AMD's virtualization extensions as well.
-        processor = "qemu64,+svm,+npt,+nrip-save" if extensions else "qemu64"
+        # QEMU emulates AMD's virtualization extensions as well, and does so unless it is told not to.
+        processor = "qemu64,+svm,+npt,+nrip-save" if extensions else "qemu64,-svm"
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in [*ports, SHELL_PORT])
         self.command = [
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", processor, "-smp", "2", "-m", str(memory), "-display", "none",
