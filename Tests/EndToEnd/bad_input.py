@@ -354,13 +354,16 @@ class Launch:
             ImageLocation=f"bad/{name}", Name=name, Architecture="x86_64", **more)["ImageId"]
 
     def kernel(self, name, content):
-        """RegisterImage of a kernel: the parameter is not in the tools' model."""
-        self.s3.put_object(Bucket="bad", Key=name, Body=content)
-        answer = Signer(self.cloud).post({
-            "Action": "RegisterImage", "Version": "2016-11-15", "ImageLocation": f"bad/{name}", "Name": name,
-            "ImageType": "kernel"})
+        answer = self.kernel_answer(name, content)
         assert answer.status_code == 200, answer.text
         return xml.etree.ElementTree.fromstring(answer.text).findtext("{*}imageId")
+
+    def kernel_answer(self, name, content):
+        """RegisterImage of a kernel: the parameter is not in the tools' model."""
+        self.s3.put_object(Bucket="bad", Key=name, Body=content)
+        return Signer(self.cloud).post({
+            "Action": "RegisterImage", "Version": "2016-11-15", "ImageLocation": f"bad/{name}", "Name": name,
+            "ImageType": "kernel"})
 
     def fails(self, image, code, *texts, seconds=60):
         """The instance ends with this state reason, and the node's log says why."""
@@ -472,7 +475,12 @@ def bad_images(cloud, launch):
     launch.fails(image, "Client.InvalidImage", image, "digest")
 
     refused_at_registration("text", b"no disk at all, but a text\n" * 3, "512")
-    kernel = launch.kernel("vmlinuz", b"\x7fELF" + secrets.token_bytes(100_000))
+    # ELF's e_machine, at byte 18: 62 is x86-64, 183 is AArch64.
+    def elf(machine):
+        return b"\x7fELF".ljust(18, b"\0") + machine.to_bytes(2, "little") + secrets.token_bytes(100_000)
+    answer = launch.kernel_answer("foreign", elf(183))
+    assert answer.status_code == 400 and "another processor" in answer.text, answer.text
+    kernel = launch.kernel("vmlinuz", elf(62))
     image = launch.register("kernel.img", secrets.token_bytes(1 << 20), KernelId=kernel)
     launch.s3.delete_object(Bucket="bad", Key="vmlinuz")
     launch.fails(image, "Client.InvalidKernel", kernel, "not in the object store", "upload")
