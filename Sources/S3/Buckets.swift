@@ -4,16 +4,17 @@ internal import ObjectStore
 internal import Walrus
 internal import XML
 
+extension Walrus {
+    /// Where a bucket is: of one that was made without a region, the region of all.
+    func region(of bucket: BucketRecord) -> String { bucket.region.isEmpty ? configuration.region : bucket.region }
+}
+
 extension S3Call {
     func owner(_ writer: inout XMLWriter, _ name: String = "Owner", id: String) {
         writer.element(name) { writer in
             writer.element("ID", id)
             writer.element("DisplayName", self.displayName(id))
         }
-    }
-
-    func region(of bucket: BucketRecord) -> String {
-        bucket.region.isEmpty ? walrus.configuration.region : bucket.region
     }
 
     func listBuckets() async throws -> Response {
@@ -27,7 +28,7 @@ extension S3Call {
         }
         // Names are ASCII, so their order is that of their bytes.
         let found = try await walrus.listBuckets(caller).filter {
-            $0.name > after && $0.name.hasPrefix(prefix) && (region == nil || self.region(of: $0) == region)
+            $0.name > after && $0.name.hasPrefix(prefix) && (region == nil || walrus.region(of: $0) == region)
         }
         let buckets = found.prefix(limit)
         return xml("ListAllMyBucketsResult") { writer in
@@ -37,7 +38,7 @@ extension S3Call {
                     writer.element("Bucket") { writer in
                         writer.element("Name", bucket.name)
                         writer.element("CreationDate", S3Clock.extended(bucket.created))
-                        if showsRegion { writer.element("BucketRegion", self.region(of: bucket)) }
+                        if showsRegion { writer.element("BucketRegion", walrus.region(of: bucket)) }
                     }
                 }
             }
@@ -72,7 +73,7 @@ extension S3Call {
     func headBucket(_ bucket: String) async throws -> Response {
         let record = try await walrus.authorised(caller, .listBucket, bucket).record
         var headers = HTTPFields()
-        headers[text: S3Header.bucketRegion] = region(of: record)
+        headers[text: S3Header.bucketRegion] = walrus.region(of: record)
         headers[.contentType] = "application/xml"
         return Response(status: .ok, headers: headers)
     }

@@ -110,7 +110,7 @@ extension S3Call {
         description.append(JSONMember("sequencer", .string(String(time, radix: 16, uppercase: true))))
         let record = JSONValue.members(
             ("eventVersion", .string("2.1")), ("eventSource", .string("aws:s3")),
-            ("awsRegion", .string(region(of: state.record))),
+            ("awsRegion", .string(walrus.region(of: state.record))),
             ("eventTime", .string(S3Clock.extended(time))), ("eventName", .string(event)),
             ("userIdentity", .members(("principalId", .string(caller.principal?.accountID ?? "anonymous")))),
             ("requestParameters", .members(("sourceIPAddress", .string(caller.facts("aws:sourceip")?.first ?? "")))),

@@ -211,7 +211,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                 objectSize: Self.objectSize(parsed, response, length),
                 milliseconds: walrus.clock() - began, referer: parsed.header("referer") ?? "",
                 agent: parsed.header("user-agent") ?? "", version: parsed["versionId"] ?? "",
-                region: state.record.region.isEmpty ? walrus.configuration.region : state.record.region,
+                region: walrus.region(of: state.record),
                 signature: signature, authentication: authentication, host: parsed.authority),
             to: logging)
     }

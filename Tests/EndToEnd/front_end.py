@@ -1,5 +1,6 @@
 """A front end's services, each from its configuration file as `mallee init` makes it, supervised as systemd does it."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -176,6 +177,21 @@ class FrontEnd:
         """Pids of the QEMU processes below this root."""
         return [pid for pid, command in processes()
                 if "qemu-system" in command[0] and any(self.root in part for part in command)]
+
+    @contextlib.contextmanager
+    def supervised(self):
+        """Gives a list for the services that the body starts. A body that ends well has them stopped, the last first;
+        after another, their logs are shown. Nothing of the host stays."""
+        services = []
+        try:
+            yield services
+            for service in reversed(services):
+                service.stop()
+        except Exception:
+            print("\n".join(service.tail() for service in services))
+            raise
+        finally:
+            self.remove(services)
 
     def remove(self, services):
         for service in services:

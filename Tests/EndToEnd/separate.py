@@ -85,8 +85,7 @@ def findings(host):
 
 def test_each_service_by_itself(binaries, _):
     host = FrontEnd(binaries)
-    services = []
-    try:
+    with host.supervised() as services:
         host.init("--public-address", "127.0.0.1")
         before = findings(host)
         assert any(f.startswith("fail ports") for f in before), before
@@ -183,13 +182,6 @@ def test_each_service_by_itself(binaries, _):
         wait_for("terminated", lambda: ec2.describe_instances(
             InstanceIds=[instance])["Reservations"][0]["Instances"][0]["State"]["Name"] == "terminated", 60, 0.3)
         wait_for("its process is gone", lambda: not host.guests(), 20, 0.1)
-        for service in reversed(services):
-            service.stop()
-    except Exception:
-        print("\n".join(service.tail() for service in services))
-        raise
-    finally:
-        host.remove(services)
 
 
 class Elsewhere:
@@ -204,8 +196,7 @@ class Elsewhere:
 def test_walrus_asks_whose_certificates_are(binaries, _):
     """Walrus knows no certificates itself; what the cloud says of them holds at once."""
     host = FrontEnd(binaries)
-    services = []
-    try:
+    with host.supervised() as services:
         host.init("--public-address", "127.0.0.1")
         for name in ("cluster", "cloud", "walrus"):
             services.append(host.service(name).start())
@@ -261,13 +252,6 @@ def test_walrus_asks_whose_certificates_are(binaries, _):
                 assert problem.code == "soapenv:Server.ServiceUnavailable", problem
                 return None
         wait_for("Walrus asks again", lists, 30, 0.3)
-        for service in reversed(services):
-            service.stop()
-    except Exception:
-        print("\n".join(service.tail() for service in services))
-        raise
-    finally:
-        host.remove(services)
 
 
 main([test_init_makes_a_front_end_with_right_owners, test_each_service_by_itself,

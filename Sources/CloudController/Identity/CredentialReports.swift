@@ -47,7 +47,7 @@ extension CloudController {
         var root = rootUser(of: account)
         root.loginProfile = view.accounts[account]?.value.loginProfile
         let rows = [row(root, isRoot: true)] + view.identities.users.sorted(of: account).map { row($0, isRoot: false) }
-        // No value has a comma or a quotation mark: names have commas, so they are quoted where they do.
+        // Of all values only names may have commas, and none has a quotation mark.
         return ([Self.columns] + rows).map { $0.map(Self.quoted).joined(separator: ",") }.joined(separator: "\n")
     }
 
