@@ -82,14 +82,16 @@ enum EC2Gate {
         return arns
     }
 
+    /// Condition keys that are the value of one parameter.
+    private static let single = [
+        ("InstanceType", "ec2:instancetype"), ("Placement.AvailabilityZone", "ec2:availabilityzone"),
+        ("AvailabilityZone", "ec2:availabilityzone"), ("Placement.GroupName", "ec2:placementgroup"),
+        ("Placement.Tenancy", "ec2:tenancy"), ("Attribute", "ec2:attribute"), ("Size", "ec2:volumesize"),
+        ("VolumeType", "ec2:volumetype"), ("ImageId", "ec2:imageid"), ("KeyName", "ec2:keypairname"),
+    ]
+
     private static func facts(_ parameters: Parameters) -> [String: [String]] {
         var facts: [String: [String]] = [:]
-        let single = [
-            ("InstanceType", "ec2:instancetype"), ("Placement.AvailabilityZone", "ec2:availabilityzone"),
-            ("AvailabilityZone", "ec2:availabilityzone"), ("Placement.GroupName", "ec2:placementgroup"),
-            ("Placement.Tenancy", "ec2:tenancy"), ("Attribute", "ec2:attribute"), ("Size", "ec2:volumesize"),
-            ("VolumeType", "ec2:volumetype"), ("ImageId", "ec2:imageid"), ("KeyName", "ec2:keypairname"),
-        ]
         for (parameter, key) in single {
             if let value = parameters.text(parameter) { facts[key] = [value] }
         }

@@ -76,8 +76,10 @@ public struct EC2SOAPInterface: Sendable {
     }
 
     private static func asksForWSDL(_ query: String) -> Bool {
-        let first = query.split(separator: "&").first ?? ""
-        return first.lowercased() == "wsdl" || first.lowercased() == "wsdl="
+        let first = query.utf8.drop { $0 == UInt8(ascii: "&") }.prefix { $0 != UInt8(ascii: "&") }
+        guard first.count <= "wsdl=".utf8.count else { return false }
+        let name = String(Substring(first)).lowercased()
+        return name == "wsdl" || name == "wsdl="
     }
 
     /// Answers a request. It always answers.

@@ -8,9 +8,11 @@ extension Parameters {
 
     /// The node at a dotted name; nil if no parameter is there or below.
     package func node(at relative: String) -> ParameterNode? {
+        // Bytes, not characters, and most names have one part: every action asks for dozens of parameters.
+        guard relative.utf8.contains(UInt8(ascii: ".")) else { return node.children[relative] }
         var current = node
-        for part in relative.split(separator: ".") {
-            guard let next = current.children[String(part)] else { return nil }
+        for part in relative.utf8.split(separator: UInt8(ascii: ".")) {
+            guard let next = current.children[String(Substring(part))] else { return nil }
             current = next
         }
         return current
@@ -94,7 +96,7 @@ extension Parameters {
 
     /// What is at NAME.1, NAME.2, … in the order of the numbers.
     package func structures(_ relative: String) -> [Parameters] {
-        guard let list = node(at: relative) else { return [] }
+        guard let list = node(at: relative), !list.children.isEmpty else { return [] }
         var numbered: [(Int, String, ParameterNode)] = []
         for (key, child) in list.children {
             if let number = Int(key), number >= 0 { numbered.append((number, key, child)) }
@@ -105,8 +107,9 @@ extension Parameters {
 
     /// The values NAME.1, NAME.2, …; a plain NAME counts as a list of one, which some tools send.
     package func list(_ relative: String, keepingEmpty: Bool = false) -> [String] {
+        guard let found = node(at: relative) else { return [] }
         var values = structures(relative).compactMap(\.node.value)
-        if values.isEmpty, let only = raw(relative) { values = [only] }
+        if values.isEmpty, let only = found.value { values = [only] }
         return keepingEmpty ? values : values.filter { !$0.isEmpty }
     }
 

@@ -63,15 +63,16 @@ package struct Parameters: Sendable {
                 guard names.insert(name).inserted else {
                     throw .malformedQuery("The parameter \(Self.shortened(name)) may be given only once.")
                 }
-                let parts = name.split(separator: ".", maxSplits: Self.deepest, omittingEmptySubsequences: false)
-                if parts.count <= Self.deepest { root.insert(value, at: parts[...]) }
+                let parts = name.utf8.split(
+                    separator: UInt8(ascii: "."), maxSplits: Self.deepest, omittingEmptySubsequences: false)
+                if parts.count <= Self.deepest { root.insert(value, at: parts.map { Substring($0) }[...]) }
             }
         }
         self.init(path: "", node: root)
     }
 
     private static func decode(_ bytes: ArraySlice<UInt8>, partOf name: String?) throws(QueryFault) -> String {
-        let place = name.map { "The value of the parameter \(shortened($0))" } ?? "The name of a parameter"
+        var place: String { name.map { "The value of the parameter \(shortened($0))" } ?? "The name of a parameter" }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
         var index = bytes.startIndex
