@@ -38,6 +38,15 @@ public struct PolicyPrincipal: Sendable, Equatable {
     public var otherARNs: [String] = []
     /// The id that stands for the account in access control lists.
     public var canonicalID: String
+    /// The name of a service of the cloud that asks by itself, such as "ec2.amazonaws.com"; nil for everybody else.
+    public var service: String?
+
+    /// Makes a service.
+    public init(service: String) {
+        account = ""
+        canonicalID = ""
+        self.service = service
+    }
 
     /// Makes a principal.
     public init(account: String, userARN: String? = nil, canonicalID: String? = nil) {
@@ -101,7 +110,8 @@ public struct Policy: Sendable {
             throw PolicyError("Unknown field \(member.name)")
         }
         if let version = value["Version"] {
-            guard let text = version.text, ["2012-10-17", "2008-10-17"].contains(text) else {
+            let known = kind == .identity ? Self.versions + [Self.originalVersion] : Self.versions
+            guard let text = version.text, known.contains(text) else {
                 throw PolicyError("The policy must contain a valid version string")
             }
         }
@@ -112,6 +122,10 @@ public struct Policy: Sendable {
         for item in items { statements.append(try PolicyStatement(item, kind)) }
         self.statements = statements
     }
+
+    /// The versions of the policy language, and that of the original's documentation, which its tools wrote.
+    static let versions = ["2012-10-17", "2008-10-17"]
+    static let originalVersion = "2011-04-01"
 
     /// What the document says of a request: a denial outweighs everything.
     public func decide(_ request: PolicyRequest) -> PolicyDecision {

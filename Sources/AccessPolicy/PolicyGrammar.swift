@@ -71,7 +71,10 @@ public enum PolicyGrammar {
     private static func readStatements(_ document: JSONValue, _ rules: PolicyRules) throws(PolicyError) -> [JSONValue] {
         guard let members = document.objectMembers, let given = document["Statement"],
             members.allSatisfy({ ["Version", "Id", "Statement"].contains($0.name) }),
-            document["Version"].map({ ["2008-10-17", "2012-10-17"].contains($0.text) }) ?? true,
+            document["Version"].map({ version in
+                Policy.versions.contains { $0 == version.text }
+                    || (version.text == Policy.originalVersion && rules != .trust)
+            }) ?? true,
             document["Id"].map({ $0.text != nil }) ?? true
         else { throw syntax }
         let statements = given.elements ?? [given]

@@ -181,6 +181,9 @@ public struct PolicyStatement: Sendable {
     private static func names(_ named: Principals.Named, _ principal: PolicyPrincipal?) -> Match {
         if named.kind == "AWS", named.name == "*" { return .direct }
         guard let principal else { return .none }
+        if let service = principal.service {
+            return named.kind == "Service" && named.name == service ? .direct : .none
+        }
         // What names the account names its owner himself.
         let account = principal.userARN == nil ? Match.direct : .account
         switch named.kind {

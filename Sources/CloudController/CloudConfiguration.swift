@@ -38,6 +38,9 @@ public struct CloudConfiguration: Sendable {
     public var retryDelay: ClosedRange<Int64> = 200...5000
     /// How long the URLs that nodes fetch images from are good, in seconds.
     public var imageURLValidity = 6 * 3600
+    /// How long the credentials that instances find in their metadata are good, in seconds; new ones are there when a
+    /// sixth of that has passed (EC2: about six hours).
+    public var instanceCredentialsValidity = 6 * 3600
     /// The blocks from which the zones give private addresses, by zone ("127.1.0.0/16"), as far as they are known: they
     /// are described as the subnets of the accounts' default VPCs.
     public var addressBlocks: [String: String] = [:]

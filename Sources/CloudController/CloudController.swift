@@ -48,6 +48,8 @@ public actor CloudController: CloudBackend, IdentityBackend {
     var uncertain: [String: StoredRecord] = [:]
     /// Wakes the reconciler of a zone; set while `run()` works.
     var signals: [String: AsyncStream<Void>.Continuation] = [:]
+    /// Wakes what hands credentials to instances of a zone; set while `run()` works.
+    var credentialSignals: [String: AsyncStream<Void>.Continuation] = [:]
     /// Orders placements and polls, see `ZoneState.isStale`.
     var sequence: Int64 = 0
     /// Wakes the preparation of images; set while `run()` works.
@@ -116,12 +118,14 @@ public actor CloudController: CloudBackend, IdentityBackend {
     /// Follows the zones and makes them agree with what is recorded, until the task is cancelled. Stopping it stops
     /// nothing that runs.
     public func run() async {
-        var streams: [(link: ZoneLink, wakes: AsyncStream<Void>)] = []
+        var streams: [(link: ZoneLink, wakes: AsyncStream<Void>, credentials: AsyncStream<Void>)] = []
         for link in zones {
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
             signals[link.name] = continuation
             continuation.yield()
-            streams.append((link, stream))
+            let (credentials, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            credentialSignals[link.name] = signal
+            streams.append((link, stream, credentials))
         }
         let (imageWakes, imageWork) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.imageWork = imageWork
@@ -131,7 +135,8 @@ public actor CloudController: CloudBackend, IdentityBackend {
         queueSignal.yield()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.serveQueue(queueWakes) }
-            for (link, wakes) in streams {
+            for (link, wakes, credentials) in streams {
+                group.addTask { await self.handOutCredentials(link, wakes: credentials) }
                 group.addTask { await self.watch(link) }
                 group.addTask { await self.reconcile(link, wakes: wakes) }
             }
@@ -140,6 +145,7 @@ public actor CloudController: CloudBackend, IdentityBackend {
             group.addTask { await self.keepHouse() }
         }
         signals = [:]
+        credentialSignals = [:]
         self.imageWork = nil
         queueSignal.finish()
         self.queueSignal = nil

@@ -28,6 +28,8 @@ struct ZoneInstances {
     var placed: Set<InstanceID> = []
     /// Not wanted any more, and not over.
     var ending: Set<InstanceID> = []
+    /// On a node and not over, with an instance profile.
+    var profiled: Set<InstanceID> = []
     /// Number of instances that are not over, by group.
     var members: [SecurityGroupID: Int] = [:]
 }
@@ -143,6 +145,9 @@ struct InstanceTable {
         }
         if instance.nodeName != nil {
             zones[instance.zone, default: ZoneInstances()].placed.insert(instance.id)
+            if instance.options?.profile != nil {
+                zones[instance.zone, default: ZoneInstances()].profiled.insert(instance.id)
+            }
         } else if instance.isWaiting {
             waiting[instance.reservationID, default: []].insert(instance.id)
         } else if instance.intent == .run {
@@ -167,6 +172,7 @@ struct InstanceTable {
             Self.decrease(&zones[instance.zone, default: ZoneInstances()].members, group.id)
         }
         zones[instance.zone]?.placed.remove(instance.id)
+        zones[instance.zone]?.profiled.remove(instance.id)
         zones[instance.zone]?.unplaced.remove(instance.id)
         zones[instance.zone]?.ending.remove(instance.id)
         if instance.isWaiting {

@@ -29,6 +29,8 @@ extension CloudController {
             await agreeOnNetwork(link)
             await endInstances(in: link)
             await placeInstances(in: link)
+            // Now and then, too, since credentials end.
+            credentialSignals[link.name]?.yield()
             let taken = (clock.now - start).components
             withZone(link.name) {
                 $0.status.milliseconds = taken.seconds * 1000 + taken.attoseconds / 1_000_000_000_000_000
@@ -192,6 +194,7 @@ extension CloudController {
                 }
                 return (mutation, ())
             }
+            credentialSignals[link.name]?.yield()
         } catch {
             // The zone has placed them; asked again it answers the same.
             note("placements could not be recorded: \(error)", in: link)

@@ -33,6 +33,7 @@ private struct LaunchPlan {
     var keyPair: KeyPair?
     var groups: [SecurityGroup]
     var placementGroup: Stored<PlacementGroup>?
+    var profile: InstanceProfile?
     var minimum: Int
     var maximum: Int
 
@@ -134,6 +135,7 @@ extension CloudController {
                 // Touched by every launch, so that it is not deleted, and not given another zone, meanwhile.
                 mutation.update(.placementGroup(group.value), revision: group.revision)
             }
+            if let profile = plan.profile { mutation.conditions.append(.exists(profile.record.key)) }
             for instance in reservation.instances {
                 mutation.create(.instance(instance))
                 if let userData = request.userData, !userData.isEmpty {
@@ -212,10 +214,13 @@ extension CloudController {
             }
             placementGroup = found
         }
+        let profile = try request.profile.map { (selector) throws(CloudError) in
+            try passable(selector, of: caller.accountID, to: nil, as: caller)
+        }
         let maximum = try quota(request, as: caller)
         return LaunchPlan(
             image: image, kernelID: kernel, ramdiskID: ramdisk, type: type, keyPair: keyPair, groups: groups,
-            placementGroup: placementGroup, minimum: request.minCount, maximum: maximum)
+            placementGroup: placementGroup, profile: profile, minimum: request.minCount, maximum: maximum)
     }
 
     private func checkCounts(_ request: RunInstancesRequest) throws(CloudError) {
@@ -475,6 +480,7 @@ extension CloudController {
                         publicKey: plan.keyPair?.publicKey, userData: nil, groups: groups,
                         macAddress: Self.macAddress(instanceID), launchTime: now, clientToken: request.clientToken,
                         isMonitored: request.monitoring, tags: request.instanceTags + request.systemTags))
+                options.profile = plan.profile.map { ProfileAssociation(of: $0, since: now) }
                 instances[instances.count - 1].options = options.unlessEmpty
                 if let lease { instances[instances.count - 1].setLease(lease) }
                 if decision.wait != nil {
@@ -524,6 +530,7 @@ extension RunInstancesRequest {
                 options.isProtectedFromStop == true ? "protected" : "plain", options.placementGroup ?? "",
             ])
         }
+        if let profile { add(["profile", profile.arn ?? "", profile.name ?? ""]) }
         if !systemTags.isEmpty { add(systemTags.flatMap { [$0.key, $0.value] }) }
         return hash.finalize().hexadecimal
     }

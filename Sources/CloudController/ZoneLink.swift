@@ -237,6 +237,17 @@ struct ZoneLink: Sendable {
         }
     }
 
+    /// Those whose nodes have it now.
+    func setCredentials(_ credentials: [Contract.InstanceCredentials]) async throws(ClusterFailure) -> Set<InstanceID> {
+        do throws(ServiceFault) {
+            let answer = try await service.setInstanceCredentials(
+                ClusterContract.SetInstanceCredentialsRequest(credentials: credentials))
+            return Set(answer.instanceId.compactMap { InstanceID($0) })
+        } catch {
+            throw .fault(error)
+        }
+    }
+
     /// The revision that the cluster has now.
     func broadcast(_ document: Contract.NetworkDocument) async throws(ClusterFailure) -> Int64 {
         do throws(ServiceFault) {

@@ -30,6 +30,8 @@ struct ZoneState: Sendable {
     var endAskedAt: [InstanceID: ContinuousClock.Instant] = [:]
     /// Placements that are to be tried again.
     var retries: [InstanceID: PlacementRetry] = [:]
+    /// What the nodes' metadata have of instance profiles; see `InstanceCredentials.swift`.
+    var credentials: [InstanceID: CredentialsDelivery] = [:]
     /// Revision of the network document that the zone has, in this epoch.
     var networkRevision: Int64?
 

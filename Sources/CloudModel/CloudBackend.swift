@@ -89,6 +89,8 @@ public struct RunInstancesRequest: Hashable, Sendable {
     public var systemTags: [Tag] = []
     /// Protection, and name of the placement group.
     public var options = InstanceOptions()
+    /// The instance profile; nil for none.
+    public var profile: ProfileSelector?
     /// Only check.
     public var dryRun: Bool
     /// Makes a request for one instance.
@@ -404,7 +406,9 @@ public struct TagDescription: Hashable, Sendable {
 /// in requests are as the user wrote them.
 public protocol CloudBackend: AccountBackend, AllocationBackend, AuthenticationBackend, ImageAttributeBackend,
     ImageImportBackend,
-    InstanceAttributeBackend, LaunchTemplateBackend, PlacementGroupBackend, SecurityGroupRuleBackend, Sendable
+    InstanceAttributeBackend, LaunchTemplateBackend, PlacementGroupBackend, ProfileAssociationBackend,
+    SecurityGroupRuleBackend,
+    Sendable
 {
     // MARK: Instances
     /// Records the intent to run instances and answers them as pending. EC2: RunInstances.

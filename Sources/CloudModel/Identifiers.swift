@@ -50,6 +50,8 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     case launchTemplateName = "launch-template-name"
     case launchTemplateVersion = "launch-template-version"
     case imageImport = "import-image-task"
+    /// That an instance has an instance profile.
+    case profileAssociation = "iam-instance-profile-association"
 }
 
 /// A resource's identifier: prefix, dash, and 17 (or, from older tools, 8) lower-case hexadecimal digits.

@@ -8,6 +8,8 @@ public struct InstanceOptions: Hashable, Sendable, Codable {
     public var isProtectedFromStop: Bool?
     /// Name of the placement group that it was launched into.
     public var placementGroup: String?
+    /// The instance profile that it has; nil for none.
+    public var profile: ProfileAssociation?
     /// Until when it may run; nil for as long as its owner likes.
     public var lease: Lease?
     /// That its launch had, or has, to wait for room; nil if there was room at once.

@@ -56,6 +56,10 @@ extension Instance: FilterableResource {
         case "launch-time", "usage-operation-update-time", "network-interface.attachment.attach-time":
             return { [$0.launchTime.iso8601] }
         case "client-token": return { $0.clientToken.map { [$0] } ?? [] }
+        case "iam-instance-profile.arn": return { $0.profile.map { [$0.profileARN] } ?? [] }
+        case "iam-instance-profile.id": return { $0.profile.map { [$0.profileID] } ?? [] }
+        case "iam-instance-profile.name":
+            return { $0.profile?.profileARN.split(separator: "/").last.map { [String($0)] } ?? [] }
         case "placement-group-name": return { $0.options?.placementGroup.map { [$0] } ?? [] }
         case "vpc-id", "network-interface.vpc-id": return { [NetworkPart.vpc.id(of: $0.accountID)] }
         case "subnet-id", "network-interface.subnet-id":
@@ -132,8 +136,7 @@ extension Instance: FilterableResource {
         "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
         "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn",
         "current-instance-boot-mode",
-        "event.not-after", "host-id", "iam-instance-profile.arn",
-        "iam-instance-profile.id", "instance-lifecycle", "ipv6-address", "maintenance-options.auto-recovery",
+        "event.not-after", "host-id", "instance-lifecycle", "ipv6-address", "maintenance-options.auto-recovery",
         "network-interface.addresses.association.allocation-id",
         "network-interface.addresses.association.association-id",
         "network-interface.addresses.association.carrier-ip",

@@ -70,6 +70,45 @@ extension ClusterController: ClusterContract.AsyncService {
             instanceId: answer.instanceId, timestamp: answer.timestamp, output: answer.output)
     }
 
+    /// Hands credentials on, to all nodes at the same time, and keeps none.
+    public func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest)
+        async throws(ServiceFault) -> ClusterContract.SetInstanceCredentialsResponse
+    {
+        var deliveries: [(Contract.InstanceCredentials, any NodeContract.AsyncService)] = []
+        for credentials in request.credentials {
+            do throws(ServiceFault) {
+                deliveries.append((credentials, try client(of: credentials.instanceId)))
+            } catch {
+                undelivered(credentials.instanceId, error)
+            }
+        }
+        var taken: [String] = []
+        await withTaskGroup(of: (String, ServiceFault?).self) { group in
+            for (credentials, client) in deliveries {
+                group.addTask {
+                    do throws(ServiceFault) {
+                        _ = try await client.setInstanceCredentials(
+                            NodeContract.SetInstanceCredentialsRequest(
+                                correlationId: request.correlationId, credentials: credentials))
+                        return (credentials.instanceId, nil)
+                    } catch {
+                        return (credentials.instanceId, error)
+                    }
+                }
+            }
+            for await (id, fault) in group {
+                if let fault { undelivered(id, fault) } else { taken.append(id) }
+            }
+        }
+        return ClusterContract.SetInstanceCredentialsResponse(instanceId: taken)
+    }
+
+    /// The cloud controller repeats what it was not told of. An instance that was just placed may not be on its node yet.
+    private func undelivered(_ id: String, _ fault: ServiceFault) {
+        logger.debug(
+            "An instance's credentials were not delivered.", metadata: ["instance": "\(id)", "fault": "\(fault)"])
+    }
+
     private func client(of id: String) throws(ServiceFault) -> any NodeContract.AsyncService {
         guard let report = reports[id] else {
             if !silent.isEmpty { throw unsettled(id) }

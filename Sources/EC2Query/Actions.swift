@@ -65,7 +65,7 @@ public struct EC2Action: Sendable {
         EC2Action(
             "RunInstances", since: "2006-06-26", Instances.run,
             "Starts instances; durable when answered, idempotent by ClientToken; from a launch template, into a subnet or a "
-                + "placement group. No EBS devices, spot, chosen addresses."),
+                + "placement group, with an instance profile. No EBS devices, spot, chosen addresses."),
         EC2Action(
             "DescribeInstances", since: "2006-06-26", Instances.describe,
             "Lists instances by id, filter and page; terminated ones for an hour."),
@@ -96,6 +96,18 @@ public struct EC2Action: Sendable {
             "MonitorInstances", since: "2009-05-15", Instances.monitor, "Switches detailed monitoring on."),
         EC2Action(
             "UnmonitorInstances", since: "2009-05-15", Instances.unmonitor, "Switches detailed monitoring off."),
+        EC2Action(
+            "AssociateIamInstanceProfile", since: "2016-11-15", InstanceProfiles.associate,
+            "Gives an instance that runs the temporary credentials of a role; takes iam:PassRole."),
+        EC2Action(
+            "DescribeIamInstanceProfileAssociations", since: "2016-11-15", InstanceProfiles.describe,
+            "Lists which instances have which profiles, and whether their nodes have the credentials."),
+        EC2Action(
+            "ReplaceIamInstanceProfileAssociation", since: "2016-11-15", InstanceProfiles.replace,
+            "Gives another one; takes iam:PassRole."),
+        EC2Action(
+            "DisassociateIamInstanceProfile", since: "2016-11-15", InstanceProfiles.disassociate,
+            "Takes it away; what the instance has read already ends by itself."),
         EC2Action(
             "GetPasswordData", since: "2008-08-08", Instances.passwordData,
             "What a Windows guest has written to its console; empty for others."),

@@ -97,9 +97,6 @@ public struct EmptyList: Sendable {
             "DescribeHostReservations", since: "2016-11-15", "hostReservationSet",
             ids: ["HostReservationIdSet": "InvalidHostReservationId.NotFound"]),
         EmptyList(
-            "DescribeIamInstanceProfileAssociations", since: "2016-11-15", "iamInstanceProfileAssociationSet",
-            ids: ["AssociationId": "InvalidAssociationID.NotFound"]),
-        EmptyList(
             "DescribeVpcPeeringConnections", since: "2014-02-01", "vpcPeeringConnectionSet",
             ids: ["VpcPeeringConnectionId": "InvalidVpcPeeringConnectionID.NotFound"]),
         EmptyList(

@@ -137,6 +137,10 @@ extension QueryFault {
             self.init(
                 Self.codes(.securityGroup).incorrectState,
                 "the specified group: \"\(id)\" name: \"default\" cannot be deleted by a user")
+        case .incorrectState(.profileAssociation, let id, _, _):
+            self.init(
+                "IncorrectState",
+                "There is an existing association for instance \(id); ReplaceIamInstanceProfileAssociation changes it.")
         case .incorrectState(let kind, let id, let state, let operation):
             self.init(
                 Self.codes(kind).incorrectState,

@@ -94,6 +94,8 @@ extension EC2Fault {
                 limitExceeded: "VersionLimitExceeded")
         case .imageImport:
             ResourceFaultCodes(notFound: "InvalidConversionTaskId", malformed: "InvalidConversionTaskId.Malformed")
+        case .profileAssociation:
+            ResourceFaultCodes(notFound: "InvalidAssociationID.NotFound", malformed: "InvalidAssociationID.Malformed")
         case .node, .region, .userGroup, .role, .policy, .inlinePolicy, .policyVersion, .instanceProfile, .accessKey,
             .loginProfile, .signingCertificate, .accountAlias, .attachment, .mfaDevice, .passwordPolicy,
             .credentialReport:
@@ -142,6 +144,7 @@ extension EC2Fault {
         case .launchTemplate, .launchTemplateName: "launch template"
         case .launchTemplateVersion: "launch template version"
         case .imageImport: "import task"
+        case .profileAssociation: "association"
         case .keyPair: "key pair"
         case .securityGroup: "security group"
         case .permission: "permission"
@@ -177,6 +180,7 @@ extension EC2Fault {
                 return "The launch template version \(list) is not found for the specified launch template."
             }
             return "Could not find the specified version \(ids[0]) for the launch template with ID \(ids[1])."
+        case .profileAssociation: return "An invalid association-id of '\(list)' was given"
         case .account: return "Invalid user id: \"\(list)\""
         case .address, .tag, .user, .node, .keyPair, .securityGroup, .userGroup, .role, .policy, .inlinePolicy,
             .policyVersion, .instanceProfile, .accessKey, .loginProfile, .signingCertificate, .accountAlias,
@@ -234,6 +238,7 @@ extension EC2Fault {
         case .launchTemplate: LaunchTemplateKind.prefix
         case .volume: "vol"
         case .imageImport: ImageImportKind.prefix
+        case .profileAssociation: ProfileAssociationKind.prefix
         case .snapshot: "snap"
         case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
             .launchTemplateName, .launchTemplateVersion, .userGroup, .role, .policy, .inlinePolicy, .policyVersion,

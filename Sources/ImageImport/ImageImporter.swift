@@ -110,7 +110,7 @@ public struct ImageImporter: Sendable {
         add("KernelArguments", options.kernelArguments)
         add("ImageId", options.requestedID)
         if kind != .machine { add("ImageType", kind.rawValue) }
-        if options.isPublic { add("Public", "true") }
+        if options.isPublic { add("LaunchPermission.1.Group", "all") }
         let answer = try await ec2.call("RegisterImage", parameters)
         guard let id = answer.child("imageId")?.trimmedText, !id.isEmpty else {
             throw ImageImportError("The cloud registered \(location) and named no image id.")

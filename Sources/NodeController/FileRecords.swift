@@ -3,6 +3,7 @@
 //   STATE/lock                       held by the node controller that uses the directory
 //   STATE/network                    the network document in force
 //   STATE/instances/<id>/record      the record; the directory is the driver's and the disks' as well
+//   STATE/instances/<id>/credentials what the guest finds of its instance profile
 //
 // A record is replaced as a whole and forced to disk before the call returns. A directory without a readable record
 // belongs to nobody: it is the rest of an acceptance that was never answered, or of a removal.
@@ -57,6 +58,9 @@ public final class FileRecords: InstanceRecords, @unchecked Sendable {
     }
 
     private func recordPath(_ instanceId: String) -> String { FileSystem.join(path(instanceId), "record") }
+    private func credentialsPath(_ instanceId: String) -> String {
+        FileSystem.join(path(instanceId), "credentials")
+    }
     private var networkPath: String { FileSystem.join(directory, "network") }
 
     /// See `InstanceRecords`.
@@ -78,6 +82,14 @@ public final class FileRecords: InstanceRecords, @unchecked Sendable {
                 loaded.records.append(record)
             } catch {
                 loaded.problems.append("\(recordPath(name)) is not readable and left as it is: \(error)")
+                continue
+            }
+            guard FileSystem.exists(credentialsPath(name)) else { continue }
+            do throws(RecordError) {
+                loaded.credentials[name] = try RecordCodec.decodeCredentials(try read(credentialsPath(name)))
+            } catch {
+                loaded.problems.append(
+                    "\(credentialsPath(name)) is not readable, the cloud controller will send others: \(error)")
             }
         }
         if FileSystem.exists(networkPath) {
@@ -119,6 +131,16 @@ public final class FileRecords: InstanceRecords, @unchecked Sendable {
             try FileSystem.write(networkPath, RecordCodec.encode(network), permissions: 0o600)
         } catch {
             throw RecordError(error, doing: "writing the network document")
+        }
+    }
+
+    /// See `InstanceRecords`.
+    public func save(_ credentials: Contract.InstanceCredentials) throws(RecordError) {
+        let id = credentials.instanceId
+        do throws(PosixError) {
+            try FileSystem.write(credentialsPath(id), RecordCodec.encode(credentials), permissions: 0o600)
+        } catch {
+            throw RecordError(error, doing: "writing the credentials of \(id)")
         }
     }
 

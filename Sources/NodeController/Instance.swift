@@ -25,10 +25,14 @@ final class Instance: @unchecked Sendable {
     var kind: String?
     /// Serves the guest's metadata while it may run.
     var metadata: MetadataServer?
+    /// What its instance profile gives it.
+    let credentials: GuestCredentials
 
     init(
-        spec: Contract.InstanceSpec, correlation: String, machine: InstanceMachine, handle: GuestHandle? = nil
+        spec: Contract.InstanceSpec, correlation: String, machine: InstanceMachine, handle: GuestHandle? = nil,
+        credentials: Contract.InstanceCredentials? = nil
     ) {
+        self.credentials = GuestCredentials(credentials)
         self.spec = spec
         self.correlation = correlation
         self.machine = machine

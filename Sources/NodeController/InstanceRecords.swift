@@ -41,6 +41,8 @@ public struct LoadedRecords: Sendable {
     public var records: [InstanceRecord] = []
     /// The network document in force when the node was stopped.
     public var network: Contract.NetworkDocument?
+    /// What instances find of their instance profiles, by instance.
+    public var credentials: [String: Contract.InstanceCredentials] = [:]
     /// What could not be read, with its place.
     public var problems: [String] = []
 
@@ -76,6 +78,8 @@ public protocol InstanceRecords: AnyObject, Sendable {
     func save(_ record: InstanceRecord) throws(RecordError)
     /// Makes the network document durable.
     func save(_ network: Contract.NetworkDocument) throws(RecordError)
+    /// Makes an instance's credentials durable, readable for the owner of this process only.
+    func save(_ credentials: Contract.InstanceCredentials) throws(RecordError)
     /// Forgets an instance, with all that is kept of it.
     func remove(_ instanceId: String) throws(RecordError)
     /// Removes an instance's disks and sockets but keeps its record.
@@ -97,6 +101,8 @@ public final class MemoryRecords: InstanceRecords, @unchecked Sendable {
     public func save(_ record: InstanceRecord) throws(RecordError) {}
     /// See `InstanceRecords`.
     public func save(_ network: Contract.NetworkDocument) throws(RecordError) {}
+    /// See `InstanceRecords`.
+    public func save(_ credentials: Contract.InstanceCredentials) throws(RecordError) {}
     /// See `InstanceRecords`.
     public func remove(_ instanceId: String) throws(RecordError) {}
     /// See `InstanceRecords`.

@@ -173,7 +173,8 @@ extension NodeController {
         do throws(PosixError) {
             let server = try MetadataServer(
                 path: MetadataServer.socketPath(directory),
-                service: MetadataService(instance.spec, region: settings.region), log: environment.log,
+                service: MetadataService(
+                    instance.spec, region: settings.region, credentials: instance.credentials), log: environment.log,
                 context: context(instance))
             instance.lock.withLock { instance.metadata = server }
         } catch {

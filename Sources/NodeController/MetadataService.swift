@@ -62,13 +62,18 @@ public final class MetadataService: @unchecked Sendable {
     public static let mostTokens = 1_024
 
     private let tree: MetadataTree
+    private let credentials: GuestCredentials
     // Guards `tokens`; requests come from several threads.
     private let lock = Lock()
     private var tokens: [(text: String, expires: Milliseconds)] = []
 
     /// The service of an instance.
-    public init(_ spec: Contract.InstanceSpec, region: String? = nil) {
+    /// - Parameter credentials: what its instance profile gives it, now and later.
+    public init(
+        _ spec: Contract.InstanceSpec, region: String? = nil, credentials: GuestCredentials = GuestCredentials()
+    ) {
         tree = MetadataTree(spec, region: region)
+        self.credentials = credentials
     }
 
     /// Answers a request that came at a time (of the steady clock).
@@ -84,6 +89,8 @@ public final class MetadataService: @unchecked Sendable {
             return MetadataService.page(401, "Unauthorized")
         }
         var response: Response
+        var tree = tree
+        tree.credentials = credentials.current
         switch tree.answer(path: path) {
         case .text(let text):
             response = Response(status: 200, contentType: "text/plain", body: Array(text.utf8))

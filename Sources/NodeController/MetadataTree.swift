@@ -3,7 +3,7 @@
 // Here is the tree (paths, listings, texts); `MetadataService` speaks HTTP around it. The names and their
 // spelling are EC2's (user guide, "Instance metadata categories"); all versions show the same tree, as the
 // older ones are subsets that their clients do not enumerate. What the cloud has nothing to say about
-// (product codes, IAM roles) is not there and answers 404, as on EC2.
+// (product codes, the role of an instance without a profile) is not there and answers 404, as on EC2.
 
 public import Contracts
 import JSON
@@ -31,6 +31,8 @@ public struct MetadataTree: Sendable {
 
     private let spec: Contract.InstanceSpec
     private let region: String
+    /// What the instance is to find of its instance profile; nil if it has none.
+    var credentials: Contract.InstanceCredentials?
 
     /// The metadata of an instance.
     /// - Parameter region: the region's name; nil derives it from the zone as EC2 names them.
@@ -134,10 +136,11 @@ public struct MetadataTree: Sendable {
             Entry("ami-manifest-path", "(unknown)"),
             Entry("block-device-mapping", blockDevices),
             Entry("hostname", hostName),
-            Entry("instance-action", "none"),
-            Entry("instance-id", spec.instanceId),
-            Entry("instance-type", spec.instanceType.name),
         ]
+        if let credentials, let profile = credentials.profileArn { entries.append(iam(credentials, profile)) }
+        entries.append(Entry("instance-action", "none"))
+        entries.append(Entry("instance-id", spec.instanceId))
+        entries.append(Entry("instance-type", spec.instanceType.name))
         if let kernel = spec.kernel { entries.append(Entry("kernel-id", kernel.artifactId)) }
         entries.append(Entry("local-hostname", hostName))
         entries.append(Entry("local-ipv4", privateAddress))
@@ -157,6 +160,32 @@ public struct MetadataTree: Sendable {
         entries.append(Entry("security-groups", groupNames))
         entries.append(Entry("services", [Entry("domain", domain), Entry("partition", "aws")]))
         return entries
+    }
+
+    /// The documents of the instance profile, with EC2's keys in EC2's order (EC2 User Guide, "Use IAM roles with
+    /// Amazon EC2"). A role that the instance may not have is there, with the reason.
+    private func iam(_ credentials: Contract.InstanceCredentials, _ profile: String) -> Entry {
+        func time(_ time: Milliseconds?) -> JSONValue { .string(time.map { MetadataTree.seconds($0) } ?? "") }
+        let info = JSONValue.members(
+            ("Code", .string("Success")), ("LastUpdated", time(credentials.lastUpdated)),
+            ("InstanceProfileArn", .string(profile)), ("InstanceProfileId", .string(credentials.profileId ?? "")))
+        var entries = [Entry("info", info.indented)]
+        if let role = credentials.roleName {
+            let document: JSONValue
+            if let key = credentials.accessKeyId {
+                document = .members(
+                    ("Code", .string(credentials.code ?? "Success")), ("LastUpdated", time(credentials.lastUpdated)),
+                    ("Type", .string("AWS-HMAC")), ("AccessKeyId", .string(key)),
+                    ("SecretAccessKey", .string(credentials.secretAccessKey ?? "")),
+                    ("Token", .string(credentials.sessionToken ?? "")), ("Expiration", time(credentials.expiration)))
+            } else {
+                document = .members(
+                    ("Code", .string(credentials.code ?? "")), ("Message", .string(credentials.message ?? "")),
+                    ("LastUpdated", time(credentials.lastUpdated)))
+            }
+            entries.append(Entry("security-credentials", [Entry(role, document.indented)]))
+        }
+        return Entry("iam", entries)
     }
 
     /// The disks in the order in which the node attaches them: root, ephemeral, swap.

@@ -241,7 +241,7 @@ extension NodeController: NodeContract.Service {
         }
     }
 
-    private func find(_ id: String) throws(ServiceFault) -> Instance {
+    func find(_ id: String) throws(ServiceFault) -> Instance {
         guard let instance = lock.withLock({ instances[id] }) else {
             throw ServiceFault(
                 code: .notFound, message: "node \(settings.name) has no instance \(id)", resource: id)

@@ -142,7 +142,8 @@ public final class NodeController: @unchecked Sendable {
                 machine: InstanceMachine(
                     phase: record.phase, generation: record.generation, stateChangedAt: record.stateChangedAt,
                     reason: record.reason),
-                handle: record.handle.flatMap { GuestHandle(text: $0) })
+                handle: record.handle.flatMap { GuestHandle(text: $0) },
+                credentials: loaded.credentials[record.spec.instanceId])
             let alive = adopt(instance)
             resumed.append((instance, alive))
             if instance.machine.holdsResources { images?.hold(artifacts: artifacts(of: record.spec), by: instance.id) }

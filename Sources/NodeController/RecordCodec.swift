@@ -12,6 +12,7 @@ import XML
 enum RecordCodec {
     private static let element = "instance-record"
     private static let networkElement = "network-record"
+    private static let credentialsElement = "credentials-record"
     private static let version = "1"
 
     // MARK: Instances
@@ -53,7 +54,20 @@ enum RecordCodec {
         try message(try root(bytes, networkElement), as: NodeContract.BroadcastNetworkInfoRequest.self).network
     }
 
-    // MARK: Both
+    // MARK: Credentials
+
+    static func encode(_ credentials: Contract.InstanceCredentials) -> [UInt8] {
+        document(
+            credentialsElement, [(name: "version", value: version)],
+            NodeContract.SetInstanceCredentialsRequest(credentials: credentials))
+    }
+
+    static func decodeCredentials(_ bytes: [UInt8]) throws(RecordError) -> Contract.InstanceCredentials {
+        try message(try root(bytes, credentialsElement), as: NodeContract.SetInstanceCredentialsRequest.self)
+            .credentials
+    }
+
+    // MARK: All
 
     private static func document<Message: ContractMessage>(
         _ name: String, _ attributes: [(name: String, value: String)], _ message: Message

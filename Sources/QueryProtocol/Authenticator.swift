@@ -70,8 +70,23 @@ public struct Authenticator: Sendable {
         } else if !request.body.isEmpty {
             throw .unsignedBody
         }
-        return Caller(
+        var caller = Caller(
             credential.principal, accessKeyID: credential.accessKeyID, requestID: requestID,
             sourceAddress: request.sourceAddress, isSecure: request.isSecure)
+        caller.note(request.headers)
+        return caller
+    }
+}
+
+extension Caller {
+    /// Takes what policies may ask of a request's headers.
+    public mutating func note(_ headers: [(name: String, value: String)]) {
+        for header in headers {
+            switch header.name.lowercased() {
+            case "user-agent": userAgent = header.value
+            case "referer": referer = header.value
+            default: continue
+            }
+        }
     }
 }

@@ -35,6 +35,7 @@ enum S3Facts {
                 return one(principal.flatMap { $0.userName ?? ($0.userARN == nil ? $0.displayName : nil) })
             case "aws:principaltype":
                 guard let principal else { return ["Anonymous"] }
+                if let type = principal.facts[name] { return type }
                 if principal.userARN == nil { return ["Account"] }
                 return [principal.userName == nil ? "AssumedRole" : "User"]
             case "s3:prefix": return one(request["prefix"] ?? (request.key == nil ? "" : nil))
@@ -54,6 +55,7 @@ enum S3Facts {
                 return one(request.header("x-amz-object-lock-retain-until-date"))
             default: break
             }
+            if let known = principal?.facts[name] { return known }
             if name.hasPrefix("s3:requestobjecttag/"), let header = request.header("x-amz-tagging") {
                 // A header that cannot be read is refused where it is used.
                 return requestTags(name, (try? Tags.parse(header)) ?? [])

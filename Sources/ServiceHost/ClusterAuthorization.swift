@@ -147,6 +147,14 @@ public struct ClusterAuthorization: ClusterContract.AsyncService {
     }
 
     /// See the contract.
+    public func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest)
+        async throws(ServiceFault) -> ClusterContract.SetInstanceCredentialsResponse
+    {
+        try Self.checkController("SetInstanceCredentials")
+        return try await service.setInstanceCredentials(request)
+    }
+
+    /// See the contract.
     public func approveNode(_ request: ClusterContract.ApproveNodeRequest) async throws(ServiceFault)
         -> ClusterContract.ApproveNodeResponse
     {

@@ -22,6 +22,9 @@ public struct WalrusPrincipal: Sendable {
     public var userID: String
     /// The policies of his identity; nil for an account that nothing limits.
     public var policies: IdentityPolicies?
+    /// What policies may ask about him, by condition key in lower case, as it is at this moment: tags, proof of his MFA
+    /// device, when his temporary credentials were made.
+    public var facts: [String: [String]] = [:]
 
     /// Makes a principal; by default an account itself.
     public init(

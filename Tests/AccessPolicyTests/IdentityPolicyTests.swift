@@ -234,6 +234,34 @@ import Testing
         #expect(policies.hasLimits)
     }
 
+    @Test func `a role trusts the services that it names, and nobody for their sake`() throws {
+        func decision(_ principal: String, _ caller: PolicyPrincipal) throws -> PolicyDecision {
+            let text = #"{"Statement":{"Effect":"Allow","Principal":\#(principal),"Action":"sts:AssumeRole"}}"#
+            return try Policy(Array(text.utf8), kind: .trust).decide(
+                PolicyRequest(principal: caller, action: "sts:AssumeRole", resource: "arn:aws:iam::1:role/r"))
+        }
+        let ec2 = PolicyPrincipal(service: "ec2.amazonaws.com")
+        let named = #"{"Service":["lambda.amazonaws.com","ec2.amazonaws.com"]}"#
+        #expect(try decision(named, ec2) == .allow)
+        #expect(try decision(#"{"Service":"lambda.amazonaws.com"}"#, ec2) == .none)
+        #expect(try decision(#"{"AWS":"ec2.amazonaws.com"}"#, ec2) == .none)
+        #expect(try decision(named, PolicyPrincipal(account: "111122223333")) == .none)
+    }
+
+    @Test func `quotas are read as the original's documentation writes them, and nothing else is of its version`()
+        throws
+    {
+        let limit =
+            #"{"Version":"2011-04-01","Statement":[{"Sid":"4","Effect":"Limit","Action":"ec2:RunInstances","Resource":"*","Condition":{"NumericLessThanEquals":{"ec2:quota-vminstancenumber":"16"}}}]}"#
+        let policies = IdentityPolicies(isAccount: true, account: try Self.read([limit]))
+        let request = PolicyRequest(
+            principal: nil, action: "ec2:RunInstances", resource: "*", context: { _ in ["17"] })
+        #expect(policies.exceededLimit(request)?.values == ["16"])
+        let trust =
+            #"{"Version":"2011-04-01","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#
+        #expect(throws: PolicyError.self) { try Policy(Array(trust.utf8), kind: .trust) }
+    }
+
     @Test func `a resource's policy tells the account from its user`() throws {
         func decision(_ principal: String, _ caller: PolicyPrincipal) throws -> PolicyDecision {
             let text =

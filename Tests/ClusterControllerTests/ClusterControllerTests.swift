@@ -185,6 +185,33 @@ import Testing
         #expect(seen?.state == .terminated && seen?.reason?.code == "Server.InternalError")
     }
 
+    @Test func credentialsGoToTheNodesThatHaveTheInstancesAndStayThere() async throws {
+        let zone = try await Zone(["n1", "n2"], policy: RoundRobinPlacement())
+        try await zone.registerAll()
+        _ = try await zone.run(zone.spec("i-1"), zone.spec("i-2"))
+        try await zone.until("delivered") {
+            let (first, second) = (await zone.nodes[0].runs.count, await zone.nodes[1].runs.count)
+            return first + second == 2
+        }
+        let messages = ["i-1", "i-2", "i-3"].map { id in
+            Contract.InstanceCredentials(instanceId: id, lastUpdated: 1, profileArn: "arn", secretAccessKey: "secret")
+        }
+        let answer = try await zone.cluster.setInstanceCredentials(.init(credentials: messages))
+        #expect(Set(answer.instanceId) == ["i-1", "i-2"])
+        for node in zone.nodes {
+            let (runs, credentials) = (await node.runs, await node.credentials)
+            #expect(Set(credentials.keys) == Set(runs))
+        }
+        // Nothing of it stays in the cluster controller's store.
+        for entry in try await zone.store.range(prefix: "", after: nil, limit: 1000).entries {
+            #expect(!String(decoding: entry.value.bytes, as: UTF8.self).contains("secret"))
+        }
+        let down = zone.nodes[0]
+        await down.set(ServiceFault(code: .unavailable, message: "down"))
+        let partial = try await zone.cluster.setInstanceCredentials(.init(credentials: messages))
+        #expect(Set(partial.instanceId) == Set(await zone.nodes[1].runs))
+    }
+
     @Test func aNodeGetsTheRulesOfItsInstancesGroupsAndOnlyThose() async throws {
         let zone = try await Zone(["a"])
         try await zone.registerAll()

@@ -11,6 +11,7 @@ actor FakeNode: NodeContract.AsyncService {
     var instances: [String: Contract.InstanceReport] = [:]
     var runs: [String] = []
     var networks: [Contract.NetworkDocument] = []
+    var credentials: [String: Contract.InstanceCredentials] = [:]
     /// Thrown by every call while set.
     var fault: ServiceFault?
 
@@ -74,6 +75,14 @@ actor FakeNode: NodeContract.AsyncService {
         try check()
         networks.append(request.network)
         return .init(revision: request.network.revision)
+    }
+
+    func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest) async throws(ServiceFault)
+        -> NodeContract.SetInstanceCredentialsResponse
+    {
+        try check()
+        credentials[request.credentials.instanceId] = request.credentials
+        return .init(instanceId: request.credentials.instanceId)
     }
 
     /// 4 cores, 4096 MiB, 100 GiB, less what runs.

@@ -26,6 +26,7 @@ actor SampleCluster: ClusterContract.AsyncService {
         epoch: "e", revision: 9, complete: true, settled: false, instance: [Samples.report],
         removedInstanceId: ["i-9"], node: [Samples.node], removedNodeName: ["gone"])
     static let network = ClusterContract.BroadcastNetworkInfoResponse(revision: 0)
+    static let taken = ClusterContract.SetInstanceCredentialsResponse(instanceId: ["i-1"])
     static let register = ClusterContract.RegisterNodeResponse(
         zone: "z", heartbeatMilliseconds: 5000, network: Samples.network)
     static let reported = ClusterContract.ReportNodeResponse(known: false, network: Samples.network)
@@ -107,6 +108,13 @@ actor SampleCluster: ClusterContract.AsyncService {
     {
         try take(request)
         return Self.network
+    }
+
+    func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest) async throws(ServiceFault)
+        -> ClusterContract.SetInstanceCredentialsResponse
+    {
+        try take(request)
+        return Self.taken
     }
 
     func registerNode(_ request: ClusterContract.RegisterNodeRequest) async throws(ServiceFault)
@@ -218,6 +226,10 @@ struct ClusterContractTests {
             ClusterContract.BroadcastNetworkInfoRequest(network: Samples.network), SampleCluster.network,
             service.broadcastNetworkInfo)
         try await check(
+            ClusterContract.SetInstanceCredentialsRequest(
+                credentials: [Samples.credentials, .init(instanceId: "i-2", lastUpdated: 0)]),
+            SampleCluster.taken, service.setInstanceCredentials)
+        try await check(
             ClusterContract.RegisterNodeRequest(node: Samples.node, instance: [Samples.report]),
             SampleCluster.register, service.registerNode)
         try await check(
@@ -250,7 +262,7 @@ struct ClusterContractTests {
         let far = SampleCluster()
         #expect(try await exercise(ClusterContract.AsyncClient(transport: ClusterLoopback(cluster: far))) == sent)
         #expect(await far.requests == sent)
-        #expect(sent.count == 17)
+        #expect(sent.count == 18)
     }
 
     @Test("a fault behind SOAP is the fault that was thrown")
@@ -292,7 +304,7 @@ struct ClusterContractTests {
         let url = "https://cc.example:8774/services/ClusterController"
         let root = try XMLElement.parse(ClusterContract.wsdl(location: url))
         #expect(root.child("service")?.child("port")?.child("address")?.attribute("location") == url)
-        #expect(root.child("portType")?.children("operation").count == 17)
+        #expect(root.child("portType")?.children("operation").count == 18)
         #expect(ClusterContract.description(query: "xsd=types.xsd", location: url) == Contract.schemaText)
         #expect(ClusterContract.description(query: "", location: url) == nil)
     }

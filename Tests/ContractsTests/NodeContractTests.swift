@@ -12,6 +12,7 @@ final class SampleNode: NodeContract.Service {
     var reboots: [NodeContract.RebootInstanceRequest] = []
     var consoles: [NodeContract.GetConsoleOutputRequest] = []
     var networks: [NodeContract.BroadcastNetworkInfoRequest] = []
+    var credentials: [NodeContract.SetInstanceCredentialsRequest] = []
 
     static let run = NodeContract.RunInstanceResponse(instance: Samples.report)
     static let describe = NodeContract.DescribeInstancesResponse(instance: [Samples.report, Samples.smallReport])
@@ -21,6 +22,7 @@ final class SampleNode: NodeContract.Service {
     static let console = NodeContract.GetConsoleOutputResponse(
         instanceId: "i-1", timestamp: 1_780_000_000_999, output: [0, 0x1B, 0xFF, 10])
     static let network = NodeContract.BroadcastNetworkInfoResponse(revision: Int64.max)
+    static let taken = NodeContract.SetInstanceCredentialsResponse(instanceId: Samples.awkward)
 
     private func check() throws(ServiceFault) {
         if let fault { throw fault }
@@ -81,6 +83,14 @@ final class SampleNode: NodeContract.Service {
         try check()
         return Self.network
     }
+
+    func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest) throws(ServiceFault)
+        -> NodeContract.SetInstanceCredentialsResponse
+    {
+        credentials.append(request)
+        try check()
+        return Self.taken
+    }
 }
 
 /// Hands the messages of a client straight to the dispatcher.
@@ -135,8 +145,12 @@ struct NodeContractTests {
         #expect(node.consoles == [.init(instanceId: "i-1")])
         #expect(try client.broadcastNetworkInfo(.init(network: Samples.network)) == SampleNode.network)
         #expect(node.networks == [.init(network: Samples.network)])
+        for credentials in [Samples.credentials, .init(instanceId: "i-1", lastUpdated: 0)] {
+            #expect(try client.setInstanceCredentials(.init(credentials: credentials)) == SampleNode.taken)
+        }
+        #expect(node.credentials.first?.credentials == Samples.credentials)
 
-        #expect(Set(transport.actions).count == 7)
+        #expect(Set(transport.actions).count == 8)
         #expect(transport.actions.first == "NodeController#RunInstance")
     }
 

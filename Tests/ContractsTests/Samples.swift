@@ -59,6 +59,11 @@ enum Samples {
     static let change = Contract.InstanceStateChange(
         instanceId: "i-1", previousState: .running, currentState: .shuttingDown)
 
+    static let credentials = Contract.InstanceCredentials(
+        instanceId: "i-1", lastUpdated: 1_780_000_000_000, profileArn: "arn:aws:iam::1:instance-profile/a/b",
+        profileId: "AIPA", roleName: "b", code: "Success", message: awkward, accessKeyId: "ASIA",
+        secretAccessKey: "a/b+c", sessionToken: "t==", expiration: 1_780_000_021_600)
+
     static let fault = ServiceFault(
         code: .insufficientResources, message: awkward, resource: "memory", needed: 512, available: 128)
 }

@@ -289,6 +289,21 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
     ]
 
     private static let templateCases: [ErrorCase] = [
+        ErrorCase("AssociateIamInstanceProfile", [("InstanceId", "i-0123456789abcdef0")], "MissingParameter"),
+        ErrorCase(
+            "AssociateIamInstanceProfile",
+            [("InstanceId", "i-0123456789abcdef0"), ("IamInstanceProfile.Name", "front")],
+            .incorrectState(
+                .profileAssociation, "i-0123456789abcdef0", state: "associated",
+                operation: "AssociateIamInstanceProfile"),
+            "IncorrectState"),
+        ErrorCase(
+            "DescribeIamInstanceProfileAssociations", [("AssociationId.1", "iip-assoc-0")],
+            .malformedID(.profileAssociation, "iip-assoc-0"), "InvalidAssociationID.Malformed"),
+        ErrorCase("ReplaceIamInstanceProfileAssociation", [("IamInstanceProfile.Name", "front")], "MissingParameter"),
+        ErrorCase(
+            "DisassociateIamInstanceProfile", [("AssociationId", "iip-assoc-0123456789abcdef0")],
+            .notFound(.profileAssociation, ["iip-assoc-0123456789abcdef0"]), "InvalidAssociationID.NotFound"),
         ErrorCase(
             "CreatePlacementGroup", [("GroupName", "g")], .duplicate(.placementGroup, "g"),
             "InvalidPlacementGroup.Duplicate"),

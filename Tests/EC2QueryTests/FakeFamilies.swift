@@ -172,6 +172,49 @@ extension FakeCloud {
         try ask("delete placement group " + name, caller)
     }
 
+    static let association = DescribedProfileAssociation(
+        instanceID: instance.id,
+        association: {
+            var association = ProfileAssociation(
+                of: InstanceProfile(
+                    id: "AIPA1", accountID: accountID, name: "front", path: "/web/", createdAt: time), since: time)
+            association.id = id("iip-assoc-0123456789abcdef0")
+            return association
+        }())
+
+    private func named(_ profile: ProfileSelector) -> String { "\(profile.arn ?? "-") \(profile.name ?? "-")" }
+
+    func associateProfile(_ profile: ProfileSelector, with instance: String, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> DescribedProfileAssociation
+    {
+        try ask("associate \(named(profile)) with \(instance)", caller)
+        try check(dryRun)
+        return Self.association
+    }
+
+    func describeProfileAssociations(_ request: DescribeRequest, as caller: Caller)
+        async throws(CloudError) -> Page<DescribedProfileAssociation>
+    {
+        try ask("associations", request, caller)
+        return Page(items: [Self.association], nextToken: "more")
+    }
+
+    func replaceProfileAssociation(
+        _ association: String, with profile: ProfileSelector, dryRun: Bool, as caller: Caller
+    ) async throws(CloudError) -> DescribedProfileAssociation {
+        try ask("replace \(association) by \(named(profile))", caller)
+        try check(dryRun)
+        return Self.association
+    }
+
+    func disassociateProfile(_ association: String, dryRun: Bool, as caller: Caller)
+        async throws(CloudError) -> DescribedProfileAssociation
+    {
+        try ask("disassociate " + association, caller)
+        try check(dryRun)
+        return Self.association
+    }
+
     func createLaunchTemplate(_ request: CreateLaunchTemplateRequest, as caller: Caller)
         async throws(CloudError) -> LaunchTemplate
     {

@@ -137,6 +137,36 @@ extension ActionTests {
 
     static let templateCases: [ActionCase] = [
         ActionCase(
+            "AssociateIamInstanceProfile",
+            [("InstanceId", "i-0123456789abcdef0"), ("IamInstanceProfile.Name", "front")],
+            asks: "associate - front with i-0123456789abcdef0",
+            answers: [
+                ("iamInstanceProfileAssociation/associationId", "iip-assoc-0123456789abcdef0"),
+                ("iamInstanceProfileAssociation/state", "associating"),
+                ("iamInstanceProfileAssociation/iamInstanceProfile/id", "AIPA1"),
+            ]),
+        ActionCase(
+            "DescribeIamInstanceProfileAssociations", [("AssociationId.1", "iip-assoc-0123456789abcdef0")],
+            asks: "associations",
+            answers: [
+                (
+                    "iamInstanceProfileAssociationSet/item/iamInstanceProfile/arn",
+                    "arn:aws:iam::123456789012:instance-profile/web/front"
+                ), ("nextToken", "more"),
+            ]),
+        ActionCase(
+            "ReplaceIamInstanceProfileAssociation",
+            [
+                ("AssociationId", "iip-assoc-0123456789abcdef0"),
+                ("IamInstanceProfile.Arn", "arn:aws:iam::123456789012:instance-profile/b"),
+            ],
+            asks: "replace iip-assoc-0123456789abcdef0 by arn:aws:iam::123456789012:instance-profile/b -",
+            answers: [("iamInstanceProfileAssociation/instanceId", "i-0123456789abcdef0")]),
+        ActionCase(
+            "DisassociateIamInstanceProfile", [("AssociationId", "iip-assoc-0123456789abcdef0")],
+            asks: "disassociate iip-assoc-0123456789abcdef0",
+            answers: [("iamInstanceProfileAssociation/associationId", "iip-assoc-0123456789abcdef0")]),
+        ActionCase(
             "CreatePlacementGroup", [("GroupName", "near"), ("Strategy", "cluster")],
             asks: "create placement group near cluster",
             answers: [("return", "true"), ("placementGroup/groupId", "pg-0123456789abcdef0")]),

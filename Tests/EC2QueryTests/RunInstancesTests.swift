@@ -22,7 +22,7 @@ import Testing
         ("PrivateIpAddress", "10.0.0.1"), ("Ipv6AddressCount", "1"),
         ("InstanceMarketOptions.MarketType", "spot"), ("InstanceMarketOptions.SpotOptions.MaxPrice", "1"),
         ("Placement.Tenancy", "dedicated"), ("Placement.PartitionNumber", "1"),
-        ("Placement.HostId", "h"), ("IamInstanceProfile.Name", "p"), ("CpuOptions.CoreCount", "2"),
+        ("Placement.HostId", "h"), ("CpuOptions.CoreCount", "2"),
         ("MetadataOptions.HttpTokens", "required"), ("MetadataOptions.HttpEndpoint", "disabled"),
         ("HibernationOptions.Configured", "true"), ("EnclaveOptions.Enabled", "true"), ("EbsOptimized", "true"),
         ("InstanceInitiatedShutdownBehavior", "stop"),

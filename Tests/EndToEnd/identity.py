@@ -149,6 +149,26 @@ def roles_are_taken_on(binaries, venv):
     refused("UnauthorizedOperation", ec2.describe_instances)
     refused("DeleteConflict", iam.delete_role, RoleName="starter")
 
+    # What is known of the session counts in all services: what client it is, the role's tags, when it began.
+    iam.tag_role(RoleName="starter", Tags=[{"Key": "team", "Value": "red"}])
+    own = {"StringEquals": {"aws:PrincipalTag/team": "red"}, "StringLike": {"aws:UserAgent": "*Boto3*"},
+           "Null": {"aws:TokenIssueTime": "false"}, "Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    iam.put_role_policy(RoleName="starter", PolicyName="p", PolicyDocument=policy(
+        ("Allow", ["ec2:DescribeInstances", "s3:ListAllMyBuckets"], "*", own)))
+    s3 = fixture.client("s3", keys(answer))
+    ec2.describe_instances()
+    s3.list_buckets()
+    # As the console of AWS revokes sessions: all that began before a moment.
+    iam.put_role_policy(RoleName="starter", PolicyName="AWSRevokeOlderSessions", PolicyDocument=policy(
+        ("Deny", "*", "*", {"DateLessThan": {"aws:TokenIssueTime": time.strftime(
+            "%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))}})))
+    refused("UnauthorizedOperation", ec2.describe_instances)
+    refused("AccessDenied", s3.list_buckets)
+    time.sleep(1.1)
+    later = keys(sts.assume_role(RoleArn=arn, RoleSessionName="run"))
+    fixture.client("ec2", later).describe_instances()
+    fixture.client("s3", later).list_buckets()
+
 
 def accounts_are_apart(binaries, venv):
     fixture = Fixture(binaries, venv)

@@ -1,9 +1,76 @@
 """The main job with unmodified clients: run a real instance, read its console, log in by ssh, terminate it."""
 
+import json
 import os
 import signal
 
-from harness import Cloud, main, ssh, wait_for
+import boto3
+from botocore.exceptions import ClientError
+
+from harness import Cloud, main, processes, ssh, wait_for
+
+
+TRUST = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+SEEING = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": ["ec2:DescribeInstances", "s3:CreateBucket"], "Resource": "*"}]}
+
+
+def make_profile(cloud):
+    """An instance profile whose role may see instances and make buckets, and nothing else."""
+    cloud.aws("iam", "create-role", "--role-name", "seer", "--assume-role-policy-document", json.dumps(TRUST))
+    cloud.aws("iam", "put-role-policy", "--role-name", "seer", "--policy-name", "p",
+              "--policy-document", json.dumps(SEEING))
+    cloud.aws("iam", "create-instance-profile", "--instance-profile-name", "seer")
+    cloud.aws("iam", "add-role-to-instance-profile", "--instance-profile-name", "seer", "--role-name", "seer")
+
+
+def refused(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    raise AssertionError("it was allowed")
+
+
+def use_profile(cloud, instance, guest):
+    """What the guest reads in its metadata is good for what the role allows, in anybody's hands."""
+    info = json.loads(guest("metadata meta-data/iam/info"))
+    assert info["Code"] == "Success" and info["InstanceProfileArn"].endswith(":instance-profile/seer"), info
+    assert guest("metadata meta-data/iam/security-credentials/").strip() == "seer"
+    found = json.loads(guest("metadata meta-data/iam/security-credentials/seer"))
+    assert found["Code"] == "Success" and found["Type"] == "AWS-HMAC" and found["Expiration"], found.keys()
+
+    def client(service, url):
+        return boto3.client(
+            service, region_name="us-east-1", endpoint_url=url, aws_access_key_id=found["AccessKeyId"],
+            aws_secret_access_key=found["SecretAccessKey"], aws_session_token=found["Token"])
+
+    urls = cloud.environment()
+    ec2, s3 = client("ec2", urls["AWS_ENDPOINT_URL_EC2"]), client("s3", urls["AWS_ENDPOINT_URL_S3"])
+    assert client("sts", urls["AWS_ENDPOINT_URL_STS"]).get_caller_identity()["Arn"].endswith(f":assumed-role/seer/{instance}")
+    assert ec2.describe_instances(InstanceIds=[instance])["Reservations"]
+    s3.create_bucket(Bucket="made-by-the-guest")
+    assert refused(ec2.terminate_instances, InstanceIds=[instance]) == "UnauthorizedOperation"
+    assert refused(s3.list_objects_v2, Bucket="made-by-the-guest") == "AccessDenied"
+    # One file of its node, for its owner only, and no log or command line, has the secret.
+    holders = []
+    for directory, _, names in os.walk(cloud.state):
+        for name in names:
+            path = os.path.join(directory, name)
+            if os.path.isfile(path) and os.path.getsize(path) < 1 << 22:
+                with open(path, "rb") as file:
+                    if found["SecretAccessKey"].encode() in file.read():
+                        holders.append(path)
+    assert len(holders) == 1 and holders[0].endswith(f"/{instance}/credentials"), holders
+    assert os.stat(holders[0]).st_mode & 0o777 == 0o600
+    assert not [pid for pid, words in processes() if any(found["SecretAccessKey"] in word for word in words)]
+
+    associations = cloud.aws("ec2", "describe-iam-instance-profile-associations")
+    known = associations["IamInstanceProfileAssociations"][0]
+    assert known["InstanceId"] == instance and known["State"] == "associated", known
+    cloud.aws("ec2", "disassociate-iam-instance-profile", "--association-id", known["AssociationId"])
+    wait_for("the guest has no profile", lambda: "iam" not in guest("metadata meta-data/"), 30)
 
 
 def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
@@ -17,9 +84,10 @@ def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
         image = images["Images"][0]["ImageId"]
         cloud.aws("ec2", "authorize-security-group-ingress", "--group-name", "default",
                   "--protocol", "tcp", "--port", "22", "--cidr", "0.0.0.0/0")
+        make_profile(cloud)
         data = "#!/bin/sh\necho user-data-has-run\n"
         run = cloud.aws("ec2", "run-instances", "--image-id", image, "--instance-type", "m1.small",
-                        "--key-name", "mine", "--user-data", data)
+                        "--key-name", "mine", "--user-data", data, "--iam-instance-profile", "Name=seer")
         instance = run["Instances"][0]["InstanceId"]
         assert run["Instances"][0]["State"]["Name"] == "pending"
         found = cloud.wait_state(instance, "running")
@@ -43,6 +111,8 @@ def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
                     "printf 'PUT /latest/api/token HTTP/1.0\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n'"
                     " | nc 169.254.169.254 80 | tail -n 1")
         assert len(token.stdout.strip()) >= 20, token
+
+        use_profile(cloud, instance, lambda command: ssh(cloud, address, key, command).stdout)
 
         # A port that no group opens is closed, and opening and closing works on the running instance.
         closed = ssh(cloud, address, key, "true", port=2222)

@@ -36,6 +36,9 @@ private struct NamedNode: NodeContract.AsyncService {
     func broadcastNetworkInfo(
         _ request: NodeContract.BroadcastNetworkInfoRequest
     ) async throws(ServiceFault) -> NodeContract.BroadcastNetworkInfoResponse { throw unknown(name) }
+    func setInstanceCredentials(
+        _ request: NodeContract.SetInstanceCredentialsRequest
+    ) async throws(ServiceFault) -> NodeContract.SetInstanceCredentialsResponse { throw unknown(name) }
 }
 
 @Suite struct ClusterPeerTests {

@@ -1,4 +1,6 @@
 import Contracts
+import JSON
+import Posix
 import Testing
 
 @testable import NodeController
@@ -169,6 +171,108 @@ struct MetadataTests {
                 path += pieces.randomElement(using: &generator) ?? ""
             }
             if case .text(let text) = tree.answer(path: path) { #expect(!text.isEmpty) }
+        }
+    }
+}
+
+struct GuestCredentialsTests {
+    private static func credentials(_ time: Int64, key: String? = "ASIA") -> Contract.InstanceCredentials {
+        var credentials = Contract.InstanceCredentials(
+            instanceId: Fixture.id(1), lastUpdated: time,
+            profileArn: "arn:aws:iam::000000000001:instance-profile/p/web",
+            profileId: "AIPA1", roleName: "reader", code: "Success", accessKeyId: key, secretAccessKey: "s/+\"",
+            sessionToken: "t==", expiration: time + 21_600_000)
+        if key == nil {
+            credentials.code = "AssumeRoleUnauthorizedAccess"
+            credentials.message = "EC2 cannot assume the role reader."
+        }
+        return credentials
+    }
+
+    private func get(_ service: MetadataService, _ path: String) -> String? {
+        let answer = service.respond(.init(method: "GET", target: "/latest/meta-data/" + path), now: 0)
+        return answer.status == 200 ? String(decoding: answer.body, as: UTF8.self) : nil
+    }
+
+    @Test func `a guest reads the credentials of its profile's role, and none without a profile`() throws {
+        let credentials = GuestCredentials()
+        let service = MetadataService(Fixture.spec(), credentials: credentials)
+        #expect(get(service, "iam/info") == nil)
+        #expect(get(service, "")?.contains("iam/") == false)
+        credentials.take(Self.credentials(1_772_355_907_250))
+        #expect(get(service, "")?.contains("hostname\niam/\ninstance-action") == true)
+        #expect(get(service, "iam/") == "info\nsecurity-credentials/")
+        #expect(get(service, "iam/security-credentials/") == "reader")
+        let info = try #require(get(service, "iam/info").flatMap { try? JSONValue.parse($0) })
+        #expect(info["Code"]?.text == "Success")
+        #expect(info["LastUpdated"]?.text == "2026-03-01T09:05:07Z")
+        #expect(info["InstanceProfileArn"]?.text == "arn:aws:iam::000000000001:instance-profile/p/web")
+        #expect(info["InstanceProfileId"]?.text == "AIPA1")
+        let document = try #require(
+            get(service, "iam/security-credentials/reader").flatMap { try? JSONValue.parse($0) })
+        #expect(
+            document.objectMembers?.map(\.name) == [
+                "Code", "LastUpdated", "Type", "AccessKeyId", "SecretAccessKey", "Token", "Expiration",
+            ])
+        #expect(document["SecretAccessKey"]?.text == "s/+\"" && document["Token"]?.text == "t==")
+        #expect(document["Expiration"]?.text == "2026-03-01T15:05:07Z" && document["Type"]?.text == "AWS-HMAC")
+        // A role that may not be taken on is there, with the reason.
+        credentials.take(Self.credentials(2, key: nil))
+        let refused = try #require(get(service, "iam/security-credentials/reader").flatMap { try? JSONValue.parse($0) })
+        #expect(refused["Code"]?.text == "AssumeRoleUnauthorizedAccess" && refused["SecretAccessKey"] == nil)
+        credentials.take(Contract.InstanceCredentials(instanceId: Fixture.id(1), lastUpdated: 3))
+        #expect(get(service, "iam/") == nil)
+    }
+
+    @Test func `a message that comes late takes nothing back, but a clock may be set`() {
+        let credentials = GuestCredentials(Self.credentials(10_000_000))
+        #expect(!credentials.isNews(Self.credentials(9_999_999)))
+        #expect(credentials.isNews(Self.credentials(10_000_000)))
+        #expect(credentials.isNews(Self.credentials(10_000_000 - 3_600_000)))
+    }
+
+    @Test func `a node keeps them over a restart, for its owner's eyes only, until the instance ends`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        let id = Fixture.id(1)
+        _ = try node.client.run(Fixture.spec(id))
+        node.waitFor(.running, id)
+        let credentials = Self.credentials(1_772_355_907_250)
+        #expect(try node.client.setInstanceCredentials(.init(credentials: credentials)).instanceId == id)
+        let path = FileSystem.join(try #require(node.records.directory(of: id)), "credentials")
+        #expect(try FileSystem.status(path).permissions == 0o600)
+        node.stop()
+        node = try host.boot()
+        defer { node.stop() }
+        node.waitFor(.running, id)
+        #expect(try node.records.load().credentials == [id: credentials])
+        let error = #expect(throws: ServiceFault.self) {
+            try node.client.setInstanceCredentials(
+                .init(credentials: .init(instanceId: Fixture.id(2), lastUpdated: 0)))
+        }
+        #expect(error?.code == .notFound)
+        _ = try node.client.terminate(id)
+        node.waitFor(.terminated, id)
+        #expect(!FileSystem.exists(path))
+        _ = try node.client.setInstanceCredentials(.init(credentials: credentials))
+        #expect(!FileSystem.exists(path))
+    }
+
+    @Test func `a damaged file is reported, and the instance lives`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        let id = Fixture.id(1)
+        _ = try node.client.run(Fixture.spec(id))
+        node.waitFor(.running, id)
+        _ = try node.client.setInstanceCredentials(.init(credentials: Self.credentials(1)))
+        let path = FileSystem.join(try #require(node.records.directory(of: id)), "credentials")
+        node.stop()
+        for damage in ["", "<credentials-record version=\"1\"/>", "<x/>", "\0\0"] {
+            try FileSystem.write(path, text: damage)
+            node = try host.boot()
+            node.waitFor(.running, id)
+            #expect(try node.records.load().problems.count == 1, "\(damage)")
+            node.stop()
         }
     }
 }

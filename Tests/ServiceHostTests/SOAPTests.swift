@@ -41,6 +41,9 @@ struct SOAPTests {
         func broadcastNetworkInfo(
             _ request: NodeContract.BroadcastNetworkInfoRequest
         ) async throws(ServiceFault) -> NodeContract.BroadcastNetworkInfoResponse { throw unknown("") }
+        func setInstanceCredentials(
+            _ request: NodeContract.SetInstanceCredentialsRequest
+        ) async throws(ServiceFault) -> NodeContract.SetInstanceCredentialsResponse { throw unknown("") }
 
         private func unknown(_ id: String) -> ServiceFault {
             ServiceFault(code: .notFound, message: "there is no instance \(id)", resource: id)

@@ -9,6 +9,11 @@ public import CloudModel
 extension CloudController {
     /// See `AuthenticationBackend`.
     public func authorize(_ caller: Caller, _ check: AccessCheck) async throws(CloudError) {
+        try permit(caller, check)
+    }
+
+    /// What `authorize` does, for permissions that only the controller knows to ask for.
+    func permit(_ caller: Caller, _ check: AccessCheck) throws(CloudError) {
         guard let account = view.accounts[caller.accountID]?.value, account.isDisabled != true else {
             throw Self.refusal(caller, check.action, "*", isDenied: false)
         }
@@ -219,7 +224,7 @@ extension CloudController {
             quotas[key] = [String(held(key, by: caller.accountID) + added)]
         }
         let amounts = quotas
-        let tags = principalTags(caller)
+        let tags = principalTags(caller.accountID, caller.identity, caller.userID)
         let resourceTags = tagsOfResource(resource.arn)
         return { key in
             for prefix in ["ec2:resourcetag/", "aws:resourcetag/"] where key.hasPrefix(prefix) {
@@ -237,13 +242,10 @@ extension CloudController {
                 return nil
             case "aws:principalarn": return [caller.arn]
             case "aws:principalaccount": return [caller.accountID]
-            case "aws:principaltype":
-                switch caller.identity {
-                case .account: return ["Account"]
-                case .user: return ["User"]
-                case .role: return ["AssumedRole"]
-                case .federated: return ["FederatedUser"]
-                }
+            case "aws:principaltype": return [caller.identity.type]
+            case "aws:useragent": return caller.userAgent.map { [$0] }
+            case "aws:referer": return caller.referer.map { [$0] }
+            case "aws:tokenissuetime": return caller.issuedAt.map { [$0.iso8601] }
             case "aws:requestedregion", "ec2:region": return [region]
             case "aws:multifactorauthpresent":
                 return caller.expiresAt == nil ? nil : [caller.mfaAt == nil ? "false" : "true"]
@@ -269,11 +271,41 @@ extension CloudController {
         return []
     }
 
-    private func principalTags(_ caller: Caller) -> [Tag] {
-        switch caller.identity {
-        case .user: view.identities.users[caller.userID]?.value.tags ?? []
-        case .role(let name, _): view.identities.roles.named(name, of: caller.accountID)?.value.tags ?? []
+    private func principalTags(_ accountID: String, _ identity: CallerIdentity, _ userID: String) -> [Tag] {
+        switch identity {
+        case .user: view.identities.users[userID]?.value.tags ?? []
+        case .role(let name, _): view.identities.roles.named(name, of: accountID)?.value.tags ?? []
         case .account, .federated: []
+        }
+    }
+
+    /// What policies may ask about somebody himself at this moment, by condition key, for components that decide by
+    /// themselves and do not know it from the request.
+    public func conditionFacts(of principal: Principal) -> [String: [String]] {
+        var facts = ["aws:principaltype": [principal.identity.type], "aws:requestedregion": [configuration.region]]
+        for tag in principalTags(principal.accountID, principal.identity, principal.userID) {
+            facts["aws:principaltag/" + tag.key.lowercased()] = [tag.value]
+        }
+        if let issued = principal.issuedAt { facts["aws:tokenissuetime"] = [issued.iso8601] }
+        if principal.expiresAt != nil {
+            facts["aws:multifactorauthpresent"] = [principal.mfaAt == nil ? "false" : "true"]
+        }
+        if let proof = principal.mfaAt {
+            let age = (configuration.now().milliseconds - proof.milliseconds) / 1000
+            facts["aws:multifactorauthage"] = [String(age)]
+        }
+        return facts
+    }
+}
+
+extension CallerIdentity {
+    /// The value of `aws:PrincipalType`.
+    fileprivate var type: String {
+        switch self {
+        case .account: "Account"
+        case .user: "User"
+        case .role: "AssumedRole"
+        case .federated: "FederatedUser"
         }
     }
 }

@@ -21,6 +21,8 @@ private struct SessionClaims: Codable {
     var policies: [String]?
     /// When the caller proved that he has his MFA device, in milliseconds since 1970.
     var mfa: Int64?
+    /// When it was made, in milliseconds since 1970; nil in those of an earlier release.
+    var issued: Int64?
     /// Milliseconds since 1970.
     var expires: Int64
 }
@@ -77,6 +79,7 @@ extension CloudController {
         principal.sessionPolicies = claims.policies
         principal.expiresAt = expires
         principal.mfaAt = claims.mfa.map { Timestamp(milliseconds: $0) }
+        principal.issuedAt = claims.issued.map { Timestamp(milliseconds: $0) }
         return .found(Credential(accessKeyID: claims.key, secret: claims.secret, principal: principal))
     }
 
@@ -129,6 +132,7 @@ extension CloudController {
         SessionClaims(
             key: Credentials.temporaryKeyID(), secret: Credentials.secret(), account: account, identity: identity,
             isRole: isRole, name: name, policies: policies, mfa: mfa?.milliseconds,
+            issued: configuration.now().milliseconds,
             expires: configuration.now().adding(seconds: Int64(seconds)).milliseconds)
     }
 
@@ -172,6 +176,14 @@ extension CloudController {
                 claims(
                     caller.accountID, identity: id, name: name, policies: caller.sessionPolicies, seconds: seconds))
         }
+    }
+
+    /// Credentials of a role for an instance, whose id is the session's name, as in EC2.
+    func instanceSession(of role: Role, instance: InstanceID) throws(CloudError) -> TemporaryCredentials {
+        try issue(
+            claims(
+                role.accountID, identity: role.id, isRole: true, name: instance.value, policies: nil,
+                seconds: configuration.instanceCredentialsValidity))
     }
 
     // MARK: STS

@@ -40,6 +40,8 @@ public struct Principal: Hashable, Sendable {
     public var expiresAt: Timestamp?
     /// When he proved, for these temporary credentials, that he has his MFA device; nil if he did not.
     public var mfaAt: Timestamp?
+    /// When these temporary credentials were made; nil for lasting ones.
+    public var issuedAt: Timestamp?
 
     /// Makes a principal.
     public init(
@@ -85,6 +87,8 @@ public struct Caller: Hashable, Sendable {
     public var expiresAt: Timestamp?
     /// See `Principal`.
     public var mfaAt: Timestamp?
+    /// See `Principal`.
+    public var issuedAt: Timestamp?
     /// The access key (or fingerprint of the certificate) used, for the audit.
     public var accessKeyID: String
     /// Id of the request: it goes through every component, log and report.
@@ -93,6 +97,10 @@ public struct Caller: Hashable, Sendable {
     public var sourceAddress: String
     /// Whether it came over TLS.
     public var isSecure: Bool
+    /// What the client says it is, and where it was sent from: the headers User-Agent and Referer.
+    public var userAgent: String?
+    /// See `userAgent`.
+    public var referer: String?
 
     /// Makes a caller; without an identity the account itself.
     public init(
@@ -122,6 +130,7 @@ public struct Caller: Hashable, Sendable {
         sessionPolicies = principal.sessionPolicies
         expiresAt = principal.expiresAt
         mfaAt = principal.mfaAt
+        issuedAt = principal.issuedAt
         self.accessKeyID = accessKeyID
         self.requestID = requestID
         self.sourceAddress = sourceAddress

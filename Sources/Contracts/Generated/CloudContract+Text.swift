@@ -82,9 +82,20 @@ extension CloudContract {
                         <xsd:element name="hasSessionPolicies" type="xsd:boolean" minOccurs="0"/>
                         <xsd:element name="sessionPolicy" type="xsd:string" minOccurs="0" maxOccurs="unbounded"/>
                         <xsd:element name="accountPolicy" type="xsd:string" minOccurs="0" maxOccurs="unbounded"/>
+                        <xsd:element name="fact" type="tns:Fact" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>What policies may ask about whoever has the key, as it is at this moment.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
+                  <xsd:complexType name="Fact">
+                    <xsd:sequence>
+                      <xsd:element name="key" type="xsd:string">
+                        <xsd:annotation><xsd:documentation>Name of a condition key in lower case, such as aws:principaltag/team.</xsd:documentation></xsd:annotation>
+                      </xsd:element>
+                      <xsd:element name="value" type="xsd:string" minOccurs="0" maxOccurs="unbounded"/>
+                    </xsd:sequence>
+                  </xsd:complexType>
                   <xsd:element name="SignNode">
                     <xsd:complexType>
                       <xsd:sequence>

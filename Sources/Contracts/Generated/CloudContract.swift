@@ -110,6 +110,8 @@ extension CloudContract {
         public var sessionPolicy: [String]
         /// The element `accountPolicy`.
         public var accountPolicy: [String]
+        /// What policies may ask about whoever has the key, as it is at this moment.
+        public var fact: [CloudContract.Fact]
 
         /// Makes a value; what is optional is absent unless given.
         public init(
@@ -117,7 +119,7 @@ extension CloudContract {
             tokenState: String? = nil, accountName: String? = nil, userArn: String? = nil, userId: String? = nil,
             otherArn: [String] = [], isUser: Bool? = nil, isLimited: Bool? = nil, isAccount: Bool? = nil,
             grantingPolicy: [String] = [], boundaryPolicy: String? = nil, hasSessionPolicies: Bool? = nil,
-            sessionPolicy: [String] = [], accountPolicy: [String] = []
+            sessionPolicy: [String] = [], accountPolicy: [String] = [], fact: [CloudContract.Fact] = []
         ) {
             self.secretKey = secretKey
             self.accountId = accountId
@@ -136,6 +138,7 @@ extension CloudContract {
             self.hasSessionPolicies = hasSessionPolicies
             self.sessionPolicy = sessionPolicy
             self.accountPolicy = accountPolicy
+            self.fact = fact
         }
 
         /// Reads the content of an element.
@@ -158,6 +161,7 @@ extension CloudContract {
             self.hasSessionPolicies = try xml.optional("hasSessionPolicies", in: namespace, ContractValue.boolean)
             self.sessionPolicy = try xml.array("sessionPolicy", in: namespace, ContractValue.string)
             self.accountPolicy = try xml.array("accountPolicy", in: namespace, ContractValue.string)
+            self.fact = try xml.array("fact", in: namespace, CloudContract.Fact.init(xml:))
         }
 
         /// Writes an element with this content.
@@ -180,6 +184,38 @@ extension CloudContract {
             if let value = self.hasSessionPolicies { writer.element("hasSessionPolicies", value) }
             for value in self.sessionPolicy { writer.element("sessionPolicy", value) }
             for value in self.accountPolicy { writer.element("accountPolicy", value) }
+            for value in self.fact { value.write(to: &writer, as: "fact") }
+            writer.close()
+        }
+    }
+}
+
+extension CloudContract {
+    /// Fact of the schema.
+    public struct Fact: Sendable, Equatable {
+        /// Name of a condition key in lower case, such as aws:principaltag/team.
+        public var key: String
+        /// The element `value`.
+        public var value: [String]
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(key: String, value: [String] = []) {
+            self.key = key
+            self.value = value
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = CloudContract.namespace
+            self.key = try xml.required("key", in: namespace, ContractValue.string)
+            self.value = try xml.array("value", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: CloudContract.namespace)
+            writer.element("key", self.key)
+            for value in self.value { writer.element("value", value) }
             writer.close()
         }
     }

@@ -162,6 +162,15 @@ extension ClusterContract {
                 soapAction: "ClusterController#ReconcileNodes", body: SOAP.envelope(request))
             return try SOAP.response(reply, as: ClusterContract.ReconcileNodesResponse.self)
         }
+
+        /// Calls SetInstanceCredentials.
+        public func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest)
+            throws(ServiceFault) -> ClusterContract.SetInstanceCredentialsResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#SetInstanceCredentials", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.SetInstanceCredentialsResponse.self)
+        }
     }
 }
 
@@ -329,6 +338,15 @@ extension ClusterContract.Client: Sendable where Transport: Sendable {}
                 let reply = try await transport.call(
                     soapAction: "ClusterController#ReconcileNodes", body: SOAP.envelope(request))
                 return try SOAP.response(reply, as: ClusterContract.ReconcileNodesResponse.self)
+            }
+
+            /// Calls SetInstanceCredentials.
+            public func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest)
+                async throws(ServiceFault) -> ClusterContract.SetInstanceCredentialsResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#SetInstanceCredentials", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.SetInstanceCredentialsResponse.self)
             }
         }
     }

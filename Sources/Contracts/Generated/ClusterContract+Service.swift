@@ -64,6 +64,9 @@ extension ClusterContract {
         /// Makes the announced nodes those of the list, which is what the site's own database says.
         func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) throws(ServiceFault)
             -> ClusterContract.ReconcileNodesResponse
+        /// Hands instances' credentials on to their nodes; the cluster controller keeps none of them.
+        func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest) throws(ServiceFault)
+            -> ClusterContract.SetInstanceCredentialsResponse
     }
 
     /// Answers one SOAP request.
@@ -214,6 +217,14 @@ extension ClusterContract {
                     throw SOAPFault(error)
                 }
                 return SOAP.reply(response, to: "ReconcileNodes")
+            case "SetInstanceCredentials":
+                operation = "SetInstanceCredentials"
+                let request = try SOAP.decoded(call, as: ClusterContract.SetInstanceCredentialsRequest.self)
+                let response: ClusterContract.SetInstanceCredentialsResponse
+                do throws(ServiceFault) { response = try service.setInstanceCredentials(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "SetInstanceCredentials")
             default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
             }
         } catch {
@@ -222,7 +233,7 @@ extension ClusterContract {
     }
 
     private static var operations: String {
-        "RunInstances, DescribeInstances, TerminateInstances, RebootInstances, GetConsoleOutput, DescribeResources, DescribeNodes, DescribeChanges, BroadcastNetworkInfo, RegisterNode, ReportNode, ApproveNode, DenyNode, DrainNode, RemoveNode, AnnounceNode, ReconcileNodes"
+        "RunInstances, DescribeInstances, TerminateInstances, RebootInstances, GetConsoleOutput, DescribeResources, DescribeNodes, DescribeChanges, BroadcastNetworkInfo, RegisterNode, ReportNode, ApproveNode, DenyNode, DrainNode, RemoveNode, AnnounceNode, ReconcileNodes, SetInstanceCredentials"
     }
 }
 
@@ -288,6 +299,9 @@ extension ClusterContract {
             /// Makes the announced nodes those of the list, which is what the site's own database says.
             func reconcileNodes(_ request: ClusterContract.ReconcileNodesRequest) async throws(ServiceFault)
                 -> ClusterContract.ReconcileNodesResponse
+            /// Hands instances' credentials on to their nodes; the cluster controller keeps none of them.
+            func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest)
+                async throws(ServiceFault) -> ClusterContract.SetInstanceCredentialsResponse
         }
 
         /// Answers one SOAP request, as the blocking `dispatch` does.
@@ -437,6 +451,14 @@ extension ClusterContract {
                         throw SOAPFault(error)
                     }
                     return SOAP.reply(response, to: "ReconcileNodes")
+                case "SetInstanceCredentials":
+                    operation = "SetInstanceCredentials"
+                    let request = try SOAP.decoded(call, as: ClusterContract.SetInstanceCredentialsRequest.self)
+                    let response: ClusterContract.SetInstanceCredentialsResponse
+                    do throws(ServiceFault) { response = try await service.setInstanceCredentials(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "SetInstanceCredentials")
                 default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
                 }
             } catch {

@@ -439,6 +439,25 @@ extension ClusterContract {
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
+                  <xsd:element name="SetInstanceCredentials">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="credentials" type="t:InstanceCredentials" minOccurs="0" maxOccurs="unbounded"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="SetInstanceCredentialsResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="instanceId" type="xsd:string" minOccurs="0" maxOccurs="unbounded">
+                          <xsd:annotation><xsd:documentation>Those whose nodes have it now. For the others the call is to be repeated.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
                 </xsd:schema>
               </wsdl:types>
 
@@ -477,6 +496,8 @@ extension ClusterContract {
               <wsdl:message name="AnnounceNodeResponseMessage"><wsdl:part name="parameters" element="tns:AnnounceNodeResponse"/></wsdl:message>
               <wsdl:message name="ReconcileNodesRequestMessage"><wsdl:part name="parameters" element="tns:ReconcileNodes"/></wsdl:message>
               <wsdl:message name="ReconcileNodesResponseMessage"><wsdl:part name="parameters" element="tns:ReconcileNodesResponse"/></wsdl:message>
+              <wsdl:message name="SetInstanceCredentialsRequestMessage"><wsdl:part name="parameters" element="tns:SetInstanceCredentials"/></wsdl:message>
+              <wsdl:message name="SetInstanceCredentialsResponseMessage"><wsdl:part name="parameters" element="tns:SetInstanceCredentialsResponse"/></wsdl:message>
 
               <wsdl:portType name="ClusterController">
                 <wsdl:operation name="RunInstances">
@@ -581,6 +602,12 @@ extension ClusterContract {
                   <wsdl:output message="tns:ReconcileNodesResponseMessage"/>
                   <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
                 </wsdl:operation>
+                <wsdl:operation name="SetInstanceCredentials">
+                  <wsdl:documentation>Hands instances' credentials on to their nodes; the cluster controller keeps none of them.</wsdl:documentation>
+                  <wsdl:input message="tns:SetInstanceCredentialsRequestMessage"/>
+                  <wsdl:output message="tns:SetInstanceCredentialsResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
               </wsdl:portType>
 
               <wsdl:binding name="ClusterControllerBinding" type="tns:ClusterController">
@@ -683,6 +710,12 @@ extension ClusterContract {
                 </wsdl:operation>
                 <wsdl:operation name="ReconcileNodes">
                   <soap:operation soapAction="ClusterController#ReconcileNodes" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="SetInstanceCredentials">
+                  <soap:operation soapAction="ClusterController#SetInstanceCredentials" style="document"/>
                   <wsdl:input><soap:body use="literal"/></wsdl:input>
                   <wsdl:output><soap:body use="literal"/></wsdl:output>
                   <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>

@@ -1541,3 +1541,74 @@ extension ClusterContract {
         }
     }
 }
+
+extension ClusterContract {
+    /// The request of SetInstanceCredentials.
+    public struct SetInstanceCredentialsRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "SetInstanceCredentials" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "m:SetInstanceCredentials" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `credentials`.
+        public var credentials: [Contract.InstanceCredentials]
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, credentials: [Contract.InstanceCredentials] = []) {
+            self.correlationId = correlationId
+            self.credentials = credentials
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.credentials = try xml.array("credentials", in: namespace, Contract.InstanceCredentials.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace, prefix: "m", for: ClusterContract.namespace)
+            if let value = self.correlationId { writer.element("m:correlationId", value) }
+            for value in self.credentials { value.write(to: &writer, as: "m:credentials") }
+            writer.close()
+        }
+    }
+}
+
+extension ClusterContract {
+    /// The response of SetInstanceCredentials.
+    public struct SetInstanceCredentialsResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "SetInstanceCredentialsResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { ClusterContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "SetInstanceCredentialsResponse" }
+
+        /// Those whose nodes have it now. For the others the call is to be repeated.
+        public var instanceId: [String]
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(instanceId: [String] = []) {
+            self.instanceId = instanceId
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = ClusterContract.namespace
+            self.instanceId = try xml.array("instanceId", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: ClusterContract.namespace)
+            for value in self.instanceId { writer.element("instanceId", value) }
+            writer.close()
+        }
+    }
+}

@@ -291,6 +291,32 @@ extension Contract {
             </xsd:sequence>
           </xsd:complexType>
 
+          <xsd:complexType name="InstanceCredentials">
+            <xsd:annotation><xsd:documentation>What an instance is to find of its instance profile in its metadata: the role's temporary credentials. Secret: it
+              is logged nowhere. Without profileArn the instance has no profile, and what the node had is to be forgotten.</xsd:documentation></xsd:annotation>
+            <xsd:sequence>
+              <xsd:element name="instanceId" type="xsd:string"/>
+              <xsd:element name="lastUpdated" type="xsd:dateTime">
+                <xsd:annotation><xsd:documentation>When it was made. A node ignores what is older than what it has, unless it is older by an hour (a clock was set).</xsd:documentation></xsd:annotation>
+              </xsd:element>
+              <xsd:element name="profileArn" type="xsd:string" minOccurs="0"/>
+              <xsd:element name="profileId" type="xsd:string" minOccurs="0"/>
+              <xsd:element name="roleName" type="xsd:string" minOccurs="0">
+                <xsd:annotation><xsd:documentation>Absent as long as the profile has no role.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+              <xsd:element name="code" type="xsd:string" minOccurs="0">
+                <xsd:annotation><xsd:documentation>Success, or EC2's word for why there are no credentials.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+              <xsd:element name="message" type="xsd:string" minOccurs="0">
+                <xsd:annotation><xsd:documentation>Why there are none, for people.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+              <xsd:element name="accessKeyId" type="xsd:string" minOccurs="0"/>
+              <xsd:element name="secretAccessKey" type="xsd:string" minOccurs="0"/>
+              <xsd:element name="sessionToken" type="xsd:string" minOccurs="0"/>
+              <xsd:element name="expiration" type="xsd:dateTime" minOccurs="0"/>
+            </xsd:sequence>
+          </xsd:complexType>
+
           <xsd:complexType name="InstanceStateChange">
             <xsd:sequence>
               <xsd:element name="instanceId" type="xsd:string"/>

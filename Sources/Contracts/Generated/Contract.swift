@@ -869,6 +869,89 @@ extension Contract {
 }
 
 extension Contract {
+    /// What an instance is to find of its instance profile in its metadata: the role's temporary credentials.
+    /// Secret: it is logged nowhere. Without profileArn the instance has no profile, and what the node had is to be
+    /// forgotten.
+    public struct InstanceCredentials: Sendable, Equatable {
+        /// The element `instanceId`.
+        public var instanceId: String
+        /// When it was made. A node ignores what is older than what it has, unless it is older by an hour (a clock
+        /// was set). In milliseconds since 1970 UTC.
+        public var lastUpdated: Int64
+        /// The element `profileArn`.
+        public var profileArn: String?
+        /// The element `profileId`.
+        public var profileId: String?
+        /// Absent as long as the profile has no role.
+        public var roleName: String?
+        /// Success, or EC2's word for why there are no credentials.
+        public var code: String?
+        /// Why there are none, for people.
+        public var message: String?
+        /// The element `accessKeyId`.
+        public var accessKeyId: String?
+        /// The element `secretAccessKey`.
+        public var secretAccessKey: String?
+        /// The element `sessionToken`.
+        public var sessionToken: String?
+        /// The element `expiration`. In milliseconds since 1970 UTC.
+        public var expiration: Int64?
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(
+            instanceId: String, lastUpdated: Int64, profileArn: String? = nil, profileId: String? = nil,
+            roleName: String? = nil, code: String? = nil, message: String? = nil, accessKeyId: String? = nil,
+            secretAccessKey: String? = nil, sessionToken: String? = nil, expiration: Int64? = nil
+        ) {
+            self.instanceId = instanceId
+            self.lastUpdated = lastUpdated
+            self.profileArn = profileArn
+            self.profileId = profileId
+            self.roleName = roleName
+            self.code = code
+            self.message = message
+            self.accessKeyId = accessKeyId
+            self.secretAccessKey = secretAccessKey
+            self.sessionToken = sessionToken
+            self.expiration = expiration
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = Contract.namespace
+            self.instanceId = try xml.required("instanceId", in: namespace, ContractValue.string)
+            self.lastUpdated = try xml.required("lastUpdated", in: namespace, ContractValue.dateTime)
+            self.profileArn = try xml.optional("profileArn", in: namespace, ContractValue.string)
+            self.profileId = try xml.optional("profileId", in: namespace, ContractValue.string)
+            self.roleName = try xml.optional("roleName", in: namespace, ContractValue.string)
+            self.code = try xml.optional("code", in: namespace, ContractValue.string)
+            self.message = try xml.optional("message", in: namespace, ContractValue.string)
+            self.accessKeyId = try xml.optional("accessKeyId", in: namespace, ContractValue.string)
+            self.secretAccessKey = try xml.optional("secretAccessKey", in: namespace, ContractValue.string)
+            self.sessionToken = try xml.optional("sessionToken", in: namespace, ContractValue.string)
+            self.expiration = try xml.optional("expiration", in: namespace, ContractValue.dateTime)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace)
+            writer.element("instanceId", self.instanceId)
+            writer.element("lastUpdated", DateTime.format(self.lastUpdated))
+            if let value = self.profileArn { writer.element("profileArn", value) }
+            if let value = self.profileId { writer.element("profileId", value) }
+            if let value = self.roleName { writer.element("roleName", value) }
+            if let value = self.code { writer.element("code", value) }
+            if let value = self.message { writer.element("message", value) }
+            if let value = self.accessKeyId { writer.element("accessKeyId", value) }
+            if let value = self.secretAccessKey { writer.element("secretAccessKey", value) }
+            if let value = self.sessionToken { writer.element("sessionToken", value) }
+            if let value = self.expiration { writer.element("expiration", DateTime.format(value)) }
+            writer.close()
+        }
+    }
+}
+
+extension Contract {
     /// InstanceStateChange of the schema.
     public struct InstanceStateChange: Sendable, Equatable {
         /// The element `instanceId`.

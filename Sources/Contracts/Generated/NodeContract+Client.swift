@@ -72,6 +72,15 @@ extension NodeContract {
                 soapAction: "NodeController#BroadcastNetworkInfo", body: SOAP.envelope(request))
             return try SOAP.response(reply, as: NodeContract.BroadcastNetworkInfoResponse.self)
         }
+
+        /// Calls SetInstanceCredentials.
+        public func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest) throws(ServiceFault)
+            -> NodeContract.SetInstanceCredentialsResponse
+        {
+            let reply = try transport.call(
+                soapAction: "NodeController#SetInstanceCredentials", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: NodeContract.SetInstanceCredentialsResponse.self)
+        }
     }
 }
 
@@ -149,6 +158,15 @@ extension NodeContract.Client: Sendable where Transport: Sendable {}
                 let reply = try await transport.call(
                     soapAction: "NodeController#BroadcastNetworkInfo", body: SOAP.envelope(request))
                 return try SOAP.response(reply, as: NodeContract.BroadcastNetworkInfoResponse.self)
+            }
+
+            /// Calls SetInstanceCredentials.
+            public func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest)
+                async throws(ServiceFault) -> NodeContract.SetInstanceCredentialsResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "NodeController#SetInstanceCredentials", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: NodeContract.SetInstanceCredentialsResponse.self)
             }
         }
     }

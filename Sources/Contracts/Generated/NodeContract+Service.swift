@@ -29,6 +29,10 @@ extension NodeContract {
         /// Hands the node the zone's network document; the node makes its network edge so.
         func broadcastNetworkInfo(_ request: NodeContract.BroadcastNetworkInfoRequest) throws(ServiceFault)
             -> NodeContract.BroadcastNetworkInfoResponse
+        /// Hands the node what an instance finds of its instance profile. Answers when it is durable; repeating it
+        /// is no error.
+        func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest) throws(ServiceFault)
+            -> NodeContract.SetInstanceCredentialsResponse
     }
 
     /// Answers one SOAP request.
@@ -99,6 +103,14 @@ extension NodeContract {
                     throw SOAPFault(error)
                 }
                 return SOAP.reply(response, to: "BroadcastNetworkInfo")
+            case "SetInstanceCredentials":
+                operation = "SetInstanceCredentials"
+                let request = try SOAP.decoded(call, as: NodeContract.SetInstanceCredentialsRequest.self)
+                let response: NodeContract.SetInstanceCredentialsResponse
+                do throws(ServiceFault) { response = try service.setInstanceCredentials(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "SetInstanceCredentials")
             default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
             }
         } catch {
@@ -107,7 +119,7 @@ extension NodeContract {
     }
 
     private static var operations: String {
-        "RunInstance, DescribeInstances, DescribeResource, TerminateInstance, RebootInstance, GetConsoleOutput, BroadcastNetworkInfo"
+        "RunInstance, DescribeInstances, DescribeResource, TerminateInstance, RebootInstance, GetConsoleOutput, BroadcastNetworkInfo, SetInstanceCredentials"
     }
 }
 
@@ -138,6 +150,10 @@ extension NodeContract {
             /// Hands the node the zone's network document; the node makes its network edge so.
             func broadcastNetworkInfo(_ request: NodeContract.BroadcastNetworkInfoRequest) async throws(ServiceFault)
                 -> NodeContract.BroadcastNetworkInfoResponse
+            /// Hands the node what an instance finds of its instance profile. Answers when it is durable; repeating it
+            /// is no error.
+            func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest)
+                async throws(ServiceFault) -> NodeContract.SetInstanceCredentialsResponse
         }
 
         /// Answers one SOAP request, as the blocking `dispatch` does.
@@ -207,6 +223,14 @@ extension NodeContract {
                         throw SOAPFault(error)
                     }
                     return SOAP.reply(response, to: "BroadcastNetworkInfo")
+                case "SetInstanceCredentials":
+                    operation = "SetInstanceCredentials"
+                    let request = try SOAP.decoded(call, as: NodeContract.SetInstanceCredentialsRequest.self)
+                    let response: NodeContract.SetInstanceCredentialsResponse
+                    do throws(ServiceFault) { response = try await service.setInstanceCredentials(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "SetInstanceCredentials")
                 default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
                 }
             } catch {

@@ -156,6 +156,23 @@ extension NodeContract {
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
+                  <xsd:element name="SetInstanceCredentials">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="credentials" type="t:InstanceCredentials"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="SetInstanceCredentialsResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="instanceId" type="xsd:string"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
                 </xsd:schema>
               </wsdl:types>
 
@@ -174,6 +191,8 @@ extension NodeContract {
               <wsdl:message name="GetConsoleOutputResponseMessage"><wsdl:part name="parameters" element="tns:GetConsoleOutputResponse"/></wsdl:message>
               <wsdl:message name="BroadcastNetworkInfoRequestMessage"><wsdl:part name="parameters" element="tns:BroadcastNetworkInfo"/></wsdl:message>
               <wsdl:message name="BroadcastNetworkInfoResponseMessage"><wsdl:part name="parameters" element="tns:BroadcastNetworkInfoResponse"/></wsdl:message>
+              <wsdl:message name="SetInstanceCredentialsRequestMessage"><wsdl:part name="parameters" element="tns:SetInstanceCredentials"/></wsdl:message>
+              <wsdl:message name="SetInstanceCredentialsResponseMessage"><wsdl:part name="parameters" element="tns:SetInstanceCredentialsResponse"/></wsdl:message>
 
               <wsdl:portType name="NodeController">
                 <wsdl:operation name="RunInstance">
@@ -218,6 +237,12 @@ extension NodeContract {
                   <wsdl:output message="tns:BroadcastNetworkInfoResponseMessage"/>
                   <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
                 </wsdl:operation>
+                <wsdl:operation name="SetInstanceCredentials">
+                  <wsdl:documentation>Hands the node what an instance finds of its instance profile. Answers when it is durable; repeating it is no error.</wsdl:documentation>
+                  <wsdl:input message="tns:SetInstanceCredentialsRequestMessage"/>
+                  <wsdl:output message="tns:SetInstanceCredentialsResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
               </wsdl:portType>
 
               <wsdl:binding name="NodeControllerBinding" type="tns:NodeController">
@@ -260,6 +285,12 @@ extension NodeContract {
                 </wsdl:operation>
                 <wsdl:operation name="BroadcastNetworkInfo">
                   <soap:operation soapAction="NodeController#BroadcastNetworkInfo" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="SetInstanceCredentials">
+                  <soap:operation soapAction="NodeController#SetInstanceCredentials" style="document"/>
                   <wsdl:input><soap:body use="literal"/></wsdl:input>
                   <wsdl:output><soap:body use="literal"/></wsdl:output>
                   <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>

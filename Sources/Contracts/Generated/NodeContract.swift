@@ -513,3 +513,74 @@ extension NodeContract {
         }
     }
 }
+
+extension NodeContract {
+    /// The request of SetInstanceCredentials.
+    public struct SetInstanceCredentialsRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "SetInstanceCredentials" }
+        /// Namespace of the element.
+        public static var namespace: String { NodeContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "m:SetInstanceCredentials" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `credentials`.
+        public var credentials: Contract.InstanceCredentials
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, credentials: Contract.InstanceCredentials) {
+            self.correlationId = correlationId
+            self.credentials = credentials
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = NodeContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.credentials = try xml.required("credentials", in: namespace, Contract.InstanceCredentials.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace, prefix: "m", for: NodeContract.namespace)
+            if let value = self.correlationId { writer.element("m:correlationId", value) }
+            self.credentials.write(to: &writer, as: "m:credentials")
+            writer.close()
+        }
+    }
+}
+
+extension NodeContract {
+    /// The response of SetInstanceCredentials.
+    public struct SetInstanceCredentialsResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "SetInstanceCredentialsResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { NodeContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "SetInstanceCredentialsResponse" }
+
+        /// The element `instanceId`.
+        public var instanceId: String
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(instanceId: String) {
+            self.instanceId = instanceId
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = NodeContract.namespace
+            self.instanceId = try xml.required("instanceId", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: NodeContract.namespace)
+            writer.element("instanceId", self.instanceId)
+            writer.close()
+        }
+    }
+}

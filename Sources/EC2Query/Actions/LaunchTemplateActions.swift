@@ -279,6 +279,7 @@ enum LaunchTemplates {
         data["KeyName"] = instance.keyName
         data["UserData"] = userData.map { Base64.encode($0) }
         data["Placement.GroupName"] = instance.options?.placementGroup
+        data["IamInstanceProfile.Arn"] = instance.profile?.profileARN
         for (index, group) in instance.groups.enumerated() { data["SecurityGroupId.\(index + 1)"] = group.id.value }
         let tags = instance.tags.filter { !$0.key.hasPrefix("aws:") }
         if !tags.isEmpty { data["TagSpecification.1.ResourceType"] = "instance" }

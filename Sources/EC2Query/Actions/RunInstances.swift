@@ -82,6 +82,7 @@ extension Instances {
             isProtectedFromTermination: try parameters.flag("DisableApiTermination") == true ? true : nil,
             isProtectedFromStop: try parameters.flag("DisableApiStop") == true ? true : nil,
             placementGroup: parameters.text("Placement.GroupName"))
+        request.profile = InstanceProfiles.selector(parameters)
         return request
     }
 
@@ -169,9 +170,6 @@ extension Instances {
         UnofferedParameter("Placement.HostId", "There are no dedicated hosts; leave it out."),
         UnofferedParameter("Placement.HostResourceGroupArn", "There are no dedicated hosts; leave it out."),
         UnofferedParameter("Placement.Affinity", accepting: ["default"], "There are no dedicated hosts; leave it out."),
-        UnofferedParameter(
-            "IamInstanceProfile",
-            "Nodes do not hand credentials of roles to instances; leave it out, and give a key to what runs in them."),
         UnofferedParameter("CapacityReservationSpecification.CapacityReservationTarget", "There are no reservations."),
         UnofferedParameter(
             "CapacityReservationSpecification.CapacityReservationPreference", accepting: ["none", "open"],

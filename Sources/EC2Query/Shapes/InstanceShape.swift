@@ -70,13 +70,15 @@ extension XMLWriter {
             networkInterface(interface, network: network, launched: launched, as: .partOfInstance)
             close()
         }
+        raw("</networkInterfaceSet>")
+        if let profile = instance.profile { iamInstanceProfile(profile) }
         raw(Self.beforeCores)
         plain("", String(instance.type.cores), Self.afterCores)
     }
 
     // EC2's API says xen for its KVM-based hypervisor as well (API reference, Instance).
     private static let beforeCores =
-        "</networkInterfaceSet><ebsOptimized>false</ebsOptimized><enaSupport>false</enaSupport><cpuOptions><coreCount>"
+        "<ebsOptimized>false</ebsOptimized><enaSupport>false</enaSupport><cpuOptions><coreCount>"
 
     private static let afterCores =
         "</coreCount><threadsPerCore>1</threadsPerCore></cpuOptions><capacityReservationSpecification>"
@@ -93,6 +95,14 @@ extension XMLWriter {
         open(name)
         element("code", state.code)
         element("name", state.rawValue)
+        close()
+    }
+
+    /// The instance profile of an instance.
+    mutating func iamInstanceProfile(_ profile: ProfileAssociation) {
+        open("iamInstanceProfile")
+        element("arn", profile.profileARN)
+        element("id", profile.profileID)
         close()
     }
 

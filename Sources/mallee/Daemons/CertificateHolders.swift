@@ -13,8 +13,10 @@ struct CertificateHolders: CertificateOwners {
         guard let (certificate, principal) = try await backend.signingCertificate(fingerprint: fingerprint) else {
             return nil
         }
-        return Caller(
+        var caller = Caller(
             principal, accessKeyID: certificate.id, requestID: requestID, sourceAddress: request.sourceAddress,
             isSecure: request.isSecure)
+        caller.note(request.headers)
+        return caller
     }
 }

@@ -112,6 +112,9 @@ struct CloudContractService: CloudContract.AsyncService {
             otherArn: await controller.otherARNs(of: principal), isUser: isUser, isLimited: documents != nil,
             isAccount: documents?.isAccount, grantingPolicy: documents?.granting ?? [],
             boundaryPolicy: documents?.boundary, hasSessionPolicies: documents?.session != nil,
-            sessionPolicy: documents?.session ?? [], accountPolicy: documents?.account ?? [])
+            sessionPolicy: documents?.session ?? [], accountPolicy: documents?.account ?? [],
+            fact: await controller.conditionFacts(of: principal).sorted { $0.key < $1.key }.map { fact in
+                CloudContract.Fact(key: fact.key, value: fact.value)
+            })
     }
 }

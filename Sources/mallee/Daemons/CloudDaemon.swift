@@ -191,9 +191,11 @@ struct LocalCredentials: S3CredentialSource {
 
     private func inWalrus(_ principal: Principal) async throws -> WalrusPrincipal {
         let documents = await controller.policyDocuments(of: principal)
-        return WalrusPrincipal(
+        var result = WalrusPrincipal(
             principal, policies: try documents.map { try $0.policies() },
             otherARNs: await controller.otherARNs(of: principal))
+        result.facts = await controller.conditionFacts(of: principal)
+        return result
     }
 }
 

@@ -83,11 +83,13 @@ final class RemoteCredentials: S3CredentialSource {
             documents.account = answer.accountPolicy
             policies = try documents.policies()
         }
-        return WalrusPrincipal(
+        var principal = WalrusPrincipal(
             accountID: account, displayName: answer.accountName ?? answer.userName ?? account,
             isAdministrator: answer.isAdministrator ?? false, userARN: answer.userArn,
             otherARNs: answer.otherArn, userName: answer.isUser == true ? answer.userName : nil,
             userID: answer.userId, policies: policies)
+        for fact in answer.fact { principal.facts[fact.key] = fact.value }
+        return principal
     }
 
     private func lasting(_ id: String) async throws -> S3Credential? {

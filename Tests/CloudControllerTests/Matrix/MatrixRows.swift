@@ -29,6 +29,7 @@ extension MatrixRow {
         ("DescribePlacementGroups", "GroupName.1", "private-near"),
         ("DescribeLaunchTemplates", "LaunchTemplateId.1", "$template"), ("DescribeVpcs", "VpcId.1", "$vpc"),
         ("DescribeSubnets", "SubnetId.1", "$subnet"),
+        ("DescribeIamInstanceProfileAssociations", "AssociationId.1", "$association"),
         ("DescribeImportImageTasks", "ImportTaskId.1", "import-ami-0123456789abcdef0"),
     ].flatMap { action, parameter, value in
         [MatrixRow(.ec2, action), MatrixRow(.ec2, action, [(parameter, value)], note: "by id")]
@@ -125,6 +126,11 @@ extension MatrixRow {
     ]
 
     private static let otherRows: [MatrixRow] = [
+        MatrixRow(.ec2, "AssociateIamInstanceProfile", instance, [("IamInstanceProfile.Name", "private-front")]),
+        MatrixRow(
+            .ec2, "ReplaceIamInstanceProfileAssociation",
+            [("AssociationId", "$association"), ("IamInstanceProfile.Name", "private-front")]),
+        MatrixRow(.ec2, "DisassociateIamInstanceProfile", [("AssociationId", "$association")]),
         MatrixRow(.ec2, "CreatePlacementGroup", [("GroupName", "more"), ("Strategy", "cluster")]),
         MatrixRow(.ec2, "DeletePlacementGroup", [("GroupName", "private-near")]),
         MatrixRow(

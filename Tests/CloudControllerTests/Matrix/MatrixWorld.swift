@@ -188,6 +188,12 @@ struct MatrixWorld: Sendable {
         try await setUp("CreatePolicy", [("PolicyName", "watch"), ("PolicyDocument", Self.everything)])
         try await setUp("CreateRole", [("RoleName", "idle"), ("AssumeRolePolicyDocument", Self.trust(lab))])
         try await setUp("CreateInstanceProfile", [("InstanceProfileName", "front")])
+        try await setUp(
+            "CreateRole", [("RoleName", "private-service"), ("AssumeRolePolicyDocument", Self.serviceTrust)])
+        try await setUp("CreateInstanceProfile", [("InstanceProfileName", "private-front")])
+        try await setUp(
+            "AddRoleToInstanceProfile",
+            [("InstanceProfileName", "private-front"), ("RoleName", "private-service")])
         let key = try await setUp("CreateAccessKey", [("UserName", "target")])
         names["$key.id"] = try key.text("AccessKeyId")
         names["$trust"] = Self.trust(lab)
@@ -196,6 +202,9 @@ struct MatrixWorld: Sendable {
         try await setUp("CreateVirtualMFADevice", [("VirtualMFADeviceName", "fob")])
         marks += ["mfa/fob", "target", "crew", "policy/watch", "instance-profile/front", names["$key.id"] ?? ""]
     }
+
+    private static let serviceTrust =
+        #"{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}"#
 
     private static func trust(_ account: String) -> String {
         #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"\#(account)"}}]}"#
@@ -234,6 +243,15 @@ struct MatrixWorld: Sendable {
         let run = try await setUp(
             "RunInstances", [("ImageId", "$image"), ("MinCount", "1"), ("MaxCount", "1")], .ec2)
         try keep("$instance", "instanceId", run)
+        try await setUp(
+            "RunInstances",
+            [
+                ("ImageId", "$image"), ("MinCount", "1"), ("MaxCount", "1"),
+                ("IamInstanceProfile.Name", "private-front"),
+            ], .ec2)
+        try keep(
+            "$association", "associationId",
+            try await setUp("DescribeIamInstanceProfileAssociations", [], .ec2))
         names["$vpc"] = try await setUp("DescribeVpcs", [], .ec2).text("vpcId")
         names["$subnet"] = try await setUp("DescribeSubnets", [], .ec2).text("subnetId")
         marks += ["private-", names["$vpc"] ?? ""]

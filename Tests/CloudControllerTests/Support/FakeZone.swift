@@ -22,6 +22,11 @@ actor FakeZone: ClusterContract.AsyncService {
     private(set) var network: Contract.NetworkDocument?
     private(set) var networkRevisions: [Int64] = []
     private(set) var runCalls = 0
+    /// What the nodes' metadata have, and how often that was sent.
+    private(set) var credentials: [String: Contract.InstanceCredentials] = [:]
+    private(set) var credentialCalls = 0
+    /// Instances whose nodes take no credentials.
+    private var refusesCredentials: Set<String> = []
 
     /// Answers no call while true.
     private var isDown = false
@@ -57,6 +62,7 @@ actor FakeZone: ClusterContract.AsyncService {
     }
     func setRefusal(_ fault: ServiceFault?) { refusal = fault }
     func setLosesAnswers(_ value: Bool) { losesAnswers = value }
+    func setRefusesCredentials(_ ids: Set<String>) { refusesCredentials = ids }
     func setRunsAtOnce(_ value: Bool) { runsAtOnce = value }
     func setEndsAtOnce(_ value: Bool) { endsAtOnce = value }
     func setConsole(_ bytes: [UInt8], of id: String) { consoles[id] = bytes }
@@ -272,6 +278,20 @@ actor FakeZone: ClusterContract.AsyncService {
             network = request.network
         }
         return ClusterContract.BroadcastNetworkInfoResponse(revision: knownNetworkRevision)
+    }
+
+    func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest) async throws(ServiceFault)
+        -> ClusterContract.SetInstanceCredentialsResponse
+    {
+        try answer()
+        credentialCalls += 1
+        var taken: [String] = []
+        for message in request.credentials
+        where reports[message.instanceId] != nil && !refusesCredentials.contains(message.instanceId) {
+            credentials[message.instanceId] = message
+            taken.append(message.instanceId)
+        }
+        return ClusterContract.SetInstanceCredentialsResponse(instanceId: taken)
     }
 
     func registerNode(_ request: ClusterContract.RegisterNodeRequest) async throws(ServiceFault)
