@@ -176,9 +176,8 @@ extension CloudController {
     private func instance(of association: String, _ view: CloudView, as caller: Caller) throws(CloudError)
         -> Stored<Instance>
     {
-        guard let id = ProfileAssociationID(association) else {
-            throw .malformedID(.profileAssociation, association)
-        }
+        // EC2 has one answer for what cannot be an id and for what is none.
+        guard let id = ProfileAssociationID(association) else { throw .notFound(.profileAssociation, [association]) }
         for reservation in view.instances.reservations(of: caller.accountID) {
             for stored in reservation.instances
             where stored.value.options?.profile?.id == id && stored.value.state != .terminated {

@@ -83,7 +83,7 @@ extension ClusterController: ClusterContract.AsyncService {
             }
         }
         var taken: [String] = []
-        await withTaskGroup(of: (String, ServiceFault?).self) { group in
+        await withTaskGroup(of: (id: String, fault: ServiceFault?)?.self) { group in
             for (credentials, client) in deliveries {
                 group.addTask {
                     do throws(ServiceFault) {
@@ -96,9 +96,21 @@ extension ClusterController: ClusterContract.AsyncService {
                     }
                 }
             }
-            for await (id, fault) in group {
-                if let fault { undelivered(id, fault) } else { taken.append(id) }
+            // One node that hangs must not keep the others' answers from the cloud controller, which waits 30 s.
+            group.addTask {
+                try? await Task.sleep(for: .seconds(10))  // cancelled: all have answered
+                return nil
             }
+            var open = deliveries.count
+            while open > 0, let answer = await group.next() {
+                guard let answer else {
+                    group.cancelAll()
+                    continue
+                }
+                open -= 1
+                if let fault = answer.fault { undelivered(answer.id, fault) } else { taken.append(answer.id) }
+            }
+            group.cancelAll()
         }
         return ClusterContract.SetInstanceCredentialsResponse(instanceId: taken)
     }

@@ -30,12 +30,17 @@ import Testing
     private func run(_ profile: ProfileSelector, in cloud: TestCloud, as caller: Caller? = nil) async throws
         -> Instance
     {
-        let images = try await cloud.controller.describeImages(
-            DescribeRequest(), owners: [], executableBy: [], as: cloud.admin)
-        let image = if let known = images.items.first { known } else { try await cloud.image() }
-        var request = RunInstancesRequest(imageID: image.id.value)
+        var request = RunInstancesRequest(imageID: try await image(in: cloud).id.value)
         request.profile = profile
         return try await cloud.controller.runInstances(request, as: caller ?? cloud.admin).instances[0]
+    }
+
+    /// The one image.
+    private func image(in cloud: TestCloud) async throws -> Image {
+        let known = try await cloud.controller.describeImages(
+            DescribeRequest(), owners: [], executableBy: [], as: cloud.admin)
+        if let image = known.items.first { return image }
+        return try await cloud.image()
     }
 
     private func sent(_ id: InstanceID, in cloud: TestCloud) async -> Contract.InstanceCredentials? {
@@ -120,7 +125,7 @@ import Testing
     @Test func `profiles are given to instances that run, changed and taken away`() async throws {
         let cloud = try await TestCloud.open()
         let (first, second) = (try await profile("first", in: cloud), try await profile("second", in: cloud))
-        let image = try await cloud.image()
+        let image = try await image(in: cloud)
         let id = try await cloud.run(image).instances[0].id
         let made = try await cloud.controller.associateProfile(
             ProfileSelector(name: "first"), with: id.value, dryRun: false, as: cloud.admin)
@@ -210,7 +215,7 @@ import Testing
             return
         }
         #expect(text.contains("iam:PassRole"))
-        let image = try await cloud.image()
+        let image = try await image(in: cloud)
         let id = try await cloud.run(image, as: owner).instances[0].id.value
         await #expect(throws: CloudError.self) {
             try await cloud.controller.associateProfile(selector, with: id, dryRun: false, as: caller)
@@ -245,7 +250,7 @@ import Testing
         await #expect(throws: CloudError.notFound(.profileAssociation, [known.association.id.value])) {
             try await cloud.controller.disassociateProfile(known.association.id.value, dryRun: false, as: other)
         }
-        await #expect(throws: CloudError.malformedID(.profileAssociation, "iip-assoc-x")) {
+        await #expect(throws: CloudError.notFound(.profileAssociation, ["iip-assoc-x"])) {
             try await cloud.controller.replaceProfileAssociation(
                 "iip-assoc-x", with: selector, dryRun: false, as: owner)
         }
