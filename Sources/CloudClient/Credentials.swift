@@ -42,9 +42,12 @@ public struct Credentials: Sendable, Equatable {
     /// The names that the original's tools, euca2ools and today's AWS tools read, each with its value.
     public var variables: [(name: String, value: String)] {
         [
-            ("EC2_URL", ec2URL), ("S3_URL", s3URL), ("EC2_ACCESS_KEY", accessKeyID), ("EC2_SECRET_KEY", secretKey),
+            ("EC2_URL", ec2URL), ("S3_URL", s3URL), ("EUARE_URL", iamURL), ("TOKEN_URL", tokenURL),
+            ("EC2_ACCESS_KEY", accessKeyID), ("EC2_SECRET_KEY", secretKey),
             ("AWS_ACCESS_KEY_ID", accessKeyID), ("AWS_SECRET_ACCESS_KEY", secretKey), ("AWS_DEFAULT_REGION", region),
-            ("AWS_ENDPOINT_URL_EC2", ec2URL), ("AWS_ENDPOINT_URL_S3", s3URL), ("EC2_USER_ID", accountID),
+            // Without these, a tool would ask Amazon's services.
+            ("AWS_ENDPOINT_URL_EC2", ec2URL), ("AWS_ENDPOINT_URL_S3", s3URL), ("AWS_ENDPOINT_URL_IAM", iamURL),
+            ("AWS_ENDPOINT_URL_STS", tokenURL), ("EC2_USER_ID", accountID),
         ]
     }
 

@@ -16,6 +16,15 @@ import Testing
         #expect(permissions == 0o600)
     }
 
+    @Test func everyServiceIsNamedSoThatNoToolAsksAmazons() throws {
+        let values = Dictionary(
+            credentials.variables.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        #expect(values["AWS_ENDPOINT_URL_IAM"] == "http://127.0.0.1:8773/services/Euare")
+        #expect(values["AWS_ENDPOINT_URL_STS"] == "http://127.0.0.1:8773/services/Tokens")
+        #expect(values["EUARE_URL"] == values["AWS_ENDPOINT_URL_IAM"])
+        #expect(values["TOKEN_URL"] == values["AWS_ENDPOINT_URL_STS"])
+    }
+
     @Test func aMissingVariableIsNamed() throws {
         let error = #expect(throws: CloudClientError.self) {
             try Credentials(variables: ["EC2_URL": "http://127.0.0.1/"], origin: "the environment")

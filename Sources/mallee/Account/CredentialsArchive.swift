@@ -38,7 +38,7 @@ struct CredentialsArchive {
 
     private static func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "'\\''") + "'" }
 
-    /// The original's variables (facts, part c), those of its later releases as far as the service is there, and those
+    /// The original's variables, those of its later releases as far as the service is there, and those
     /// that today's tools read. For bash, zsh, and any shell whose current directory is that of the files.
     private var eucarc: String {
         let plain: [(String, String)] = [
