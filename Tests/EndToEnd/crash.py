@@ -1,6 +1,7 @@
 """kill -9 of the cloud and of its nodes, at any moment: afterwards every instance is there, none twice, none lost."""
 
 import collections
+import json
 import os
 import random
 import signal
@@ -129,8 +130,14 @@ def one_guest_survives(cloud, ec2):
         file.write(ec2.create_key_pair(KeyName="mine")["KeyMaterial"])
     ec2.authorize_security_group_ingress(
         GroupName="default", IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    cloud.aws("iam", "create-role", "--role-name", "guest", "--assume-role-policy-document", json.dumps(trust))
+    cloud.aws("iam", "create-instance-profile", "--instance-profile-name", "guest")
+    cloud.aws("iam", "add-role-to-instance-profile", "--instance-profile-name", "guest", "--role-name", "guest")
     run = ec2.run_instances(
-        ImageId=image_of(ec2), MinCount=1, MaxCount=1, InstanceType="m1.small", KeyName="mine")
+        ImageId=image_of(ec2), MinCount=1, MaxCount=1, InstanceType="m1.small", KeyName="mine",
+        IamInstanceProfile={"Name": "guest"})
     instance = run["Instances"][0]["InstanceId"]
     all_running(ec2, [instance], 90)
 
@@ -153,7 +160,13 @@ def one_guest_survives(cloud, ec2):
         words = done.stdout.split()
         return words[0], float(words[1])
 
+    def key_id():
+        """Of the role's credentials, as the guest reads them now."""
+        done = ssh(cloud, address, key, "metadata meta-data/iam/security-credentials/guest")
+        return json.loads(done.stdout)["AccessKeyId"] if done.returncode == 0 and done.stdout else None
+
     boot_id, uptime = boot()
+    first = wait_for("credentials", key_id, 30, 0.5)
     begun = time.monotonic() - uptime
 
     def is_as_before():
@@ -173,10 +186,13 @@ def one_guest_survives(cloud, ec2):
     cloud.start()
     assert {name: node_process(cloud, name) for name in old} == old, "a node that runs is taken over"
     is_as_before()
+    # The cloud does not keep them, and hands out new ones.
+    second = wait_for("new credentials", lambda: (lambda k: k if k and k != first else None)(key_id()), 30, 0.5)
 
     # The nodes alone; mallee up starts them again.
     nodes_are_back(cloud, kill_nodes(cloud))
     is_as_before()
+    assert wait_for("credentials", key_id, 20, 0.5) == second, "the node keeps them"
 
     # All at once.
     cloud.kill()
@@ -184,6 +200,7 @@ def one_guest_survives(cloud, ec2):
     cloud.start()
     nodes_are_back(cloud, old)
     is_as_before()
+    wait_for("new credentials", lambda: key_id() not in (None, first, second), 30, 0.5)
 
     ec2.terminate_instances(InstanceIds=[instance])
     terminated(ec2, [instance], 60)
