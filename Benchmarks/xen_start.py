@@ -48,7 +48,8 @@ def speed(trial):
              f"base=$(qemu-img info -U {STATE}/{made}/root.qcow2 | sed -n 's/^backing file: //p' | cut -d' ' -f1); "
              "qemu-img create -q -f qcow2 -F raw -b $base /root/bare/root.fresh 2G; cp /root/bare/root.fresh "
              "/root/bare/root.qcow2; ip link add bare0 type bridge; ip link set bare0 up; "
-             "sed -i -e 's/^name = .*/name = \"bare\"/' -e '/^uuid/d' -e 's/bridge=[a-z0-9]*/bridge=bare0/' "
+             "sed -i -e 's/,script=[^\"]*//' -e 's/^name = .*/name = \"bare\"/' -e '/^uuid/d' "
+             "-e 's/bridge=[a-z0-9]*/bridge=bare0/' "
              f"-e 's,{STATE}/{made}/root.qcow2,/root/bare/root.qcow2,' /root/bare/xen.cfg", 300)
     print(host.ask("cat /root/bare/xen.cfg"))
     ours, bare = [], []

@@ -200,6 +200,25 @@ final class GuestEdge: @unchecked Sendable {
 
     private static func program(_ name: String) -> String { find(name) ?? name }
 
+    /// A script for the toolstack that attaches a virtual interface to a bridge of the edge. Xen's own does the same, and
+    /// much for bridges of other kinds: it starts some forty programs, each time.
+    ///
+    /// - Returns: nil if the commands for it are not there.
+    func interfaceScript(bridge: String) -> String? {
+        guard let ip = Self.find("ip"), let write = Self.find("xenstore-write") else { return nil }
+        return """
+            #!/bin/sh
+            # Called by Xen's toolstack, which names the interface and its place in xenstore. It goes by itself.
+            case $1 in online | add) ;; *) exit 0 ;; esac
+            if problem=$(\(ip) link set dev "$vif" address fe:ff:ff:ff:ff:ff master \(bridge) up 2>&1); then
+                exec \(write) "$XENBUS_PATH/hotplug-status" connected
+            fi
+            \(write) "$XENBUS_PATH/hotplug-error" "$vif cannot be attached to \(bridge): $problem"
+            exit 1
+
+            """
+    }
+
     // MARK: Forwards
 
     private static func isPossible(_ forward: PortForward) -> Bool {

@@ -32,6 +32,8 @@ struct XenConfiguration {
     let machine: Machine
     /// Path of pygrub or GRUB, for the machines that need one.
     let bootLoader: String
+    /// What the toolstack calls to attach the guest's interface; nil for Xen's own.
+    var interfaceScript: String?
 
     private var kernel: String? { machine == .grub ? bootLoader : definition.kernel }
 
@@ -64,6 +66,7 @@ struct XenConfiguration {
         case .none: lines.append("vif = [ ]")
         case .bridge(let bridge):
             var vif = "mac=\(definition.macAddress),bridge=\(bridge)"
+            if let interfaceScript { vif += ",script=\(interfaceScript)" }
             if machine == .hardware { vif += ",type=ioemu" }
             lines.append("vif = [ \(try quoted(vif)) ]")
         case .user, .tap:
@@ -113,10 +116,13 @@ struct XenConfiguration {
         }
         var interfaces: [JSONValue] = []
         if case .bridge(let bridge) = definition.network {
-            interfaces.append(
-                .members(
-                    ("devid", .integer(0)), ("mac", .string(definition.macAddress)), ("bridge", .string(bridge)),
-                    ("nictype", .string(machine == .hardware ? "vif_ioemu" : "vif"))))
+            var interface = [
+                JSONMember("devid", .integer(0)), JSONMember("mac", .string(definition.macAddress)),
+                JSONMember("bridge", .string(bridge)),
+                JSONMember("nictype", .string(machine == .hardware ? "vif_ioemu" : "vif")),
+            ]
+            if let interfaceScript { interface.append(JSONMember("script", .string(interfaceScript))) }
+            interfaces.append(.object(interface))
         }
         return JSONValue.members(
             (

@@ -127,14 +127,16 @@ struct XenFiles: Sendable {
     var configuration: String { directory + "/xen.cfg" }
     /// The domain's configuration for libxenlight.
     var libraryConfiguration: String { directory + "/xen.json" }
-    /// The domain's UUID, written before the domain is made.
+    /// The domain's UUID and its machine's type, written before the domain is made.
     var uuid: String { directory + "/xen.uuid" }
+    /// What attaches its interface to its bridge.
+    var interface: String { directory + "/xen.vif" }
     /// Why the guest ended, once it has.
     var end: String { directory + "/guest.end" }
     /// What the guest wrote.
     var console: GuestConsole { GuestConsole(directory: directory) }
     /// All of them, but for what `GuestEdge` keeps there.
-    var all: [String] { [configuration, libraryConfiguration, uuid, end] + console.paths }
+    var all: [String] { [configuration, libraryConfiguration, uuid, interface, end] + console.paths }
 }
 
 /// What a Xen guest's handle holds besides driver and id.

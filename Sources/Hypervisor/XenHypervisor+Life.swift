@@ -19,7 +19,7 @@ extension XenHypervisor {
         }
         guard runs else { throw HypervisorError(.ended, "\(handle.id) has ended") }
         if graceMilliseconds > 0, let domain = try number(of: guest) {
-            try toolstack.ask(domain, toReboot: true)
+            try toolstack.ask(domain, toReboot: true, patience: graceMilliseconds)
         }
         watcher.start()
     }
@@ -35,7 +35,9 @@ extension XenHypervisor {
             let deadline = Deadline(after: graceMilliseconds)
             while !deadline.isPast {
                 do throws(HypervisorError) {
-                    if let domain = try number(of: guest) { try toolstack.ask(domain, toReboot: false) }
+                    if let domain = try number(of: guest) {
+                        try toolstack.ask(domain, toReboot: false, patience: deadline.remaining ?? 0)
+                    }
                 } catch {
                     // A toolstack that hangs cannot ask politely.
                     Output.error("\(handle.id): \(error.message)")

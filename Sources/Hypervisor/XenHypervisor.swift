@@ -166,7 +166,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         }
         let guest: XenGuest
         do throws(HypervisorError) {
-            guest = try create(attached, files)
+            guest = try create(attached, files, isOnEdge: attached.network != definition.network)
         } catch {
             edge.close(definition.id, definition.directory)
             throw error
@@ -181,11 +181,15 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     }
 
     /// Makes the domain as the first of the machines that can start it.
-    private func create(_ definition: GuestDefinition, _ files: XenFiles) throws(HypervisorError) -> XenGuest {
+    ///
+    /// - Parameter isOnEdge: whether its bridge is one that `edge` made.
+    private func create(
+        _ definition: GuestDefinition, _ files: XenFiles, isOnEdge: Bool
+    ) throws(HypervisorError) -> XenGuest {
         let host = probeLock.withLock { self.host }
         var refusal: HypervisorError?
         for machine in try host.machines(for: definition) {
-            let guest = try prepare(definition, files, machine, host)
+            let guest = try prepare(definition, files, machine, host, isOnEdge: isOnEdge)
             do throws(HypervisorError) {
                 try toolstack.create(files, id: definition.id)
                 return guest
@@ -218,7 +222,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// Writes the domain's files; its UUID is on disk before the domain exists, so that `find` finds it.
     private func prepare(
-        _ definition: GuestDefinition, _ files: XenFiles, _ machine: XenConfiguration.Machine, _ host: XenHost
+        _ definition: GuestDefinition, _ files: XenFiles, _ machine: XenConfiguration.Machine, _ host: XenHost,
+        isOnEdge: Bool
     ) throws(HypervisorError) -> XenGuest {
         let uuid: String
         let boot: String
@@ -228,9 +233,15 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         } catch {
             throw HypervisorError(error, "starting \(definition.id)")
         }
-        let configuration = XenConfiguration(
+        var configuration = XenConfiguration(
             definition: definition, uuid: uuid, family: toolstack.family, machine: machine,
             bootLoader: host.bootLoader(machine, definition.architecture))
+        // Firmware's devices have a second interface, which Xen's own script knows; xm was not tried.
+        var script: String?
+        if isOnEdge, machine != .hardware, toolstack.family != .xm, case .bridge(let bridge) = definition.network {
+            script = edge.interfaceScript(bridge: bridge)
+        }
+        if script != nil { configuration.interfaceScript = files.interface }
         let text = try configuration.text()
         let json = try configuration.json()
         do throws(PosixError) {
@@ -238,7 +249,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             // Both, since a later node controller may find another toolstack.
             try FileSystem.write(files.configuration, text: text, permissions: 0o600)
             try FileSystem.write(files.libraryConfiguration, text: json, permissions: 0o600)
-            try FileSystem.write(files.uuid, text: uuid + "\n", permissions: 0o600)
+            if let script { try FileSystem.write(files.interface, text: script, permissions: 0o700) }
+            try FileSystem.write(files.uuid, text: uuid + "\n" + machine.type + "\n", permissions: 0o600)
         } catch {
             throw HypervisorError(error, "starting \(definition.id)")
         }
@@ -294,10 +306,14 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     public func find(id: String, directory: String) throws(HypervisorError) -> GuestHandle? {
         let files = XenFiles(directory: directory)
         var uuid = ""
+        var machine: String?
         var boot = ""
         do throws(PosixError) {
             guard FileSystem.exists(files.uuid) else { return nil }
-            uuid = String(try FileSystem.readText(files.uuid, limit: 64).split(separator: "\n").first ?? "")
+            let lines = try FileSystem.readText(files.uuid, limit: 64).split(separator: "\n")
+            uuid = String(lines.first ?? "")
+            // Earlier releases wrote no more.
+            if lines.count > 1 { machine = String(lines[1]) }
             boot = try Self.boot()
         } catch {
             throw HypervisorError(error, "looking for \(id)")
@@ -312,7 +328,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             try toolstack.destroy(domain.id)
             return nil
         }
-        let detail = XenHandleDetail(uuid: uuid, directory: directory, boot: boot, machine: nil)
+        let detail = XenHandleDetail(uuid: uuid, directory: directory, boot: boot, machine: machine)
         return GuestHandle(driver: Self.driverName, id: id, detail: detail.text)
     }
 

@@ -22,6 +22,9 @@ struct XenToolstack: Sendable {
     let queryTimeout: Milliseconds
     /// Building a domain reads kernel and ramdisk and may wait for dom0 to give memory back.
     let createTimeout: Milliseconds
+    /// Held while a domain is made. xl lets nobody else make one meanwhile, since two at once may count on the same free
+    /// memory; whoever waited inside of xl would have less of the time limit left.
+    private let creation = Lock()
     private static let listLimit = 4 << 20
     /// What takes longer is worth a line in the log, though it may still succeed.
     private static let slow: Milliseconds = 15_000
@@ -115,6 +118,8 @@ struct XenToolstack: Sendable {
         case .xm: arguments = ["create", "-q", files.configuration]
         case .xenlight: arguments = ["create", files.libraryConfiguration]
         }
+        creation.lock()
+        defer { creation.unlock() }
         let result = try command(arguments, timeout: createTimeout)
         guard !result.timedOut else {
             throw HypervisorError(
@@ -125,12 +130,14 @@ struct XenToolstack: Sendable {
         guard result.isSuccess else { throw Self.failure(of: result, id: id, family) }
     }
 
-    /// Asks a domain to power down (`reboot` false) or to restart. A guest that does not listen is no error.
-    func ask(_ domain: Int, toReboot reboot: Bool) throws(HypervisorError) {
+    /// Asks a domain to power down (`reboot` false) or to restart. libxenlight writes the request at once, and then waits
+    /// up to a minute for the guest to take it. A guest that does not listen is no error.
+    ///
+    /// - Parameter patience: how long that may take; at most as long as a question.
+    func ask(_ domain: Int, toReboot reboot: Bool, patience: Milliseconds) throws(HypervisorError) {
         // -F: an HVM guest without Xen's drivers is asked by ACPI.
         let arguments = [reboot ? "reboot" : "shutdown"] + (family == .xm ? [] : ["-F"]) + [String(domain)]
-        let result = try command(arguments, timeout: queryTimeout)
-        guard !result.timedOut else { throw hanging(arguments) }
+        _ = try command(arguments, timeout: max(1, min(queryTimeout, patience)))
     }
 
     /// Takes a domain's power away and its remains. A domain that is not there is no error.

@@ -130,7 +130,12 @@ import Testing
         try Rig.with(kind) { rig in
             let handle = try rig.start(.panics)
             #expect(eventually { rig.events.count(handle) { kind in kind == .panicked } == 1 })
-            #expect(try rig.hypervisor.status(handle).state == .running)
+            if kind == .xen {
+                // There is no way for it to run on.
+                #expect(eventually { rig.events.end(of: handle)?.cause == .crashed })
+            } else {
+                #expect(try rig.hypervisor.status(handle).state == .running)
+            }
         }
     }
 
@@ -144,7 +149,7 @@ import Testing
             _ = try rig.hypervisor.stop(handle, graceMilliseconds: 0)
             let second = try rig.start(definition)
             #expect(try rig.hypervisor.status(second).state == .running)
-            if kind == .qemu {
+            if kind != .simulated {
                 #expect(try rig.hypervisor.adopt(handle) == nil, "the handle of the first run is not the second's")
                 #expect(failure { _ = try rig.hypervisor.stop(handle, graceMilliseconds: 0) }?.code == .notFound)
             }
@@ -191,7 +196,7 @@ import Testing
             try FileSystem.removeTree(rig.directory + "/i-1")
             rig.host.restart()
             #expect(try rig.hypervisor.adopt(handle) == nil)
-            let foreign = GuestHandle(driver: "xen", id: "i-9", detail: "{}")
+            let foreign = GuestHandle(driver: "other", id: "i-9", detail: "{}")
             #expect(failure { _ = try rig.hypervisor.adopt(foreign) }?.code == .invalidDefinition)
             #expect(GuestHandle(text: "qemu") == nil)
         }
@@ -210,8 +215,11 @@ import Testing
             let handle = try rig.start(.idles, network: .user(network))
             let initial = try rig.hypervisor.status(handle).forwards
             #expect(initial.count == 2 && initial.first?.failure == nil)
-            let reason = try #require(initial.last?.failure)
-            #expect(kind == .simulated || reason.contains("in use"))
+            // The kernel's rules take a port whoever listens there; a guest has an address of its own for that.
+            if kind != .xen {
+                let reason = try #require(initial.last?.failure)
+                #expect(kind == .simulated || reason.contains("in use"))
+            }
             let results = try rig.hypervisor.setForwards(
                 handle, [second, udp, PortForward(hostPort: 70_000, guestPort: 1)])
             #expect(results.map(\.forward) == [second, udp, PortForward(hostPort: 70_000, guestPort: 1)])
@@ -250,12 +258,16 @@ import Testing
             #expect(code { $0.memoryMiB = 0 } == .invalidDefinition)
             #expect(code { $0.macAddress = "d0:0d:00:00:00:01,x=y" } == .invalidDefinition)
             #expect(code { $0.disks = [] } == .invalidDefinition)
-            #expect(code { $0.kernelArguments = "quiet" } == .invalidDefinition)
+            #expect(
+                code {
+                    $0.kernel = nil
+                    $0.kernelArguments = "quiet"
+                } == .invalidDefinition)
             #expect(code { $0.disks[0].path = "nbd:host" } == .invalidDefinition)
             #expect(code { $0.network = .tap(interface: "x,script=/bin/sh") } == .invalidDefinition)
             #expect(code { $0.network = .user(UserNetwork(hostAddress: "0.0.0.0")) } == .invalidDefinition)
             #expect(code { $0.network = .user(UserNetwork(hostAddress: "127.0.0.1,x")) } == .invalidDefinition)
-            if kind == .qemu {
+            if kind != .simulated {
                 #expect(code { $0.disks[0].path = "/nowhere/disk" } == .notFound)
                 #expect(code { $0.directory = "/nowhere" } == .invalidDefinition)
             }

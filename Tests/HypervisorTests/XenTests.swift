@@ -126,6 +126,18 @@ import Testing
                 """)
     }
 
+    @Test func `an interface on a bridge of the edge is attached by our own script`() throws {
+        var configuration = XenConfiguration(
+            definition: definition(), uuid: "c0ffee00-1111-4222-8333-444455556666", family: .xl, machine: .paravirtual,
+            bootLoader: "")
+        configuration.interfaceScript = "/s/i-1/xen.vif"
+        #expect(
+            try configuration.text().contains(
+                "vif = [ \"mac=d0:0d:00:00:00:01,bridge=xenbr0,script=/s/i-1/xen.vif\" ]"))
+        let json = try JSONValue.parse(configuration.json())
+        #expect(json["nics"]?.elements?.first?["script"]?.text == "/s/i-1/xen.vif")
+    }
+
     @Test func `xm gets its own words for disks`() throws {
         #expect(
             try text(definition(), .paravirtual, .xm).contains(

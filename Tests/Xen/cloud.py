@@ -24,7 +24,7 @@ class Cloud:
         """The aws CLI's answer."""
         done = subprocess.run(
             [os.path.join(self.venv, "bin", "aws"), "ec2", *arguments, "--output", "json"], env=self.environment,
-            capture_output=True, text=True, timeout=120, check=False)
+            capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"aws {' '.join(arguments)} failed: {done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
@@ -46,7 +46,7 @@ class Cloud:
     def ssh(self, command, port):
         """A command in the guest to which that port of this host leads."""
         return subprocess.run(
-            self.ssh_command(command, port), capture_output=True, text=True, timeout=60, check=False)
+            self.ssh_command(command, port), capture_output=True, text=True, timeout=300, check=False)
 
     def instances(self, *identifiers):
         found = self.ec2.describe_instances(InstanceIds=list(identifiers))
@@ -80,7 +80,7 @@ class Cloud:
         """What the administrator sees of the node; empty while it is not known."""
         done = subprocess.run(
             [self.front.mallee, "node", "list", "--config", self.front.path("/cloud.conf"), "--identity",
-             self.front.path("/var/lib/mallee/admin")], capture_output=True, text=True, timeout=60, check=False)
+             self.front.path("/var/lib/mallee/admin")], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"mallee node list: {done.returncode}\n{done.stdout}{done.stderr}"
         return next((line.strip() for line in done.stdout.splitlines() if name in line), "")
 

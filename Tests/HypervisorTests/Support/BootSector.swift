@@ -2,17 +2,18 @@
 /// also when emulated.
 struct BootSector {
     /// What the guest does after its greeting.
-    enum Action: Sendable, Equatable {
+    /// The names are the words of Xen's guest.
+    enum Action: String, Sendable {
         /// Halts for ever.
         case idles
         /// Powers itself off through ACPI.
-        case powersOff
+        case powersOff = "powers-off"
         /// Waits for the power button, then powers itself off.
-        case followsPowerButton
+        case followsPowerButton = "follows"
         /// Tells the panic device, then halts.
         case panics
         /// Resets itself, the first time only.
-        case resetsOnce
+        case resetsOnce = "resets"
     }
 
     var greeting = "hello from the guest\r\n"

@@ -7,10 +7,19 @@ final class Rig {
     enum Kind: String, CaseIterable, Sendable {
         case qemu
         case simulated
+        /// In a Xen host's control domain alone, and by its toolstack: `Tests/Xen` runs the contract there.
+        case xen
 
         /// The drivers that can be tried here.
-        static var available: [Kind] { isQEMUInstalled ? [.qemu, .simulated] : [.simulated] }
+        static var available: [Kind] {
+            (isQEMUInstalled ? [.qemu] : []) + [.simulated] + (xenGuest != nil ? [.xen] : [])
+        }
     }
+
+    /// The guest for Xen (`Tests/Xen/guest.c`), which takes the name of its action.
+    static let xenGuest = Environment["MALLEE_XEN_GUEST"]
+    /// Where xl lies, so that it is used and not libxenlight.
+    static let xlPath = Environment["MALLEE_XL"]
 
     static var isQEMUInstalled: Bool {
         FileSystem.findExecutable("qemu-system-x86_64") != nil && FileSystem.findExecutable("qemu-img") != nil
@@ -42,6 +51,12 @@ final class Rig {
         switch kind {
         case .qemu: try QEMUHypervisor(stateDirectory: cacheDirectory)
         case .simulated: SimulatedHypervisor(host: host)
+        case .xen:
+            if let xlPath {
+                try XenHypervisor(toolstack: XenToolstack(family: .xl, program: xlPath), why: "driven by xl")
+            } else {
+                try XenHypervisor()
+            }
         }
     }
 
@@ -64,16 +79,22 @@ final class Rig {
         try FileSystem.makeDirectory(guest)
         let disk = FileSystem.join(guest, "root.img")
         try FileSystem.write(disk, sector.image)
-        return GuestDefinition(
+        var definition = GuestDefinition(
             id: id, name: id, directory: guest, cores: 1, memoryMiB: 32, architecture: .x86_64,
             disks: [GuestDisk(path: disk, format: .raw, role: .root)], macAddress: "d0:0d:00:00:00:01",
             network: network)
+        if kind == .xen, let guest = Self.xenGuest {
+            definition.kernel = guest
+            definition.kernelArguments = sector.action.rawValue
+        }
+        return definition
     }
 
     func start(_ definition: GuestDefinition, _ action: BootSector.Action = .idles) throws -> GuestHandle {
         host.change { behaviour in behaviour.guestsObey = action == .followsPowerButton }
         let handle = try hypervisor.start(definition)
         handles.append(handle)
+        if kind == .xen, action == .resetsOnce { try resetOnXen(definition) }
         guard kind == .simulated else { return handle }
         switch action {
         case .idles, .followsPowerButton: break
@@ -93,6 +114,19 @@ final class Rig {
         return try start(try define(id, sector, network: network), action)
     }
 
+    /// A domain that is made again remembers nothing, so the guest waits to be told, and is another one afterwards.
+    private func resetOnXen(_ definition: GuestDefinition) throws {
+        let file = definition.directory + "/xen.cfg"
+        for path in [file, definition.directory + "/xen.json"] {
+            let text = try FileSystem.readText(path, limit: 1 << 16)
+            try FileSystem.write(path, text: text.replacing("\"resets\"", with: "\"idles\""))
+        }
+        let domain = try Command.run("/usr/sbin/xl", ["domid", definition.name], timeout: 60_000).outputText
+        let place = "/local/domain/" + domain.split(separator: "\n").joined() + "/data/go"
+        let written = try Command.run("/usr/bin/xenstore-write", [place, "1"], timeout: 60_000)
+        guard written.isSuccess else { throw HypervisorError(.startFailed, written.explanation) }
+    }
+
     func console(_ handle: GuestHandle, limit: Int = 65_536) throws -> String {
         String(decoding: try hypervisor.consoleOutput(handle, limit: limit).bytes, as: UTF8.self)
     }
@@ -100,13 +134,13 @@ final class Rig {
     /// Whether the guest's greeting is on its console by now.
     func hasBooted(_ handle: GuestHandle) throws -> Bool {
         let text = try console(handle)
-        return kind == .qemu ? text.contains("hello from the guest") : text.contains("login:")
+        return kind == .simulated ? text.contains("login:") : text.contains("hello from the guest")
     }
 
     /// The greeting's count, which grows with every reset.
     func boots(_ handle: GuestHandle) throws -> Int {
         try console(handle).split(whereSeparator: \.isNewline).count { line in
-            line.contains(kind == .qemu ? "hello from the guest" : "This is not a real machine")
+            line.contains(kind == .simulated ? "This is not a real machine" : "hello from the guest")
         }
     }
 
