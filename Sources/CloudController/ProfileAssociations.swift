@@ -77,7 +77,11 @@ extension CloudController {
         try authorise(caller, "ReplaceIamInstanceProfileAssociation")
         return try await change(dryRun: dryRun) { (view) throws(CloudError) in
             let stored = try self.instance(of: association, view, as: caller)
-            guard stored.value.profile != nil else { throw .notFound(.profileAssociation, [association]) }
+            guard stored.value.profile != nil else {
+                throw .incorrectState(
+                    .profileAssociation, association, state: ProfileAssociation.State.disassociating.rawValue,
+                    operation: "ReplaceIamInstanceProfileAssociation")
+            }
             return (stored, selector, caller)
         }
     }

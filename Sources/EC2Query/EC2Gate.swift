@@ -27,7 +27,8 @@ enum EC2Gate {
     /// What an action adds to quotas of the original, besides RunInstances.
     private static let added: [String: String] = [
         "CreateSecurityGroup": "ec2:quota-securitygroupnumber", "RegisterImage": "ec2:quota-imagenumber",
-        "CopyImage": "ec2:quota-imagenumber", "CreateImage": "ec2:quota-imagenumber",
+        "CopyImage": "ec2:quota-imagenumber", "ImportImage": "ec2:quota-imagenumber",
+        "CreateImage": "ec2:quota-imagenumber",
         "CreateVolume": "ec2:quota-volumenumber", "CreateSnapshot": "ec2:quota-snapshotnumber",
         "CopySnapshot": "ec2:quota-snapshotnumber", "AllocateAddress": "ec2:quota-addressnumber",
     ]

@@ -137,6 +137,8 @@ extension QueryFault {
             self.init(
                 Self.codes(.securityGroup).incorrectState,
                 "the specified group: \"\(id)\" name: \"default\" cannot be deleted by a user")
+        case .incorrectState(.profileAssociation, let id, "disassociating", _):
+            self.init("IncorrectState", "The association \(id) is not the active association")
         case .incorrectState(.profileAssociation, let id, _, _):
             self.init(
                 "IncorrectState",

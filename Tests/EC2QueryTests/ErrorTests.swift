@@ -302,6 +302,11 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
             .malformedID(.profileAssociation, "iip-assoc-0"), "InvalidAssociationID.Malformed"),
         ErrorCase("ReplaceIamInstanceProfileAssociation", [("IamInstanceProfile.Name", "front")], "MissingParameter"),
         ErrorCase(
+            "ReplaceIamInstanceProfileAssociation",
+            [("AssociationId", "iip-assoc-0123456789abcdef0"), ("IamInstanceProfile.Name", "front")],
+            .incorrectState(.profileAssociation, "iip-assoc-0123456789abcdef0", state: "disassociating", operation: ""),
+            "IncorrectState"),
+        ErrorCase(
             "DisassociateIamInstanceProfile", [("AssociationId", "iip-assoc-0123456789abcdef0")],
             .notFound(.profileAssociation, ["iip-assoc-0123456789abcdef0"]), "InvalidAssociationID.NotFound"),
         ErrorCase(

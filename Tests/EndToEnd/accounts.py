@@ -311,8 +311,17 @@ def limits_bind_the_whole_account(binaries, venv):
     refused("QuotaExceeded TooManyBuckets", s3.create_bucket, Bucket="lab-more")
     iam.create_user(UserName="one")
     refused("LimitExceeded", iam.create_user, UserName="two")
-    site.account("quota", "set", "lab", "instances=none", "buckets=2")
+    # However an image comes to be.
+    site.account("quota", "set", "lab", "instances=none", "buckets=2", "images=1", "bucketobjectnumber=1")
     assert re.search(r"ec2:quota-vminstancenumber +none ", site.account("quota", "show", "lab"))
+    refused("QuotaExceeded", s3.put_object, Bucket="lab-files", Key="more", Body=b"")
+    refused("ResourceLimitExceeded ImageLimitExceeded InstanceLimitExceeded", ec2.register_image,
+            ImageLocation="lab-files/disk.img", Name="more", RootDeviceName="/dev/sda1")
+    refused("ResourceLimitExceeded ImageLimitExceeded InstanceLimitExceeded", ec2.copy_image,
+            SourceImageId=Site.image, SourceRegion="us-east-1", Name="copy")
+    refused("ResourceLimitExceeded ImageLimitExceeded InstanceLimitExceeded", ec2.import_image,
+            DiskContainers=[{"Format": "raw", "UserBucket": {"S3Bucket": "lab-files", "S3Key": "disk.img"}}])
+    site.account("quota", "set", "lab", "images=none", "bucketobjectnumber=none")
     s3.create_bucket(Bucket="lab-more")
     s3.delete_bucket(Bucket="lab-more")
     iam.delete_user(UserName="one")
@@ -324,6 +333,7 @@ def limits_bind_the_whole_account(binaries, venv):
             {"Effect": "Deny", "Action": "ec2:CreateKeyPair", "Resource": "*"}]}, file)
     site.account("policy", "put", "lab", "no-pairs", document)
     refused("UnauthorizedOperation", ec2.create_key_pair, KeyName="more")
+    assert "limit it further: no-pairs" in site.account("quota", "show", "lab")
     assert set(site.account("policy", "list", "lab").split()) == {"no-pairs", "mallee-quotas"}
     site.account("policy", "delete", "lab", "no-pairs")
     ec2.create_key_pair(KeyName="more")

@@ -177,6 +177,11 @@ class SOAPCloud:
         time.sleep(1.1)
         self.image = self.ec2.register_image(
             ImageLocation="images/disk.img", Name="soap", RootDeviceName="/dev/sda1")["ImageId"]
+        self.iam.create_role(RoleName="soap", AssumeRolePolicyDocument=(
+            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
+            ' "Principal": {"Service": "ec2.amazonaws.com"}}]}'))
+        self.iam.create_instance_profile(InstanceProfileName="soap")
+        self.iam.add_role_to_instance_profile(InstanceProfileName="soap", RoleName="soap")
         self.user = self.register("user")
         self.session = requests.Session()
         self.session.trust_env = False
@@ -332,6 +337,8 @@ def use(cloud, version):
                  "groupSet": {"item": [{"groupName" if by_id else "groupId": name}]}, "instanceType": "m1.small",
                  "userData": {"data": base64.b64encode(b"hello").decode(), "version": "1.0", "encoding": "base64"},
                  "placement": {"availabilityZone": zone}}
+    if version >= "2012-06-01":
+        arguments["iamInstanceProfile"] = {"name": "soap"}
     fault(lambda: ec2.RunInstances(**dict(arguments, imageId="ami-00000000")), "Client.InvalidAMIID.NotFound")
     reservation = ec2.RunInstances(**arguments)
     instance = reservation.instancesSet.item[0].instanceId
@@ -345,6 +352,8 @@ def use(cloud, version):
     seen = cloud.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
     assert seen["KeyName"] == find().keyName == "soap-" + version
     assert seen["SecurityGroups"][0]["GroupName"] == name
+    if version >= "2012-06-01":
+        assert find().iamInstanceProfile.arn == seen["IamInstanceProfile"]["Arn"]
     ec2.RebootInstances(instancesSet=selection)
     ec2.GetConsoleOutput(instanceId=instance)
     if version >= "2010-08-31":

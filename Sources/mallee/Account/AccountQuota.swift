@@ -18,16 +18,18 @@ struct AccountQuotaCommand: AsyncParsableCommand {
         var title: String
     }
 
-    /// Conditions of the original ("Quotas", facts, part c) that are enforced.
+    /// Conditions of the original that are enforced.
     static let kinds: [Kind] = [
         Kind(key: "ec2:quota-vminstancenumber", action: "ec2:RunInstances", title: "instances"),
         Kind(key: "ec2:quota-cputotalsize", action: "ec2:RunInstances", title: "cores"),
         Kind(key: "ec2:quota-memorytotalsize", action: "ec2:RunInstances", title: "memory in MiB"),
         Kind(key: "ec2:quota-disktotalsize", action: "ec2:RunInstances", title: "disk in GiB"),
-        Kind(key: "ec2:quota-imagenumber", action: "ec2:RegisterImage", title: "images"),
+        Kind(key: "ec2:quota-imagenumber", action: "ec2:*Image", title: "images"),
         Kind(key: "ec2:quota-securitygroupnumber", action: "ec2:CreateSecurityGroup", title: "security groups"),
         Kind(key: "s3:quota-bucketnumber", action: "s3:CreateBucket", title: "buckets"),
         Kind(key: "s3:quota-buckettotalsize", action: "s3:PutObject", title: "MiB in buckets"),
+        Kind(key: "s3:quota-bucketsize", action: "s3:PutObject", title: "MiB in one bucket"),
+        Kind(key: "s3:quota-bucketobjectnumber", action: "s3:PutObject", title: "objects in one bucket"),
         Kind(key: "iam:quota-usernumber", action: "iam:CreateUser", title: "users"),
         Kind(key: "iam:quota-groupnumber", action: "iam:CreateGroup", title: "groups"),
         Kind(key: "iam:quota-rolenumber", action: "iam:CreateRole", title: "roles"),
@@ -66,12 +68,18 @@ struct AccountQuotaCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the quotas.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show the quotas that `quota set` has set, and which other policies there are.")
         @OptionGroup var options: AccountOptions
         func run() async throws {
             try await options.run { session in
-                AccountQuotaCommand.show(
-                    try await AccountQuotaCommand.values(of: try await session.find(), session))
+                let account = try await session.find()
+                AccountQuotaCommand.show(try await AccountQuotaCommand.values(of: account, session))
+                let others = try await AccountQuotaCommand.policies(of: account, session).filter { $0 != policyName }
+                if !others.isEmpty {
+                    print(
+                        "Other policies on the account, which may limit it further: \(others.joined(separator: ", "))")
+                }
             }
         }
     }
@@ -82,10 +90,14 @@ struct AccountQuotaCommand: AsyncParsableCommand {
         print(table.text, terminator: "")
     }
 
+    /// Names of the policies on an account.
+    private static func policies(of account: AccountRow, _ session: AccountSession) async throws -> [String] {
+        try await session.iam.list("ListAccountPolicies", "PolicyNames", [("AccountName", account.id)]).map(\.text)
+    }
+
     /// What the policy sets now, by key.
     private static func values(of account: AccountRow, _ session: AccountSession) async throws -> [String: String] {
-        let names = try await session.iam.list("ListAccountPolicies", "PolicyNames", [("AccountName", account.id)])
-        guard names.contains(where: { $0.text == policyName }) else { return [:] }
+        guard try await policies(of: account, session).contains(policyName) else { return [:] }
         let answer = try await session.iam.call(
             "GetAccountPolicy", [("AccountName", account.id), ("PolicyName", policyName)])
         let text = answer.child("GetAccountPolicyResult")?.value("PolicyDocument") ?? ""
