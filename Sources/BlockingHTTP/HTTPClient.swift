@@ -129,6 +129,43 @@ public final class HTTPClient: @unchecked Sendable {
         }
     }
 
+    /// One call that sends a body of known length in pieces, over a connection of its own. A server that refuses before it
+    /// has read all is heard as far as that is possible.
+    ///
+    /// - Parameters:
+    ///   - length: bytes of the body.
+    ///   - limit: bytes of the answer that are read at most.
+    ///   - piece: the next bytes from an offset on; at least one. What it throws ends the call.
+    public func upload(
+        _ method: String, _ url: HTTPURL, headers: HTTPHeaders = HTTPHeaders(), length: Int64, limit: Int = 1 << 20,
+        piece: (Int64) throws(PosixError) -> [UInt8]
+    ) throws(HTTPClientError) -> HTTPClientResponse {
+        let deadline = Deadline(after: options.totalTime)
+        let request = try encode(method, url, headers, [], length: length)
+        let stream = try connect(url, deadline)
+        var collected: [UInt8] = []
+        let head: HTTPResponseHead
+        do throws(Failed) {
+            head = try exchange(
+                stream, method, url, request, deadline, Int64(limit), { _ throws(PosixError) in },
+                { piece throws(PosixError) in collected += piece },
+                sendRest: { (stream, timeout) throws(PosixError) in
+                    var sent: Int64 = 0
+                    while sent < length {
+                        let bytes = try piece(sent)
+                        guard !bytes.isEmpty, Int64(bytes.count) <= length - sent else {
+                            throw PosixError(errno: PosixError.invalid, operation: "send a body that changed its size")
+                        }
+                        try send(bytes, over: stream, timeout: timeout)
+                        sent += Int64(bytes.count)
+                    }
+                })
+        } catch {
+            throw error.error
+        }
+        return HTTPClientResponse(status: head.status, headers: head.headers, body: collected)
+    }
+
     /// An error, and whether it came before the first byte of an answer.
     private struct Failed: Error {
         let error: HTTPClientError
@@ -136,7 +173,7 @@ public final class HTTPClient: @unchecked Sendable {
     }
 
     private func encode(
-        _ method: String, _ url: HTTPURL, _ headers: HTTPHeaders, _ body: [UInt8]
+        _ method: String, _ url: HTTPURL, _ headers: HTTPHeaders, _ body: [UInt8], length: Int64? = nil
     ) throws(HTTPClientError) -> [UInt8] {
         for byte in method.utf8 where !HTTPReader.isToken(byte) {
             throw HTTPClientError(.badURL, url.description, "not a method: \(method)")
@@ -147,7 +184,8 @@ public final class HTTPClient: @unchecked Sendable {
         var fields = headers
         if fields["Host"] == nil { fields["Host"] = url.hostField }
         fields["Transfer-Encoding"] = nil
-        fields["Content-Length"] = body.isEmpty && method != "POST" && method != "PUT" ? nil : String(body.count)
+        let length = length ?? Int64(body.count)
+        fields["Content-Length"] = length == 0 && method != "POST" && method != "PUT" ? nil : String(length)
         if options.kept == 0 { fields["Connection"] = "close" }
         var bytes = Array("\(method) \(url.target) HTTP/1.1\r\n".utf8)
         fields.write(to: &bytes)
@@ -192,7 +230,8 @@ public final class HTTPClient: @unchecked Sendable {
     private func exchange(
         _ stream: any ByteStream, _ method: String, _ url: HTTPURL, _ request: [UInt8], _ deadline: Deadline,
         _ limit: Int64, _ onHead: (HTTPResponseHead) throws(PosixError) -> Void,
-        _ onPiece: (UnsafeRawBufferPointer) throws(PosixError) -> Void
+        _ onPiece: (UnsafeRawBufferPointer) throws(PosixError) -> Void,
+        sendRest: (any ByteStream, Milliseconds?) throws(PosixError) -> Void = { (_, _) throws(PosixError) in }
     ) throws(Failed) -> HTTPResponseHead {
         let reader = HTTPReader(stream)
         reader.deadline = deadline
@@ -201,6 +240,7 @@ public final class HTTPClient: @unchecked Sendable {
         var sendFailure: PosixError?
         do throws(PosixError) {
             try send(request, over: stream, timeout: min(options.idleTime, deadline.remaining ?? options.idleTime))
+            try sendRest(stream, options.idleTime)
         } catch {
             // The server may have answered (413, say) before it had read all: look before giving up.
             sendFailure = error

@@ -192,11 +192,36 @@ public struct S3Client: Sendable {
         _ = try await send(request)
     }
 
-    /// A URL by which anybody can GET the object for a time.
-    public func temporaryURL(_ location: String, validForSeconds seconds: Int64) -> String {
+    /// Uploads an object by a form with a signed policy, as browsers do ("Browser-Based Uploads Using POST"): the service
+    /// decides by the policy alone, whoever this client belongs to.
+    ///
+    /// - Parameters:
+    ///   - fields: of the form, without the file.
+    ///   - bytes: the object.
+    public func post(_ bucket: String, fields: [(name: String, value: String)], bytes: [UInt8]) async throws {
+        let boundary = "mallee" + (0..<4).map { _ in String(UInt32.random(in: 1 << 28 ... .max), radix: 16) }.joined()
+        var body = ByteBuffer()
+        body.reserveCapacity(bytes.count + 8192)
+        for field in fields {
+            body.writeString(
+                "--\(boundary)\r\nContent-Disposition: form-data; name=\"\(field.name)\"\r\n\r\n\(field.value)\r\n")
+        }
+        body.writeString(
+            "--\(boundary)\r\nContent-Disposition: form-data; name=\"file\"; filename=\"part\"\r\n\r\n")
+        body.writeBytes(bytes)
+        body.writeString("\r\n--\(boundary)--\r\n")
+        var request = HTTPClientRequest(url: address.origin + path(bucket))
+        request.method = .POST
+        request.headers.add(name: "content-type", value: "multipart/form-data; boundary=\(boundary)")
+        request.body = .bytes(body)
+        _ = try await send(request, timeout: .minutes(15))
+    }
+
+    /// A URL by which anybody can GET, or do what `method` says with, the object for a time.
+    public func temporaryURL(_ location: String, validForSeconds seconds: Int64, method: String = "GET") -> String {
         let path = path(location)
         let query = signer.presignedQuery(
-            method: "GET", host: address.host, path: path, expires: min(seconds, 604_800), now: now)
+            method: method, host: address.host, path: path, expires: min(seconds, 604_800), now: now)
         return address.origin + path + "?" + query
     }
 }

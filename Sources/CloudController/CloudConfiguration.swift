@@ -145,10 +145,38 @@ public protocol ImageSource: Sendable {
     func unbundle(manifest location: String, of account: String) async throws(CloudError) -> UnbundledImage
     /// Deletes an object that `unbundle` made, when no image needs it any more; one that is gone is fine.
     func discard(location: String) async throws(CloudError)
+    /// A URL to which a node can PUT the copy of a disk under a name, for so many seconds. It grants access: it is never
+    /// logged.
+    func stagingURL(_ name: String, validFor seconds: Int) async throws(CloudError) -> String
+    /// Makes a bundle of what a node has sent under the name `task.id`, and uploads it as the task says, by its policy.
+    /// May take minutes; called again after a crash or a failure that is retryable, with a bundle that replaces the former.
+    ///
+    /// - Parameters:
+    ///   - owner: who asked for it.
+    ///   - progress: told after each part, with the parts that are uploaded and the per cent of the image; when it answers
+    ///     false the rest is not wanted any more.
+    func storeBundle(
+        _ task: BundleTask, machine: BundledImage, as owner: Caller,
+        progress: @escaping @Sendable (_ parts: Int, _ percent: Int) async -> Bool
+    ) async throws(BundlingFailure)
+    /// Deletes what a node has sent under a name, if it is there.
+    func discardStaged(_ name: String) async throws(CloudError)
+    /// Deletes the first parts of a bundle that was not completed.
+    func discardParts(of task: BundleTask) async throws(CloudError)
     /// Looks at the object at `location` ("bucket/key") with the caller's permissions.
     func inspect(location: String, as caller: Caller) async throws(CloudError) -> ImageObject
     /// A URL with which a node can fetch the object for so many seconds. It grants access: it is never logged.
     func temporaryURL(location: String, validFor seconds: Int) async throws(CloudError) -> String
+}
+
+/// Why a bundle could not be made.
+public enum BundlingFailure: Error, Sendable {
+    /// It would fail again: the reason is for the task.
+    case refused(BundleTask.Failure)
+    /// It may be otherwise later.
+    case later(CloudError)
+    /// Nobody wants it any more.
+    case unwanted
 }
 
 extension ImageSource {
@@ -163,6 +191,25 @@ extension ImageSource {
     public func unbundle(manifest location: String, of account: String) async throws(CloudError) -> UnbundledImage {
         throw .unsupported("This cloud cannot open bundles.")
     }
+
+    /// See the protocol.
+    public func stagingURL(_ name: String, validFor seconds: Int) async throws(CloudError) -> String {
+        throw .unsupported("This cloud cannot make bundles.")
+    }
+
+    /// See the protocol.
+    public func storeBundle(
+        _ task: BundleTask, machine: BundledImage, as owner: Caller,
+        progress: @escaping @Sendable (_ parts: Int, _ percent: Int) async -> Bool
+    ) async throws(BundlingFailure) {
+        throw .refused(.init(code: "Client.UnsupportedOperation", message: "This cloud cannot make bundles."))
+    }
+
+    /// Nothing was sent.
+    public func discardStaged(_ name: String) async throws(CloudError) {}
+
+    /// Nothing was made.
+    public func discardParts(of task: BundleTask) async throws(CloudError) {}
 
     /// Nothing was made.
     public func discard(location: String) async throws(CloudError) {}

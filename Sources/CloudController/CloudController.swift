@@ -52,6 +52,13 @@ public actor CloudController: CloudBackend, IdentityBackend {
     var credentialSignals: [String: AsyncStream<Void>.Continuation] = [:]
     /// Orders placements and polls, see `ZoneState.isStale`.
     var sequence: Int64 = 0
+    /// Wakes the work on bundles; set while `run()` works.
+    var bundleWork: AsyncStream<Void>.Continuation?
+    /// Bundle tasks that are worked on at this moment, and those of them of which there is news meanwhile.
+    var bundlesInHand: Set<BundleTaskID> = []
+    var bundleNews: Set<BundleTaskID> = []
+    /// What nodes last said of the instances that are being bundled.
+    var nodeBundles: [InstanceID: NodeBundle] = [:]
     /// Wakes the preparation of images; set while `run()` works.
     var imageWork: AsyncStream<Void>.Continuation?
     /// The latest refusals; see `keepRefusals`.
@@ -130,6 +137,9 @@ public actor CloudController: CloudBackend, IdentityBackend {
         let (imageWakes, imageWork) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.imageWork = imageWork
         imageWork.yield()
+        let (bundleWakes, bundleWork) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.bundleWork = bundleWork
+        bundleWork.yield()
         let (queueWakes, queueSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         if configuration.policy.queue != nil { self.queueSignal = queueSignal }
         queueSignal.yield()
@@ -141,12 +151,14 @@ public actor CloudController: CloudBackend, IdentityBackend {
                 group.addTask { await self.reconcile(link, wakes: wakes) }
             }
             group.addTask { await self.prepareImages(imageWakes) }
+            group.addTask { await self.serveBundles(bundleWakes) }
             group.addTask { await self.tick() }
             group.addTask { await self.keepHouse() }
         }
         signals = [:]
         credentialSignals = [:]
         self.imageWork = nil
+        self.bundleWork = nil
         queueSignal.finish()
         self.queueSignal = nil
     }
@@ -171,6 +183,7 @@ public actor CloudController: CloudBackend, IdentityBackend {
             if waited >= configuration.reconcileInterval {
                 waited = 0
                 wakeImages()
+                wakeBundles()
             }
         }
     }

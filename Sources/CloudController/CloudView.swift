@@ -22,6 +22,9 @@ struct CloudView {
     private(set) var launchTemplateIDs: [GroupName: LaunchTemplateID] = [:]
     private(set) var networkTags: [String: Stored<NetworkTagsRecord>] = [:]
     private(set) var imageImports = OwnedTable<ImageImportID, ImageImport>()
+    private(set) var bundleTasks = OwnedTable<BundleTaskID, BundleTask>()
+    /// The tasks that are not over, by their instances.
+    private(set) var bundledInstances: [InstanceID: BundleTaskID] = [:]
     private(set) var usages: [String: Stored<UsageRecord>] = [:]
     private(set) var refusals: Stored<RefusalsRecord>?
     var instances = InstanceTable()
@@ -65,6 +68,13 @@ struct CloudView {
         case .networkTags(let tags): Self.set(&networkTags, tags.accountID, tags, revision)
         case .imageImport(let task):
             imageImports.set(task, id: task.id, account: task.accountID, revision: revision)
+        case .bundleTask(let task):
+            bundleTasks.set(task, id: task.id, account: task.accountID, revision: revision)
+            if bundleTasks[task.id]?.value.state.isActive == true {
+                bundledInstances[task.instanceID] = task.id
+            } else if bundledInstances[task.instanceID] == task.id {
+                bundledInstances[task.instanceID] = nil
+            }
         case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .mfaDevice, .credentialUses,
             .sessionKey:
             identities.set(record, revision: revision)
@@ -101,6 +111,9 @@ struct CloudView {
             launchTemplateIDs[GroupName(accountID: template.accountID, name: template.name)] = nil
         case .networkTags(let tags): networkTags[tags.accountID] = nil
         case .imageImport(let task): imageImports.remove(task.id, account: task.accountID)
+        case .bundleTask(let task):
+            bundleTasks.remove(task.id, account: task.accountID)
+            if bundledInstances[task.instanceID] == task.id { bundledInstances[task.instanceID] = nil }
         case .user, .userGroup, .role, .policy, .instanceProfile, .certificate, .mfaDevice, .credentialUses,
             .sessionKey:
             identities.remove(record)

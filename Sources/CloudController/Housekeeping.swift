@@ -35,6 +35,7 @@ extension CloudController {
         try await forgetTokens(before: now.adding(seconds: -configuration.tokenRetention))
         try await forgetTombstones(before: now.adding(seconds: -configuration.tombstoneRetention))
         try await forgetImports(before: now.adding(seconds: -configuration.importRetention))
+        try await forgetBundles(before: now.adding(seconds: -configuration.importRetention))
         try await forgetImages()
         imageURLs = imageURLs.filter { $0.value.until > now }
     }

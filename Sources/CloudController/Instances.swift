@@ -182,6 +182,12 @@ extension CloudController {
             throw .incorrectState(
                 .instance, instance.id.value, state: instance.state.rawValue, operation: "RebootInstances")
         }
+        for instance in instances {
+            guard let task = view.bundledInstances[instance.id], let state = view.bundleTasks[task]?.value.state,
+                state == .waitingForShutdown || state == .bundling
+            else { continue }
+            throw .inUse(.bundleTask, instance.id.value, by: task.value)
+        }
         if dryRun { throw .dryRunSucceeded }
         for link in zones {
             let here = instances.filter { $0.zone == link.name }.map(\.id)

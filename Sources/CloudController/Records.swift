@@ -83,6 +83,7 @@ enum StoredRecord: Sendable {
     case launchTemplate(LaunchTemplate)
     case networkTags(NetworkTagsRecord)
     case imageImport(ImageImport)
+    case bundleTask(BundleTask)
     case user(User)
     case userGroup(UserGroup)
     case role(Role)
@@ -116,6 +117,7 @@ enum StoredRecord: Sendable {
         case .launchTemplate(let template): Key.launchTemplate(account: template.accountID, name: template.name)
         case .networkTags(let tags): Key.networkTags(account: tags.accountID)
         case .imageImport(let task): Key.imageImport(task.id)
+        case .bundleTask(let task): Key.bundleTask(task.id)
         case .user(let user): Key.identity("users", account: user.accountID, name: user.name)
         case .userGroup(let group): Key.identity("usergroups", account: group.accountID, name: group.name)
         case .role(let role): Key.identity("roles", account: role.accountID, name: role.name)
@@ -151,6 +153,7 @@ enum StoredRecord: Sendable {
         case .launchTemplate(let record): try Self.encode(record)
         case .networkTags(let record): try Self.encode(record)
         case .imageImport(let record): try Self.encode(record)
+        case .bundleTask(let record): try Self.encode(record)
         case .user(let record): try Self.encode(record)
         case .userGroup(let record): try Self.encode(record)
         case .role(let record): try Self.encode(record)
@@ -186,6 +189,7 @@ enum StoredRecord: Sendable {
         case "launchtemplates": return .launchTemplate(try decode(key, bytes))
         case "networktags": return .networkTags(try decode(key, bytes))
         case "imageimports": return .imageImport(try decode(key, bytes))
+        case "bundletasks": return .bundleTask(try decode(key, bytes))
         case "users": return .user(try decode(key, bytes))
         case "usergroups": return .userGroup(try decode(key, bytes))
         case "roles": return .role(try decode(key, bytes))
@@ -272,9 +276,11 @@ enum Key {
     static func launchTemplate(account: String, name: String) -> String { "/launchtemplates/\(account)/\(name)" }
     static func networkTags(account: String) -> String { "/networktags/\(account)" }
     static func imageImport(_ id: ImageImportID) -> String { "/imageimports/\(id.value)" }
+    /// A signed policy allows uploads in its user's name.
+    static func bundleTask(_ id: BundleTaskID) -> String { "/bundletasks/\(id.value)" }
     static func usage(account: String) -> String { "/usage/\(account)" }
     /// Documents with secrets in them: the composition wraps them (`Secrets`).
-    static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/", "/mfadevices/"]
+    static let secretPrefixes = ["/keys/", "/sessionkeys/", "/signingauthority/", "/mfadevices/", "/bundletasks/"]
     /// Names are unique whatever their case.
     static func identity(_ family: String, account: String, name: String) -> String {
         "/\(family)/\(account)/\(name.lowercased())"
@@ -294,6 +300,7 @@ enum Key {
     static let loadedPrefixes = [
         "/cloud/", "/accounts/", "/keys/", "/images/", "/keypairs/", "/groups/", "/types/", "/instances/", "/tokens/",
         "/forgotten/", "/networks/", "/placementgroups/", "/launchtemplates/", "/networktags/", "/imageimports/",
+        "/bundletasks/",
         "/users/", "/usergroups/", "/roles/", "/policies/", "/instanceprofiles/", "/certificates/", "/sessionkeys/",
         "/signingauthority/", "/mfadevices/", "/credentialuses/", "/usage/", "/refusals/",
     ]

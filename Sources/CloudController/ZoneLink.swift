@@ -21,6 +21,8 @@ enum ClusterFailure: Error, CustomStringConvertible {
     var resource: String? { detail.resource }
     /// Whether the same call may succeed later.
     var isRetryable: Bool { detail.isRetryable }
+    /// Whether what it is about is not there.
+    var isNotFound: Bool { detail.isNotFound }
 
     /// In the words of users.
     func cloudError(component: String) -> CloudError {
@@ -76,6 +78,8 @@ struct NodeReport: Sendable {
 struct InstanceReport: Sendable {
     var id: InstanceID
     var observation: InstanceObservation
+    /// The copy of its root disk that the node was last asked for.
+    var bundle: Contract.BundleReport?
     private var spec: Contract.InstanceSpec
 
     /// Nil if it does not name an instance.
@@ -90,6 +94,7 @@ struct InstanceReport: Sendable {
             stateChangedAt: Timestamp(milliseconds: report.stateChangedAt),
             privateAddress: report.spec.privateAddress, publicAddress: report.spec.publicAddress,
             machine: report.machine)
+        bundle = report.bundle
         spec = report.spec
     }
 
@@ -243,6 +248,30 @@ struct ZoneLink: Sendable {
             let answer = try await service.setInstanceCredentials(
                 ClusterContract.SetInstanceCredentialsRequest(credentials: credentials))
             return Set(answer.instanceId.compactMap { InstanceID($0) })
+        } catch {
+            throw .fault(error)
+        }
+    }
+
+    /// Has an instance's root disk copied to a URL; the instance as it is then.
+    func bundle(_ id: InstanceID, task: BundleTaskID, to url: String) async throws(ClusterFailure) -> InstanceReport? {
+        do throws(ServiceFault) {
+            let answer = try await service.bundleInstance(
+                ClusterContract.BundleInstanceRequest(
+                    correlationId: task.value, instanceId: id.value, bundleId: task.value, uploadUrl: url))
+            return InstanceReport(answer.instance)
+        } catch {
+            throw .fault(error)
+        }
+    }
+
+    /// Gives up a copy; the instance as it is then.
+    func cancelBundle(_ id: InstanceID, task: BundleTaskID) async throws(ClusterFailure) -> InstanceReport? {
+        do throws(ServiceFault) {
+            let answer = try await service.cancelBundleTask(
+                ClusterContract.CancelBundleTaskRequest(
+                    correlationId: task.value, instanceId: id.value, bundleId: task.value))
+            return InstanceReport(answer.instance)
         } catch {
             throw .fault(error)
         }

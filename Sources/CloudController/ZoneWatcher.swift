@@ -53,6 +53,7 @@ extension CloudController {
         // Instances before nodes: what a node counts as used is then already known to be on it, and is not counted as
         // waiting for a node as well.
         let stored = await takeReports(changes.reports, of: link)
+        noteBundles(changes.reports)
         await takeRemovals(changes.removed, of: link)
         takeNodes(changes, of: link)
         var wasSettled = false

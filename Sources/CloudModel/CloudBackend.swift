@@ -404,11 +404,9 @@ public struct TagDescription: Hashable, Sendable {
 /// Every call authorises the caller, throws `CloudError`, and returns when what it acknowledges is durable. Describe
 /// calls show a caller his own resources and the public ones; an administrator's too, unless he names ids. Identifiers
 /// in requests are as the user wrote them.
-public protocol CloudBackend: AccountBackend, AllocationBackend, AuthenticationBackend, ImageAttributeBackend,
-    ImageImportBackend,
-    InstanceAttributeBackend, LaunchTemplateBackend, PlacementGroupBackend, ProfileAssociationBackend,
-    SecurityGroupRuleBackend,
-    Sendable
+public protocol CloudBackend: AccountBackend, AllocationBackend, AuthenticationBackend, BundleBackend,
+    ImageAttributeBackend, ImageImportBackend, InstanceAttributeBackend, LaunchTemplateBackend, PlacementGroupBackend,
+    ProfileAssociationBackend, SecurityGroupRuleBackend, Sendable
 {
     // MARK: Instances
     /// Records the intent to run instances and answers them as pending. EC2: RunInstances.

@@ -52,6 +52,7 @@ public enum ResourceKind: String, Sendable, Codable, CaseIterable {
     case imageImport = "import-image-task"
     /// That an instance has an instance profile.
     case profileAssociation = "iam-instance-profile-association"
+    case bundleTask = "bundle-task"
 }
 
 /// A resource's identifier: prefix, dash, and 17 (or, from older tools, 8) lower-case hexadecimal digits.

@@ -121,6 +121,27 @@ extension ClusterController: ClusterContract.AsyncService {
             "An instance's credentials were not delivered.", metadata: ["instance": "\(id)", "fault": "\(fault)"])
     }
 
+    /// Hands the order to the instance's node.
+    public func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) async throws(ServiceFault)
+        -> ClusterContract.BundleInstanceResponse
+    {
+        let answer = try await client(of: request.instanceId).bundleInstance(
+            NodeContract.BundleInstanceRequest(
+                correlationId: request.correlationId, instanceId: request.instanceId, bundleId: request.bundleId,
+                uploadUrl: request.uploadUrl))
+        return ClusterContract.BundleInstanceResponse(instance: answer.instance)
+    }
+
+    /// Hands the order to the instance's node.
+    public func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) async throws(ServiceFault)
+        -> ClusterContract.CancelBundleTaskResponse
+    {
+        let answer = try await client(of: request.instanceId).cancelBundleTask(
+            NodeContract.CancelBundleTaskRequest(
+                correlationId: request.correlationId, instanceId: request.instanceId, bundleId: request.bundleId))
+        return ClusterContract.CancelBundleTaskResponse(instance: answer.instance)
+    }
+
     private func client(of id: String) throws(ServiceFault) -> any NodeContract.AsyncService {
         guard let report = reports[id] else {
             if !silent.isEmpty { throw unsettled(id) }

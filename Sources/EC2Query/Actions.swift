@@ -149,6 +149,16 @@ public struct EC2Action: Sendable {
             "DescribeImportImageTasks", since: "2014-10-01", ImageImports.describe,
             "Lists imports; ended ones for a week."),
         EC2Action(
+            "BundleInstance", since: "2008-08-08", Bundles.start,
+            "Makes a bundle of the root disk (as qcow2) in the user's bucket, by his upload policy. The guest is shut down, and "
+                + "started again as soon as its disk is copied. Any system, not Windows alone."),
+        EC2Action(
+            "DescribeBundleTasks", since: "2008-08-08", Bundles.describe,
+            "Lists bundle tasks; ended ones for a week."),
+        EC2Action(
+            "CancelBundleTask", since: "2008-08-08", Bundles.cancel,
+            "Cancels a task that is not over; it then fails with Client.Cancelled, and its parts are removed."),
+        EC2Action(
             "CancelImportTask", since: "2014-10-01", ImageImports.cancel, "Cancels an import that is not over."),
         // Key pairs
         EC2Action(

@@ -55,9 +55,6 @@ public struct EmptyList: Sendable {
             "DescribeNetworkInterfacePermissions", since: "2016-11-15", "networkInterfacePermissions",
             ids: ["NetworkInterfacePermissionId": "InvalidPermissionID.NotFound"]),
         EmptyList(
-            "DescribeBundleTasks", since: "2008-12-01", "bundleInstanceTasksSet",
-            ids: ["BundleId": "InvalidBundleID.NotFound"]),
-        EmptyList(
             "DescribeConversionTasks", since: "2010-11-15", "conversionTasks",
             ids: ["ConversionTaskId": "InvalidConversionTaskId"]),
         EmptyList(

@@ -37,11 +37,6 @@ extension QueryFault {
                 "There is no EBS yet: instances have the disks of their type, and images are registered from Walrus."
             ),
             (
-                ["BundleInstance", "BundleTask"],
-                "EC2 bundles Windows guests in this way, from outside. Bundle from inside of the guest (ec2-bundle-vol, "
-                    + "euca-bundle-vol), upload the bundle, and register its manifest (RegisterImage)."
-            ),
-            (
                 ["ImportInstance", "ImportVolume", "ConversionTask"],
                 "It makes an EBS volume, and there are none yet. Upload the disk (raw or qcow2) to Walrus, import it (ImportImage) or register it (RegisterImage), and "
                     + "launch instances of the image."
@@ -130,6 +125,11 @@ extension QueryFault {
             self.init("InvalidParameterCombination", message)
         case .duplicate(let kind, let name):
             self.init(Self.codes(kind).duplicate, Self.duplicateMessage(kind, name))
+        case .inUse(.bundleTask, let id, let task):
+            self.init(
+                Self.codes(.bundleTask).inUse,
+                "The instance '\(id)' is being bundled by \(task). Wait until that has ended, or cancel it "
+                    + "(CancelBundleTask).")
         case .inUse(let kind, let id, let user):
             self.init(
                 Self.codes(kind).inUse, "The \(Self.noun(kind)) '\(id)' is currently in use by \(user)")

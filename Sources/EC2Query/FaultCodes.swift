@@ -92,6 +92,10 @@ extension EC2Fault {
             ResourceFaultCodes(
                 notFound: "InvalidLaunchTemplateId.VersionNotFound", malformed: "InvalidLaunchTemplateId.Malformed",
                 limitExceeded: "VersionLimitExceeded")
+        case .bundleTask:
+            ResourceFaultCodes(
+                notFound: "InvalidBundleID.NotFound", malformed: "InvalidBundleID.Malformed",
+                inUse: "BundlingInProgress")
         case .imageImport:
             ResourceFaultCodes(notFound: "InvalidConversionTaskId", malformed: "InvalidConversionTaskId.Malformed")
         case .profileAssociation:
@@ -145,6 +149,7 @@ extension EC2Fault {
         case .launchTemplateVersion: "launch template version"
         case .imageImport: "import task"
         case .profileAssociation: "association"
+        case .bundleTask: "bundle task"
         case .keyPair: "key pair"
         case .securityGroup: "security group"
         case .permission: "permission"
@@ -159,7 +164,7 @@ extension EC2Fault {
         let list = ids.count > 20 ? shown + ", …" : shown
         switch kind {
         case .instance, .reservation, .volume, .snapshot, .vpc, .subnet, .routeTable, .internetGateway, .networkACL,
-            .dhcpOptions, .networkInterface, .securityGroupRule, .imageImport:
+            .dhcpOptions, .networkInterface, .securityGroupRule, .imageImport, .bundleTask:
             return ids.count == 1
                 ? "The \(noun(kind)) ID '\(list)' does not exist" : "The \(noun(kind)) IDs '\(list)' do not exist"
         case .image:
@@ -239,6 +244,7 @@ extension EC2Fault {
         case .volume: "vol"
         case .imageImport: ImageImportKind.prefix
         case .profileAssociation: ProfileAssociationKind.prefix
+        case .bundleTask: BundleTaskKind.prefix
         case .snapshot: "snap"
         case .address, .tag, .account, .user, .permission, .instanceType, .availabilityZone, .node, .region,
             .launchTemplateName, .launchTemplateVersion, .userGroup, .role, .policy, .inlinePolicy, .policyVersion,

@@ -23,6 +23,19 @@ public protocol DiskImages: AnyObject, Sendable {
     /// - Throws: `insufficientResources` if the disk is full; `failed`.
     func createEmpty(path: String, format: DiskFormat, sizeBytes: Int64) throws(HypervisorError)
 
+    /// Makes one file of a disk of ours and all that lies below it, sparse where the disk is empty. Nobody may write to
+    /// the disk meanwhile.
+    ///
+    /// - Parameters:
+    ///   - path: the disk; it may have backing files, since it was made here.
+    ///   - format: its format.
+    ///   - target: the new file; an existing file is an error. It is a qcow2 image of QEMU's disks, and a raw one of
+    ///     simulated disks. Nothing is left of it after an error.
+    ///   - isCancelled: asked every now and then; when true, the call ends with `unavailable`.
+    /// - Throws: `insufficientResources` if the file system is full; `notFound`, `invalidImage`, `timedOut`, `failed`.
+    func flatten(path: String, format: DiskFormat, to target: String, isCancelled: () -> Bool)
+        throws(HypervisorError)
+
     /// Checks the internal consistency of an image; raw images have none.
     ///
     /// - Throws: `invalidImage` with what is wrong.

@@ -7,6 +7,8 @@ public final class QEMUImages: DiskImages {
     /// A header is read in milliseconds; a crafted one may take for ever.
     private static let inspectTimeout: Milliseconds = 10_000
     private static let createTimeout: Milliseconds = 60_000
+    /// Reads and writes a whole disk.
+    private static let flattenTimeout: Milliseconds = 4 * 3_600_000
     /// Reads the whole of the image's tables.
     private static let checkTimeout: Milliseconds = 300_000
     /// Address space in bytes and processor seconds, as OpenStack limits qemu-img since CVE-2015-5162.
@@ -101,6 +103,36 @@ public final class QEMUImages: DiskImages {
         try create(["create", "-q", "-f", format.rawValue, path, String(sizeBytes)], path)
     }
 
+    /// See `DiskImages.flatten`.
+    public func flatten(
+        path: String, format: DiskFormat, to target: String, isCancelled: () -> Bool
+    ) throws(HypervisorError) {
+        try Self.requirePath(path)
+        try Self.requireNew(target)
+        guard FileSystem.exists(path) else { throw HypervisorError(.notFound, "there is no disk \(path)") }
+        // Without locks: they would keep the guest from starting for as long as a killed node controller's copy ends.
+        let arguments = ["convert", "-q", "-U", "-f", format.rawValue, "-O", "qcow2", path, target]
+        var wasCancelled = false
+        let result: Command.Result
+        do throws(HypervisorError) {
+            result = try run(arguments, timeout: Self.flattenTimeout, limited: false) {
+                wasCancelled = wasCancelled || isCancelled()
+                return wasCancelled
+            }
+        } catch {
+            removeQuietly(target)
+            if wasCancelled { throw HypervisorError(.unavailable, "the copy of \(path) was cancelled") }
+            throw error
+        }
+        guard !result.isSuccess else { return }
+        removeQuietly(target)
+        let isFull = QEMUHypervisor.contains(result.errorText, "No space left")
+        throw HypervisorError(
+            isFull ? .insufficientResources : .failed,
+            "cannot copy disk \(path): \(result.explanation)"
+                + (isFull ? "; free space on the node's file system" : ""))
+    }
+
     /// See `DiskImages.check`.
     public func check(path: String, format: DiskFormat) throws(HypervisorError) {
         try Self.requirePath(path)
@@ -130,7 +162,7 @@ public final class QEMUImages: DiskImages {
     }
 
     private func run(
-        _ arguments: [String], timeout: Milliseconds, limited: Bool
+        _ arguments: [String], timeout: Milliseconds, limited: Bool, isCancelled: () -> Bool = { false }
     ) throws(HypervisorError) -> Command.Result {
         let tool = try programs.imageTool()
         let result: Command.Result
@@ -139,7 +171,7 @@ public final class QEMUImages: DiskImages {
                 if limited, let prlimit = FileSystem.findExecutable("prlimit") {
                     try Command.run(prlimit, Self.limits + [tool] + arguments, timeout: timeout)
                 } else {
-                    try Command.run(tool, arguments, timeout: timeout)
+                    try Command.run(tool, arguments, timeout: timeout, isCancelled: isCancelled)
                 }
         } catch {
             throw HypervisorError(error, "running qemu-img \(arguments[0])")

@@ -197,6 +197,21 @@ public final class SimulatedDiskImages: DiskImages {
     /// Makes nothing.
     public func createEmpty(path: String, format: DiskFormat, sizeBytes: Int64) throws(HypervisorError) {}
 
+    /// A raw disk of 1 MiB without anything on it but the mark of a boot sector: what little a simulated guest has.
+    public func flatten(
+        path: String, format: DiskFormat, to target: String, isCancelled: () -> Bool
+    ) throws(HypervisorError) {
+        if isCancelled() { throw HypervisorError(.unavailable, "the copy of \(path) was cancelled") }
+        do throws(PosixError) {
+            let file = try File(target, [.write, .create, .exclusive], permissions: 0o600)
+            try file.truncate(to: 1 << 20)
+            try file.write([0x55, 0xaa], at: 510)
+            try file.close()
+        } catch {
+            throw HypervisorError(error, "copying a simulated disk")
+        }
+    }
+
     /// Finds nothing wrong.
     public func check(path: String, format: DiskFormat) throws(HypervisorError) {}
 }

@@ -6,8 +6,8 @@
 // The AES key and IV stand in the manifest, each as hexadecimal text encrypted by RSA (PKCS #1 v1.5) for the cloud and
 // for the user; the user signs what the manifest says by RSA with SHA-1.
 //
-// Here: reading and checking manifests, the cloud's key, and the image as a stream out of its parts. Not here: where
-// parts come from and where the image goes. It fails with `BundleError`, whose text is for the user.
+// Here: reading and checking manifests, the cloud's key, the image as a stream out of its parts, and bundles made of an
+// image (`BundleMaker`). Not here: where parts come from and where the image goes. It fails with `BundleError`, whose text is for the user.
 //
 // Sources: euca2ools (euca2ools/bundle), EC2 AMI tools (ec2/amitools: bundle, manifestv20071010), GNU tar manual
 // ("Basic Tar Format", "Old GNU Format").

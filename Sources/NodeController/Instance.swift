@@ -27,6 +27,13 @@ final class Instance: @unchecked Sendable {
     var metadata: MetadataServer?
     /// What its instance profile gives it.
     let credentials: GuestCredentials
+    /// The latest copy of its root disk that was asked for, and whether it is still wanted; see `DiskCopying`.
+    var bundle: Contract.BundleReport?
+    var bundleIsCancelled = false
+    /// Where the copy goes: an address that authorises, so it is never logged.
+    var bundleURL = ""
+    /// Starts after a copy that failed in a row.
+    var failedRestarts = 0
 
     init(
         spec: Contract.InstanceSpec, correlation: String, machine: InstanceMachine, handle: GuestHandle? = nil,
@@ -62,6 +69,6 @@ final class Instance: @unchecked Sendable {
         return Contract.InstanceReport(
             instanceId: id, state: machine.state, detail: machine.detail, reason: machine.reason, nodeName: nodeName,
             generation: machine.generation, stateChangedAt: machine.stateChangedAt, spec: spec, forward: shown,
-            machine: handle == nil ? nil : kind ?? defaultKind)
+            machine: handle == nil ? nil : kind ?? defaultKind, bundle: bundle)
     }
 }

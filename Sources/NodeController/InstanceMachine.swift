@@ -11,6 +11,9 @@
 //                     ▼
 //                 terminated ── expire: the tombstone's time is over ──▶ forgotten
 //
+//      running ──bundle──▶ copying ──copied──▶ restarting ──started──▶ running
+//                           (the guest is off)      └─ cannot be started: parked
+//
 // accepted to starting are EC2's "pending". Every one of these has a step in flight (or waiting for a
 // worker); a terminate marks the instance and cancels the step, and the clean-up begins when the step has
 // come back, so that a step never builds what the clean-up has just removed. "parked" is a guest that was
@@ -35,6 +38,10 @@ public struct InstanceMachine: Sendable {
         case starting
         /// The guest runs.
         case running
+        /// The guest is shut down, and its root disk copied for a bundle.
+        case copying
+        /// The guest is being started again from its own disks after that.
+        case restarting
         /// The guest was switched off with its node, to be started again with it.
         case parked
         /// The guest is being ended and its disks removed.
@@ -61,6 +68,10 @@ public struct InstanceMachine: Sendable {
         case terminate(force: Bool)
         /// The guest is gone and its disks are removed.
         case cleanedUp
+        /// Somebody wants a copy of the root disk, for which the guest has to be off.
+        case bundle
+        /// The guest is off, and its disk no longer needed; whether there is a copy does not matter here.
+        case copied
         /// The node is being switched off together with its guests.
         case park
         /// The node controller has started again and looked for the guest.
@@ -83,6 +94,8 @@ public struct InstanceMachine: Sendable {
         case build
         /// Start the guest, then send `started` or `stepFailed`.
         case start
+        /// Shut the guest down, copy its root disk if that is still wanted, then send `copied`.
+        case copyDisk
         /// Let the step in flight end early; its event must still be sent.
         case cancelStep
         /// Ask the guest to shut down, take its power away after the grace time, then send `guestEnded`.
@@ -132,7 +145,7 @@ public struct InstanceMachine: Sendable {
     public var state: Contract.InstanceState {
         switch phase {
         case .accepted, .fetching, .building, .starting: .pending
-        case .running: .running
+        case .running, .copying, .restarting: .running
         case .parked: .stopped
         case .shuttingDown: .shuttingDown
         case .terminated: .terminated
@@ -147,6 +160,8 @@ public struct InstanceMachine: Sendable {
         case .building: "building disks"
         case .starting: "starting the guest"
         case .running, .terminated: nil
+        case .copying: "switched off while its disk is copied"
+        case .restarting: "being started again"
         case .parked: "switched off with its node"
         case .shuttingDown: isBusy ? "cleaning up" : "waiting for the guest to shut down"
         }
@@ -168,9 +183,14 @@ public struct InstanceMachine: Sendable {
             guard phase == .building else { return afterLateStep(now) }
             return step(to: .starting, .start, now)
         case .started:
-            guard phase == .starting else { return afterLateStep(now) }
+            guard phase == .starting || phase == .restarting else { return afterLateStep(now) }
             isBusy = false
             return move(to: .running, .none, now)
+        case .stepFailed(let why) where phase == .restarting:
+            // Its disks hold what its owner wants to keep: the next start of the node tries again.
+            reason = why
+            isBusy = false
+            return move(to: .parked, .none, now)
         case .stepFailed(let why):
             guard isPending else { return afterLateStep(now) }
             reason = why
@@ -183,6 +203,12 @@ public struct InstanceMachine: Sendable {
             guard phase == .shuttingDown else { return .none }
             isBusy = false
             return move(to: .terminated, .bury, now)
+        case .bundle:
+            guard phase == .running else { return .none }
+            return step(to: .copying, .copyDisk, now)
+        case .copied:
+            guard phase == .copying else { return afterLateStep(now) }
+            return step(to: .restarting, .start, now)
         case .park:
             guard phase == .running else { return .none }
             return move(to: .parked, .powerOffForRestart, now)
@@ -212,7 +238,7 @@ public struct InstanceMachine: Sendable {
             return step(to: .shuttingDown, .cleanUp, now)
         case .shuttingDown where !isBusy:
             return step(to: .shuttingDown, .cleanUp, now)
-        case .starting:
+        case .starting, .restarting:
             // The start itself may still be in flight: it will notice, or the clean-up follows its end.
             reason = why
             return move(to: .shuttingDown, .cancelStep, now)
@@ -223,7 +249,7 @@ public struct InstanceMachine: Sendable {
 
     private mutating func terminate(force: Bool, _ now: Int64) -> Action {
         switch phase {
-        case .accepted, .fetching, .building, .starting:
+        case .accepted, .fetching, .building, .starting, .copying, .restarting:
             reason = .userShutdown
             return move(to: .shuttingDown, .cancelStep, now)
         case .running:
@@ -255,6 +281,12 @@ public struct InstanceMachine: Sendable {
             if guestAlive { return move(to: .running, .adopt, now) }
             reason = .endedUnseen
             return step(to: .shuttingDown, .cleanUp, now)
+        case .copying:
+            // It may have been asked to shut down, so it has to be off before it is started.
+            return step(to: .copying, .copyDisk, now)
+        case .restarting:
+            if guestAlive { return move(to: .running, .adopt, now) }
+            return step(to: .restarting, .start, now)
         case .parked:
             if guestAlive { return move(to: .running, .adopt, now) }
             return step(to: .starting, .start, now)

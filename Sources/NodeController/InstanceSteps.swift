@@ -22,7 +22,10 @@ extension NodeController {
         case .fetch: fetch(instance)
         case .build: workers.submit { self.build(instance) }
         case .start: workers.submit { self.startGuest(instance) }
-        case .cancelStep: images?.abandon(instance.id)
+        case .copyDisk: beginCopy(instance)
+        case .cancelStep:
+            instance.lock.withLock { instance.bundleIsCancelled = true }
+            images?.abandon(instance.id)
         case .powerOff:
             workers.submit {
                 self.powerOff(instance)
@@ -88,7 +91,8 @@ extension NodeController {
         guard mayStart else { return }
         defer { starts.end() }
         // A terminate that came meanwhile spares the start.
-        guard instance.lock.withLock({ instance.machine.phase == .starting }) else {
+        let phase = instance.lock.withLock { instance.machine.phase }
+        guard phase == .starting || phase == .restarting else {
             send(.started, to: instance)
             return
         }
@@ -112,14 +116,36 @@ extension NodeController {
                 instance.handle = handle
                 if case .user(let user) = definition.network { instance.wantedForwards = user.forwards }
             }
+            instance.lock.withLock { instance.failedRestarts = 0 }
             noteForwards(instance, handle)
             send(.started, to: instance)
             // The network document may have changed while the guest was started.
             refreshForwards(instance)
         } catch {
+            if phase == .restarting, triesAgain(instance, error) { return }
             send(.stepFailed(error.reason), to: instance)
         }
     }
+
+    /// Whether a guest that did not start after its disk was copied is given another try: what keeps it from starting may
+    /// be over soon, such as a lock on its disk.
+    private func triesAgain(_ instance: Instance, _ failure: StepFailure) -> Bool {
+        let tries = instance.lock.withLock {
+            instance.failedRestarts += 1
+            return instance.failedRestarts
+        }
+        guard tries < NodeController.restartTries else {
+            instance.lock.withLock { instance.failedRestarts = 0 }
+            return false
+        }
+        environment.log.warning("not started again yet: \(failure.reason.message)", context(instance))
+        environment.workers.submit(after: NodeController.restartPause) { self.startGuest(instance) }
+        return true
+    }
+
+    /// A minute in all.
+    private static let restartTries = 12
+    private static let restartPause: Milliseconds = 5_000
 
     private func definition(of instance: Instance) throws(StepFailure) -> GuestDefinition {
         let spec = instance.spec
@@ -200,6 +226,7 @@ extension NodeController {
             let server = instance.metadata
             instance.metadata = nil
             instance.forwards = []
+            instance.bundleIsCancelled = true
             return (instance.handle, server)
         }
         metadata?.stop()

@@ -14,6 +14,7 @@
 // Locks: an instance's lock may be held when the node's is taken, never the other way round; neither is held while a
 // driver is called.
 
+public import BlockingHTTP
 public import Contracts
 public import Hypervisor
 public import Posix
@@ -24,11 +25,14 @@ public struct NodeEnvironment: Sendable {
     public var workers: WorkerPool
     /// Everything that happens.
     public var log: NodeLog
+    /// Sends copies of disks; without it instances cannot be bundled here.
+    public var uploads: HTTPClient?
 
     /// Puts the parts together.
-    public init(workers: WorkerPool, log: NodeLog) {
+    public init(workers: WorkerPool, log: NodeLog, uploads: HTTPClient? = nil) {
         self.workers = workers
         self.log = log
+        self.uploads = uploads
     }
 }
 
@@ -146,6 +150,7 @@ public final class NodeController: @unchecked Sendable {
                 credentials: loaded.credentials[record.spec.instanceId])
             let alive = adopt(instance)
             resumed.append((instance, alive))
+            removeCopy(instance)
             if instance.machine.holdsResources { images?.hold(artifacts: artifacts(of: record.spec), by: instance.id) }
         }
         records.removeOrphans(keeping: loaded.records, adopted: resumed.compactMap { $1 ? $0.id : nil }) { message in
@@ -232,7 +237,7 @@ public final class NodeController: @unchecked Sendable {
     /// Whether the guest runs.
     private func adopt(_ instance: Instance) -> Bool {
         do throws(HypervisorError) {
-            if instance.handle == nil, instance.machine.phase == .starting,
+            if instance.handle == nil, [.starting, .restarting, .copying].contains(instance.machine.phase),
                 let directory = records.directory(of: instance.id)
             {
                 // The process may have been killed between the start and the record of it.

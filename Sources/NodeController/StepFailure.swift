@@ -17,9 +17,12 @@ struct StepFailure: Error {
     }
 
     let reason: Contract.StateReason
+    /// Whether trying again is of no use, where that is asked.
+    var isFinal = false
 
     /// EC2 repeats the code in the message.
-    init(_ kind: Kind, _ message: String) {
+    init(_ kind: Kind, _ message: String, isFinal: Bool = false) {
+        self.isFinal = isFinal
         reason = Contract.StateReason(code: kind.rawValue, message: kind.rawValue + ": " + message)
     }
 

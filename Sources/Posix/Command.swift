@@ -33,12 +33,12 @@ public struct Command: Sendable {
     }
 
     /// Runs a program, feeds it `input`, collects what it says, and kills its process group when it takes longer
-    /// than `timeout`. Errors are only those of starting it: look at the result's status. What it left running in the
+    /// than `timeout`, or when `isCancelled`, which is asked some times a second, says so. Errors are only those of starting it: look at the result's status. What it left running in the
     /// background is not waited for.
     public static func run(
         _ executable: String, _ arguments: [String], input: [UInt8] = [], environment: [String]? = nil,
         directory: String? = nil, timeout: Milliseconds? = 60_000, outputLimit: Int = 1 << 20,
-        inherited: [Int32] = []
+        inherited: [Int32] = [], isCancelled: () -> Bool = { false }
     ) throws(PosixError) -> Result {
         let (childInput, toChild) = try File.pipe()
         let (fromOutput, childOutput) = try File.pipe()
@@ -64,7 +64,7 @@ public struct Command: Sendable {
         exchange.error.file = fromError
         var timedOut = false
         do throws(PosixError) {
-            timedOut = try exchange.run(process, Deadline(after: timeout))
+            timedOut = try exchange.run(process, Deadline(after: timeout), isCancelled)
             if timedOut { try process.signalGroup(Signals.kill) }
         } catch {
             try process.signalGroup(Signals.kill)
@@ -114,11 +114,13 @@ public struct Command: Sendable {
             }
         }
 
-        /// True when the deadline passed first.
-        mutating func run(_ process: Process, _ deadline: Deadline) throws(PosixError) -> Bool {
+        /// True when the deadline passed first, or it was cancelled.
+        mutating func run(
+            _ process: Process, _ deadline: Deadline, _ isCancelled: () -> Bool
+        ) throws(PosixError) -> Bool {
             var ended = false
             while output.file != nil || error.file != nil || toChild != nil {
-                if deadline.isPast { return true }
+                if deadline.isPast || isCancelled() { return true }
                 // Short naps, since a grandchild in the background may keep the pipes open after the child's end.
                 let ready = try Poll.wait(
                     [

@@ -107,6 +107,22 @@ public struct ClusterAuthorization: ClusterContract.AsyncService {
     }
 
     /// See the contract.
+    public func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) async throws(ServiceFault)
+        -> ClusterContract.BundleInstanceResponse
+    {
+        try Self.checkController("BundleInstance")
+        return try await service.bundleInstance(request)
+    }
+
+    /// See the contract.
+    public func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) async throws(ServiceFault)
+        -> ClusterContract.CancelBundleTaskResponse
+    {
+        try Self.checkController("CancelBundleTask")
+        return try await service.cancelBundleTask(request)
+    }
+
+    /// See the contract.
     public func getConsoleOutput(_ request: ClusterContract.GetConsoleOutputRequest) async throws(ServiceFault)
         -> ClusterContract.GetConsoleOutputResponse
     {

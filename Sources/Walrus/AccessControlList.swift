@@ -95,7 +95,8 @@ public struct AccessControlList: Sendable, Equatable, Codable {
             if owner != bucketOwner { list.grants.append(Grant(.account(bucketOwner), .read)) }
         case "bucket-owner-full-control":
             if owner != bucketOwner { list.grants.append(Grant(.account(bucketOwner), .fullControl)) }
-        case "aws-exec-read": break
+        // EC2 reads bundles with the permissions of who registers them.
+        case "aws-exec-read", "ec2-bundle-read": break
         default: return nil
         }
         return list

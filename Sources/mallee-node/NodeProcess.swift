@@ -32,6 +32,7 @@ final class NodeProcess: @unchecked Sendable {
     private var enrolling: Thread?
     private var client: HTTPClient?
     private var clusterClient: HTTPClient?
+    private var uploads: HTTPClient?
     private let endpoint = NodeEndpoint()
     private var server: HTTPServer?
     private var nodes: [NodeController] = []
@@ -99,10 +100,12 @@ final class NodeProcess: @unchecked Sendable {
     }
 
     /// A client for what the node calls; `server` is how the name in the server's certificate must begin.
-    private func connect(server: String? = nil) throws(Failure) -> HTTPClient {
+    private func connect(
+        server: String? = nil, idleTime: Milliseconds = 30_000
+    ) throws(Failure) -> HTTPClient {
         var options = HTTPClient.Options()
         options.serverNamePrefix = server
-        options.idleTime = 30_000
+        options.idleTime = idleTime
         options.kept = 8
         if let authority = configuration.tlsAuthority {
             do throws(TLSError) {
@@ -128,6 +131,8 @@ final class NodeProcess: @unchecked Sendable {
         if isStopping { return }
         let client = try connect()
         self.client = client
+        // Walrus answers when what may be a whole disk is durable.
+        uploads = try connect(idleTime: 600_000)
         let url = try listen()
         if configuration.simulatedNodes > 0 {
             try startFleet(url)
@@ -170,6 +175,7 @@ final class NodeProcess: @unchecked Sendable {
         workers.stop(timeout: 5_000)
         client?.close()
         clusterClient?.close()
+        uploads?.close()
         records?.close()
         if let ready = configuration.readyFile {
             do throws(PosixError) {
@@ -229,7 +235,7 @@ final class NodeProcess: @unchecked Sendable {
 
     /// One node with this host's hypervisor.
     private func startNode(_ url: String) throws(Failure) {
-        let environment = NodeEnvironment(workers: workers, log: log)
+        let environment = NodeEnvironment(workers: workers, log: log, uploads: uploads)
         let node: NodeController
         if isSimulated {
             var settings = NodeController.Settings(
@@ -315,7 +321,8 @@ final class NodeProcess: @unchecked Sendable {
 
     private func startFleet(_ url: String) throws(Failure) {
         nodes = SimulatedFleet.make(
-            configuration, prefix: try nodeName(), url: url, environment: NodeEnvironment(workers: workers, log: log))
+            configuration, prefix: try nodeName(), url: url,
+            environment: NodeEnvironment(workers: workers, log: log, uploads: uploads))
         for node in nodes { try begin(node) }
         endpoint.serve(nodes)
     }

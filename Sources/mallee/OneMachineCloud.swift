@@ -280,11 +280,53 @@ struct OneMachineCloud: Sendable {
                 )
             }
         }
+        await waitForNodes()
         print("Ctrl-C stops the cloud.")
         fflush(nil)
         // Whoever waits for the cloud finds our pid here.
         try? "\(Host.processID)\n".write(
             to: directory.run.appendingPathComponent("ready"), atomically: true, encoding: .utf8)
+    }
+
+    /// Waits until the nodes can be used: after a restart they look for their guests before they register.
+    private func waitForNodes() async {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while await !hasAllNodes() {
+            guard ContinuousClock.now < deadline else {
+                print("Not all nodes are there yet; `mallee status` says more, and so do their logs.")
+                return
+            }
+            do {
+                try await Task.sleep(for: .milliseconds(50))
+            } catch {
+                return
+            }
+        }
+    }
+
+    /// Whether every node has found out what it can do, and the cloud controller has heard of it.
+    private func hasAllNodes() async -> Bool {
+        for cluster in clusters {
+            do {
+                let found = try await cluster.controller.describeNodes(.init()).node
+                // One that is faulty is there as well, and says why.
+                let usable = found.count { $0.state == .faulty || ($0.state != .down && $0.accelerator != nil) }
+                guard usable >= options.nodes else { return false }
+            } catch {
+                return false
+            }
+        }
+        let administrator = Caller(
+            accountID: cloud.account.id, userName: Account.rootUserName, isAdministrator: true,
+            accessKeyID: cloud.key.id, requestID: "up", sourceAddress: "")
+        do {
+            let zones = try await cloud.controller.describeAvailabilityZones(DescribeRequest(), as: administrator)
+            return zones.allSatisfy { zone in
+                zone.isAvailable && zone.nodes.count { $0.state != "down" } >= options.nodes
+            }
+        } catch {
+            return false
+        }
     }
 
     private func importImage() async throws -> String {

@@ -50,6 +50,27 @@ final class RawServer: @unchecked Sendable {
         #expect(sent.split(separator: "\r\n").contains("Content-Length: 2") && sent.hasSuffix("\r\n\r\nin"))
     }
 
+    @Test func `a body is sent in pieces, and a refusal before its end is heard`() throws {
+        let server = try RawServer(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        let url = try #require(HTTPURL(server.url))
+        let client = HTTPClient()
+        let answer = try client.upload("PUT", url, length: 6) { (offset) throws(PosixError) in
+            Array("abcdef".utf8)[Int(offset)..<min(Int(offset) + 4, 6)] + []
+        }
+        #expect(answer.status == 200 && answer.text == "ok")
+        #expect(server.requests.get()[0].contains("Content-Length: 6\r\n"))
+        // The server is gone after its answer; more is sent than a socket holds.
+        let refused = try? client.upload("PUT", url, length: 64 << 20) { (_) throws(PosixError) in
+            [UInt8](repeating: 0, count: 1 << 20)
+        }
+        // The reset may have overtaken the answer: then it is an error, which is as good.
+        #expect(refused == nil || refused?.status == 403)
+        #expect(throws: HTTPClientError.self, "a body that ends too early") {
+            try client.upload("PUT", url, length: 5) { (_) throws(PosixError) in [] }
+        }
+    }
+
     @Test(arguments: [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

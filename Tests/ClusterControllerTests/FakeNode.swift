@@ -69,6 +69,26 @@ actor FakeNode: NodeContract.AsyncService {
         try check()
         return .init(instanceId: request.instanceId, timestamp: 0, output: Array("console of \(name)".utf8))
     }
+    func bundleInstance(_ request: NodeContract.BundleInstanceRequest) async throws(ServiceFault)
+        -> NodeContract.BundleInstanceResponse
+    {
+        .init(instance: try bundle(request.instanceId, .init(bundleId: request.bundleId, state: .shutdown)))
+    }
+    func cancelBundleTask(_ request: NodeContract.CancelBundleTaskRequest) async throws(ServiceFault)
+        -> NodeContract.CancelBundleTaskResponse
+    {
+        .init(instance: try bundle(request.instanceId, .init(bundleId: request.bundleId, state: .cancelled)))
+    }
+    private func bundle(_ id: String, _ bundle: Contract.BundleReport) throws(ServiceFault) -> Contract.InstanceReport {
+        try check()
+        guard var report = instances[id] else {
+            throw ServiceFault(code: .notFound, message: "unknown instance", resource: id)
+        }
+        report.generation += 1
+        report.bundle = bundle
+        instances[id] = report
+        return report
+    }
     func broadcastNetworkInfo(_ request: NodeContract.BroadcastNetworkInfoRequest) async throws(ServiceFault)
         -> NodeContract.BroadcastNetworkInfoResponse
     {

@@ -16,6 +16,8 @@ actor SampleCluster: ClusterContract.AsyncService {
     static let describe = ClusterContract.DescribeInstancesResponse(instance: [Samples.smallReport, Samples.report])
     static let terminate = ClusterContract.TerminateInstancesResponse(change: [Samples.change, Samples.change])
     static let reboot = ClusterContract.RebootInstancesResponse(instanceId: ["i-1", "i-2"])
+    static let bundle = ClusterContract.BundleInstanceResponse(instance: Samples.report)
+    static let cancelled = ClusterContract.CancelBundleTaskResponse(instance: Samples.report)
     static let console = ClusterContract.GetConsoleOutputResponse(instanceId: "i", timestamp: 0, output: [])
     static let resources = ClusterContract.DescribeResourcesResponse(
         zone: "z", availability: [.init(name: "m1.small", maxInstances: 4, availableInstances: 0)])
@@ -73,6 +75,20 @@ actor SampleCluster: ClusterContract.AsyncService {
     {
         try take(request)
         return Self.reboot
+    }
+
+    func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) async throws(ServiceFault)
+        -> ClusterContract.BundleInstanceResponse
+    {
+        try take(request)
+        return Self.bundle
+    }
+
+    func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) async throws(ServiceFault)
+        -> ClusterContract.CancelBundleTaskResponse
+    {
+        try take(request)
+        return Self.cancelled
     }
 
     func getConsoleOutput(_ request: ClusterContract.GetConsoleOutputRequest) async throws(ServiceFault)
@@ -213,6 +229,13 @@ struct ClusterContractTests {
         try await check(
             ClusterContract.RebootInstancesRequest(instanceId: ["i-1"]), SampleCluster.reboot, service.rebootInstances)
         try await check(
+            ClusterContract.BundleInstanceRequest(
+                correlationId: "c", instanceId: "i-1", bundleId: "bun-1", uploadUrl: "http://w/b?" + Samples.awkward),
+            SampleCluster.bundle, service.bundleInstance)
+        try await check(
+            ClusterContract.CancelBundleTaskRequest(instanceId: "i-1", bundleId: "bun-1"), SampleCluster.cancelled,
+            service.cancelBundleTask)
+        try await check(
             ClusterContract.GetConsoleOutputRequest(instanceId: Samples.awkward), SampleCluster.console,
             service.getConsoleOutput)
         try await check(
@@ -262,7 +285,7 @@ struct ClusterContractTests {
         let far = SampleCluster()
         #expect(try await exercise(ClusterContract.AsyncClient(transport: ClusterLoopback(cluster: far))) == sent)
         #expect(await far.requests == sent)
-        #expect(sent.count == 18)
+        #expect(sent.count == 20)
     }
 
     @Test("a fault behind SOAP is the fault that was thrown")
@@ -304,7 +327,7 @@ struct ClusterContractTests {
         let url = "https://cc.example:8774/services/ClusterController"
         let root = try XMLElement.parse(ClusterContract.wsdl(location: url))
         #expect(root.child("service")?.child("port")?.child("address")?.attribute("location") == url)
-        #expect(root.child("portType")?.children("operation").count == 18)
+        #expect(root.child("portType")?.children("operation").count == 20)
         #expect(ClusterContract.description(query: "xsd=types.xsd", location: url) == Contract.schemaText)
         #expect(ClusterContract.description(query: "", location: url) == nil)
     }

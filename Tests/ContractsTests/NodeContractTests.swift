@@ -68,6 +68,20 @@ final class SampleNode: NodeContract.Service {
         return Self.reboot
     }
 
+    func bundleInstance(_ request: NodeContract.BundleInstanceRequest) throws(ServiceFault)
+        -> NodeContract.BundleInstanceResponse
+    {
+        try check()
+        return NodeContract.BundleInstanceResponse(instance: Samples.report)
+    }
+
+    func cancelBundleTask(_ request: NodeContract.CancelBundleTaskRequest) throws(ServiceFault)
+        -> NodeContract.CancelBundleTaskResponse
+    {
+        try check()
+        return NodeContract.CancelBundleTaskResponse(instance: Samples.report)
+    }
+
     func getConsoleOutput(_ request: NodeContract.GetConsoleOutputRequest) throws(ServiceFault)
         -> NodeContract.GetConsoleOutputResponse
     {

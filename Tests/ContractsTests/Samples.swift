@@ -32,7 +32,10 @@ enum Samples {
         nodeName: "n", generation: .max, stateChangedAt: -1, spec: spec,
         forward: [
             .init(protocol: "tcp", hostPort: 22, guestPort: 22), .init(protocol: "udp", hostPort: 1, guestPort: -1),
-        ])
+        ],
+        bundle: .init(
+            bundleId: "bun-1", state: .sending, progress: 40,
+            reason: .init(code: "Server.InternalError", message: awkward)))
 
     static let smallReport = Contract.InstanceReport(
         instanceId: "i-1", state: .pending, nodeName: "", generation: 0, stateChangedAt: 0, spec: smallSpec)

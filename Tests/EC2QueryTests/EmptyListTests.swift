@@ -25,7 +25,6 @@ import XML
             ("DescribeSnapshots", "SnapshotId.1", "InvalidSnapshot.NotFound"),
             ("DescribeAddresses", "PublicIp.1", "InvalidAddress.NotFound"),
             ("DescribeAddresses", "AllocationId.1", "InvalidAllocationID.NotFound"),
-            ("DescribeBundleTasks", "BundleId.1", "InvalidBundleID.NotFound"),
         ]
         for (action, parameter, code) in cases {
             #expect(await cloud.send(action, [(parameter, "x-1")]).code == code)

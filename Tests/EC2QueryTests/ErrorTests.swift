@@ -65,6 +65,12 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
     private static let noVersion = CloudError.notFound(.launchTemplateVersion, ["lt-0123abcd version 9"])
     private static let stopped = CloudError.incorrectState(.instance, i, state: "pending", operation: "it")
     private static let run = RunInstancesTests.minimal
+    private static let noBundle = CloudError.notFound(.bundleTask, ["bun-1"])
+    private static let bundle = [
+        ("InstanceId", "i-1"), ("Storage.S3.Bucket", "b"), ("Storage.S3.Prefix", "p"),
+        ("Storage.S3.AWSAccessKeyId", "AK"), ("Storage.S3.UploadPolicy", "e30="),
+        ("Storage.S3.UploadPolicySignature", "c2ln"),
+    ]
     private static let noImport = CloudError.notFound(.imageImport, ["x"])
     private static let disk = [
         ("DiskContainer.1.Format", "RAW"), ("DiskContainer.1.UserBucket.S3Bucket", "b"),
@@ -177,6 +183,29 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase(
             "DescribeImportImageTasks", [], .malformedID(.imageImport, "x"), "InvalidConversionTaskId.Malformed"),
         ErrorCase("DescribeImportImageTasks", [("Filters.1.Name", "x")], "MissingParameter"),
+        ErrorCase("BundleInstance", "MissingParameter"),
+        ErrorCase("BundleInstance", [("InstanceId", "i-1"), ("Storage.S3.Bucket", "b")], "MissingParameter"),
+        ErrorCase(
+            "BundleInstance", bundle, .notFound(.instance, ["i-0123456789abcdef0"]), "InvalidInstanceID.NotFound"),
+        ErrorCase("BundleInstance", bundle, .malformedID(.instance, "x"), "InvalidInstanceID.Malformed"),
+        ErrorCase(
+            "BundleInstance", bundle, .inUse(.bundleTask, "i-0123456789abcdef0", by: "bun-1"), "BundlingInProgress"),
+        ErrorCase(
+            "BundleInstance", bundle, .incorrectState(.instance, "i-1", state: "pending", operation: "it"),
+            "IncorrectInstanceState"),
+        ErrorCase(
+            "BundleInstance", bundle, .invalidValue(parameter: "Storage.S3.UploadPolicy", value: "", reason: "no"),
+            "InvalidParameterValue"),
+        ErrorCase("BundleInstance", bundle + [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("DescribeBundleTasks", [], noBundle, "InvalidBundleID.NotFound"),
+        ErrorCase("DescribeBundleTasks", [], .malformedID(.bundleTask, "x"), "InvalidBundleID.Malformed"),
+        ErrorCase("DescribeBundleTasks", [("Filter.1.Name", "x")], "MissingParameter"),
+        ErrorCase("CancelBundleTask", "MissingParameter"),
+        ErrorCase("CancelBundleTask", [("BundleId", "bun-1")], noBundle, "InvalidBundleID.NotFound"),
+        ErrorCase("CancelBundleTask", [("BundleId", "x")], .malformedID(.bundleTask, "x"), "InvalidBundleID.Malformed"),
+        ErrorCase(
+            "CancelBundleTask", [("BundleId", "bun-1")],
+            .incorrectState(.bundleTask, "bun-1", state: "complete", operation: "it"), "IncorrectState"),
         ErrorCase("CancelImportTask", "MissingParameter"),
         ErrorCase("CancelImportTask", [("ImportTaskId", "x")], noImport, "InvalidConversionTaskId"),
         ErrorCase(

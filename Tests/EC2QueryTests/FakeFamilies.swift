@@ -116,6 +116,38 @@ extension FakeCloud {
         description: "mine", architecture: "x86_64", location: "b/dir/disk", format: "RAW", createdAt: time,
         tags: [Tag(key: "k", value: "v")])
 
+    static let bundleTask: BundleTask = {
+        var task = BundleTask(
+            id: id("bun-0123456789abcdef0"), instanceID: id("i-0123456789abcdef0"),
+            of: Caller(
+                accountID: "123456789012", userName: "root", isAdministrator: false, accessKeyID: "AK", requestID: "",
+                sourceAddress: ""),
+            BundleInstanceRequest(
+                instanceID: "i-0123456789abcdef0", bucket: "b", prefix: "p", accessKeyID: "AK", uploadPolicy: "",
+                uploadPolicySignature: ""), at: Timestamp(milliseconds: 0))
+        task.move(to: .failed, at: Timestamp(milliseconds: 1000), failure: .init(code: "Client.X", message: "why"))
+        return task
+    }()
+
+    func bundleInstance(_ request: BundleInstanceRequest, as caller: Caller) async throws(CloudError) -> BundleTask {
+        try ask(
+            "bundle \(request.instanceID) \(request.bucket) \(request.prefix) \(request.accessKeyID) "
+                + "\(request.uploadPolicy) \(request.uploadPolicySignature)", caller)
+        try check(request.dryRun)
+        return Self.bundleTask
+    }
+
+    func describeBundleTasks(_ request: DescribeRequest, as caller: Caller) async throws(CloudError) -> [BundleTask] {
+        try ask("bundles", request, caller)
+        return [Self.bundleTask]
+    }
+
+    func cancelBundleTask(id: String, dryRun: Bool, as caller: Caller) async throws(CloudError) -> BundleTask {
+        try ask("cancel " + id, caller)
+        try check(dryRun)
+        return Self.bundleTask
+    }
+
     func importImage(_ request: ImportImageRequest, as caller: Caller) async throws(CloudError) -> ImageImport {
         try ask("import \(request.location) \(request.format)", caller)
         try check(request.dryRun)

@@ -86,6 +86,35 @@ extension ActionTests {
                 ("importTaskId", "import-ami-0123456789abcdef0"), ("previousState", "active"), ("state", "deleted"),
             ]),
         ActionCase(
+            "BundleInstance",
+            [
+                ("InstanceId", instance), ("Storage.S3.Bucket", "b"), ("Storage.S3.Prefix", "p"),
+                ("Storage.S3.AWSAccessKeyId", "AK"), ("Storage.S3.UploadPolicy", "e30="),
+                ("Storage.S3.UploadPolicySignature", "c2ln"),
+            ],
+            asks: "bundle \(instance) b p AK e30= c2ln",
+            answers: [
+                ("bundleInstanceTask/bundleId", "bun-0123456789abcdef0"), ("bundleInstanceTask/state", "failed"),
+                ("bundleInstanceTask/storage/S3/bucket", "b"), ("bundleInstanceTask/error/code", "Client.X"),
+                ("bundleInstanceTask/startTime", "1970-01-01T00:00:00.000Z"),
+            ]),
+        // boto3 takes the policy for bytes, which it puts into Base64: so Base64 is there twice.
+        ActionCase(
+            "BundleInstance",
+            [
+                ("InstanceId", instance), ("Storage.S3.Bucket", "b"), ("Storage.S3.Prefix", "p"),
+                ("Storage.S3.AWSAccessKeyId", "AK"), ("Storage.S3.UploadPolicy", "ZTMwPQ=="),
+                ("Storage.S3.UploadPolicySignature", "c2ln"),
+            ],
+            asks: "bundle \(instance) b p AK e30= c2ln", answers: [("bundleInstanceTask/progress", "0%")]),
+        ActionCase(
+            "DescribeBundleTasks",
+            [("BundleId.1", "bun-1"), ("Filter.1.Name", "state"), ("Filter.1.Value.1", "failed")],
+            asks: "bundles", answers: [("bundleInstanceTasksSet/item/bundleId", "bun-0123456789abcdef0")]),
+        ActionCase(
+            "CancelBundleTask", [("BundleId", "bun-1")], asks: "cancel bun-1",
+            answers: [("bundleInstanceTask/instanceId", "i-0123456789abcdef0")]),
+        ActionCase(
             "ReportInstanceStatus",
             [("InstanceId.1", "i-1"), ("Status", "impaired"), ("ReasonCode.1", "unresponsive")],
             asks: "status of [\"i-1\"] true [\"unresponsive\"]", answers: [("return", "true")]),

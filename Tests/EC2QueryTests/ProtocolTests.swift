@@ -52,7 +52,9 @@ import XML
         #expect(answer.status == 400)
     }
 
-    @Test(arguments: ["CreateVpc", "BundleInstance", "CreateVolume", "RequestSpotInstances", "MigrateInstances"])
+    @Test(arguments: [
+        "CreateVpc", "CreateInstanceExportTask", "CreateVolume", "RequestSpotInstances", "MigrateInstances",
+    ])
     func `an action that is known and not offered says so`(name: String) async {
         let answer = await cloud.send(name)
         #expect(answer.code == "UnsupportedOperation")

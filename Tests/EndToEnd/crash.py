@@ -1,6 +1,9 @@
 """kill -9 of the cloud and of its nodes, at any moment: afterwards every instance is there, none twice, none lost."""
 
+import base64
 import collections
+import hashlib
+import hmac
 import json
 import os
 import random
@@ -202,9 +205,48 @@ def one_guest_survives(cloud, ec2):
     is_as_before()
     wait_for("new credentials", lambda: key_id() not in (None, first, second), 30, 0.5)
 
+    assert ssh(cloud, address, key, "echo kept > /root/kept; sync").returncode == 0
+    for victim, moment in (("nodes", "waiting-for-shutdown"), ("nodes", "bundling"), ("cloud", "bundling"),
+                           ("cloud", "storing")):
+        killed_while_bundling(cloud, ec2, instance, victim, moment)
+        wait_for("the guest is back, with its disk",
+                 lambda: ssh(cloud, address, key, "cat /root/kept").stdout == "kept\n", 120, 0.5)
+        assert list(guests(cloud)) == [instance] and states(ec2) == {instance: "running"}
+
     ec2.terminate_instances(InstanceIds=[instance])
     terminated(ec2, [instance], 60)
     wait_for("no process is left", lambda: not guests(cloud), 20)
+
+
+def killed_while_bundling(cloud, ec2, instance, victim, moment):
+    """kill -9 when the task has come to a state: it goes on, or fails with its reason."""
+    environment = cloud.environment()
+    policy = json.dumps({"expiration": "2100-01-01T00:00:00Z", "conditions": [
+        {"bucket": "bundles"}, {"acl": "ec2-bundle-read"}, ["starts-with", "$key", "disk"]]}).encode()
+    signature = hmac.new(
+        environment["AWS_SECRET_ACCESS_KEY"].encode(), base64.b64encode(policy), hashlib.sha1).digest()
+    cloud.aws("s3api", "create-bucket", "--bucket", "bundles")
+    made = ec2.bundle_instance(InstanceId=instance, Storage={"S3": {
+        "Bucket": "bundles", "Prefix": "disk", "AWSAccessKeyId": environment["AWS_ACCESS_KEY_ID"],
+        "UploadPolicy": policy, "UploadPolicySignature": base64.b64encode(signature).decode()}})["BundleTask"]["BundleId"]
+
+    def task():
+        return ec2.describe_bundle_tasks(BundleIds=[made])["BundleTasks"][0]
+
+    order = ["pending", "waiting-for-shutdown", "bundling", "storing", "complete", "failed"]
+    wait_for(moment, lambda: order.index(task()["State"]) >= order.index(moment), 120, 0.005)
+    if victim == "cloud":
+        cloud.kill()
+        cloud.start()
+    else:
+        nodes_are_back(cloud, kill_nodes(cloud))
+    ended = wait_for(
+        "the task is over", lambda: (lambda t: t if t["State"] in ("complete", "failed") else None)(task()), 120, 0.2)
+    # What only the cloud does goes on; a node has lost what it was about.
+    if victim == "cloud":
+        assert ended["State"] == "complete", ended
+    if ended["State"] == "failed":
+        assert "started again" in ended["BundleTaskError"]["Message"], ended
 
 
 def ten_are_starting(cloud):

@@ -1,10 +1,16 @@
 """The main job with unmodified clients: run a real instance, read its console, log in by ssh, terminate it."""
 
+import base64
+import datetime
+import hashlib
+import hmac
 import json
 import os
 import signal
 
 import boto3
+import botocore.config
+import botocore.exceptions
 from botocore.exceptions import ClientError
 
 from harness import Cloud, main, processes, ssh, wait_for
@@ -73,6 +79,81 @@ def use_profile(cloud, instance, guest):
     wait_for("the guest has no profile", lambda: "iam" not in guest("metadata meta-data/"), 30)
 
 
+def bundle_and_run(cloud, instance, address, key):
+    """BundleInstance as its owner sees it: policies that do not fit, a task that is cancelled, a bundle that runs."""
+    keys = cloud.environment()
+    ec2 = boto3.client(
+        "ec2", endpoint_url=keys["AWS_ENDPOINT_URL_EC2"], region_name=keys["AWS_DEFAULT_REGION"],
+        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"], aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+        config=botocore.config.Config(retries={"total_max_attempts": 1}))
+    cloud.aws("s3api", "create-bucket", "--bucket", "bundles")
+
+    def bundle(prefix, bucket="bundles", allowed="bundles", hours=1, secret=keys["AWS_SECRET_ACCESS_KEY"]):
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
+        policy = json.dumps({
+            "expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "conditions": [{"bucket": allowed}, {"acl": "ec2-bundle-read"}, ["starts-with", "$key", prefix]]}).encode()
+        signature = hmac.new(secret.encode(), base64.b64encode(policy), hashlib.sha1).digest()
+        return ec2.bundle_instance(InstanceId=instance, Storage={"S3": {
+            "Bucket": bucket, "Prefix": prefix, "AWSAccessKeyId": keys["AWS_ACCESS_KEY_ID"], "UploadPolicy": policy,
+            "UploadPolicySignature": base64.b64encode(signature).decode()}})["BundleTask"]["BundleId"]
+
+    def ended(made, state):
+        """The states that a task is seen in, and how it ended."""
+        seen = []
+
+        def look():
+            task = ec2.describe_bundle_tasks(BundleIds=[made])["BundleTasks"][0]
+            if task["State"] not in seen:
+                seen.append(task["State"])
+            return task if task["State"] in ("complete", "failed") else None
+
+        task = wait_for(f"the bundle is {state}", look, 240, 0.05)
+        order = ["pending", "waiting-for-shutdown", "bundling", "storing", "cancelling", "complete", "failed"]
+        assert task["State"] == state and seen == sorted(seen, key=order.index), (task, seen)
+        return task
+
+    def runs():
+        wait_for("the instance runs again", lambda: ssh(cloud, address, key, "cat /root/kept").stdout == "kept\n", 120, 1)
+
+    # What the policy does not allow is refused by Walrus itself, and the instance runs on.
+    made = bundle("a", secret="another")
+    try:
+        bundle("b")
+        raise AssertionError("two tasks for one instance")
+    except botocore.exceptions.ClientError as refusal:
+        assert refusal.response["Error"]["Code"] == "BundlingInProgress", refusal
+    assert ended(made, "failed")["BundleTaskError"]["Code"] == "Client.SignatureDoesNotMatch"
+    for arguments, code in (({"hours": -1}, "AccessDenied"), ({"allowed": "other"}, "AccessDenied"),
+                            ({"bucket": "none", "allowed": "none"}, "NoSuchBucket")):
+        task = ended(bundle("a", **arguments), "failed")
+        assert task["BundleTaskError"]["Code"] == "Client." + code, task
+    runs()
+    cancelled = bundle("cancelled")
+    assert ec2.cancel_bundle_task(BundleId=cancelled)["BundleTask"]["State"] == "cancelling"
+    assert ended(cancelled, "failed")["BundleTaskError"]["Code"] == "Client.Cancelled"
+    runs()
+    assert not cloud.aws("s3api", "list-objects-v2", "--bucket", "bundles").get("Contents")
+
+    # The aws CLI makes and signs the policy itself.
+    made = cloud.aws("ec2", "bundle-instance", "--instance-id", instance, "--bucket", "bundles", "--prefix", "images/kept",
+                     "--owner-akid", keys["AWS_ACCESS_KEY_ID"],
+                     "--owner-sak", keys["AWS_SECRET_ACCESS_KEY"])["BundleTask"]["BundleId"]
+    task = ended(made, "complete")
+    assert task["Progress"] == "100%" and task["Storage"]["S3"] == {"Bucket": "bundles", "Prefix": "images/kept"}, task
+    names = [entry["Key"] for entry in cloud.aws("s3api", "list-objects-v2", "--bucket", "bundles")["Contents"]]
+    assert "images/kept.manifest.xml" in names and "images/kept.part.0" in names, names
+    image = ec2.register_image(Name="kept", ImageLocation="bundles/images/kept.manifest.xml")["ImageId"]
+    wait_for("the image is available",
+             lambda: ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "available", 120, 0.5)
+    copy = ec2.run_instances(ImageId=image, InstanceType="m1.small", KeyName="mine", MinCount=1,
+                             MaxCount=1)["Instances"][0]["InstanceId"]
+    other = cloud.wait_state(copy, "running")["PublicIpAddress"]
+    wait_for("the file is there", lambda: ssh(cloud, other, key, "cat /root/kept").stdout == "kept\n", 120, 1)
+    ec2.terminate_instances(InstanceIds=[copy])
+    runs()
+
+
 def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
     cloud = Cloud(binaries, venv).start(300)
     try:
@@ -132,6 +213,9 @@ def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
             "a new boot", lambda: (lambda d: d if d.returncode == 0 and d.stdout and not d.stdout.startswith(before) else None)(
                 ssh(cloud, address, key, "cat /proc/sys/kernel/random/boot_id; cat /root/kept")), 90, 1)
         assert "kept" in after.stdout, after
+
+        # Its disk becomes an image: bundled into the user's bucket, registered, and started.
+        bundle_and_run(cloud, instance, address, key)
 
         ended = cloud.aws("ec2", "terminate-instances", "--instance-ids", instance)
         assert ended["TerminatingInstances"][0]["CurrentState"]["Name"] in ("shutting-down", "terminated")

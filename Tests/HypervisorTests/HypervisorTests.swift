@@ -139,6 +139,42 @@ import Testing
         }
     }
 
+    @Test(
+        "a guest's disk is made one file while it is off, and it is started again from its own",
+        arguments: Rig.Kind.available)
+    func flattens(kind: Rig.Kind) throws {
+        try Rig.with(kind) { rig in
+            var sector = BootSector()
+            sector.action = .idles
+            var definition = try rig.define("i-1", sector)
+            let images = rig.hypervisor.diskImages
+            let base = definition.disks[0].path
+            let overlay = base + ".qcow2"
+            try images.createOverlay(base: base, baseFormat: .raw, path: overlay, sizeBytes: 4 << 20)
+            if kind == .qemu { definition.disks = [GuestDisk(path: overlay, format: .qcow2, role: .root)] }
+            let handle = try rig.start(definition)
+            #expect(try eventually { try rig.hasBooted(handle) })
+            _ = try rig.hypervisor.stop(handle, graceMilliseconds: 0)
+            try rig.hypervisor.forget(handle)
+
+            let copy = base + ".copy"
+            try images.flatten(path: overlay, format: .qcow2, to: copy) { false }
+            let facts = try images.inspect(path: copy, format: kind == .qemu ? .qcow2 : .raw)
+            #expect(kind == .simulated || facts.virtualSizeBytes == 4 << 20)
+            #expect(try FileSystem.status(copy).size > 0)
+            #expect(throws: HypervisorError.self, "nothing is overwritten") {
+                try images.flatten(path: overlay, format: .qcow2, to: copy) { false }
+            }
+            #expect(throws: HypervisorError.self) {
+                try images.flatten(path: overlay, format: .qcow2, to: base + ".cancelled") { true }
+            }
+            #expect(!FileSystem.exists(base + ".cancelled"))
+
+            let again = try rig.start(definition)
+            #expect(try eventually { try rig.hasBooted(again) })
+        }
+    }
+
     @Test("one id runs only once, and may be started again after its end", arguments: Rig.Kind.available)
     func doubleStart(kind: Rig.Kind) throws {
         try Rig.with(kind) { rig in

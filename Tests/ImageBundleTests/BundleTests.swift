@@ -21,6 +21,53 @@ import Testing
         #expect(try await fixture.make().image() == image)
     }
 
+    @Test(arguments: [0, 1, 15, 16, 512, 10_000, 300_000])
+    func `a bundle of the cloud's own has the image, for cloud and user, signed`(size: Int) async throws {
+        let image = Self.noise(size)
+        var maker = try BundleMaker(name: "disk & more", size: Int64(size), partSize: 100_000)
+        var parts: [String: [UInt8]] = [:]
+        // Pieces of all lengths.
+        var place = 0
+        var step = 1
+        while place < size {
+            try maker.append(Array(image[place..<min(place + step, size)]))
+            place += step
+            step = step * 3 % 40_009 + 1
+            for part in maker.takeParts() { parts[part.name] = part.bytes }
+        }
+        try maker.finish()
+        for part in maker.takeParts() { parts[part.name] = part.bytes }
+        let certificate = try BundleFixture.certificate(of: BundleFixture.user)
+        let document = try maker.manifest(
+            machine: .init(architecture: "i386", kernelID: "aki-12345678"),
+            recipients: .init(
+                cloud: try BundleFixture.certificate(of: BundleFixture.cloud), user: certificate,
+                account: "123456789012"),
+            software: "1"
+        ) { (text) throws(BundleError) in
+            try BundleMaker.sign(text, key: BundleFixture.user.pemRepresentation)
+        }
+        let manifest = try BundleManifest(document)
+        #expect(manifest.name == "disk & more" && manifest.user == "123456789012" && manifest.architecture == "i386")
+        #expect(manifest.kernelID == "aki-12345678" && manifest.ramdiskID == nil && manifest.size == size)
+        #expect(manifest.parts.count == parts.count)
+        #expect(parts.values.allSatisfy { $0.count <= 100_000 })
+        try manifest.verifySignature(certificates: [certificate])
+        #expect(throws: BundleError.self) {
+            try manifest.verifySignature(certificates: [BundleFixture.certificate(of: BundleFixture.cloud)])
+        }
+        let made = BundleFixture.Made(manifest: document, parts: parts)
+        #expect(try await made.image() == image)
+    }
+
+    @Test func `a bundle of another size than announced is not made`() throws {
+        var long = try BundleMaker(name: "disk", size: 3)
+        #expect(throws: BundleError.self) { try long.append([1, 2, 3, 4]) }
+        var short = try BundleMaker(name: "disk", size: 3)
+        try short.append([1, 2])
+        #expect(throws: BundleError.self) { try short.finish() }
+    }
+
     @Test func `a manifest says what the image is and what it needs`() throws {
         var fixture = BundleFixture(image: Self.noise(10))
         fixture.kernelID = "eki-12345678"

@@ -33,6 +33,12 @@ private struct NamedNode: NodeContract.AsyncService {
     func rebootInstance(
         _ request: NodeContract.RebootInstanceRequest
     ) async throws(ServiceFault) -> NodeContract.RebootInstanceResponse { throw unknown(name) }
+    func bundleInstance(
+        _ request: NodeContract.BundleInstanceRequest
+    ) async throws(ServiceFault) -> NodeContract.BundleInstanceResponse { throw unknown(name) }
+    func cancelBundleTask(
+        _ request: NodeContract.CancelBundleTaskRequest
+    ) async throws(ServiceFault) -> NodeContract.CancelBundleTaskResponse { throw unknown(name) }
     func broadcastNetworkInfo(
         _ request: NodeContract.BroadcastNetworkInfoRequest
     ) async throws(ServiceFault) -> NodeContract.BroadcastNetworkInfoResponse { throw unknown(name) }

@@ -30,6 +30,38 @@ struct InstanceMachineTests {
         #expect(machine.generation == 3)
     }
 
+    @Test func `a guest is off while its disk is copied, and comes back whatever happens`() {
+        var machine = machine(through: toRunning)
+        #expect(machine.handle(.bundle, now: 9) == .copyDisk)
+        #expect(machine.state == .running && machine.phase == .copying)
+        #expect(machine.handle(.bundle, now: 9) == .none)
+        #expect(machine.handle(.guestEnded(why), now: 9) == .none)
+        // The node controller was killed meanwhile: whether the guest is off by now or not.
+        for alive in [true, false] {
+            var other = InstanceMachine(phase: .copying, generation: 7, stateChangedAt: 1, reason: nil)
+            #expect(other.handle(.resume(guestAlive: alive), now: 10) == .copyDisk)
+            #expect(other.handle(.copied, now: 11) == .start)
+        }
+        #expect(machine.handle(.copied, now: 10) == .start)
+        #expect(machine.state == .running && machine.phase == .restarting)
+        var failing = machine
+        #expect(failing.handle(.stepFailed(why), now: 11) == .none)
+        #expect(failing.phase == .parked && failing.holdsResources)
+        var killed = InstanceMachine(phase: .restarting, generation: 7, stateChangedAt: 1, reason: nil)
+        #expect(killed.handle(.resume(guestAlive: false), now: 11) == .start)
+        #expect(machine.handle(.started, now: 11) == .none)
+        #expect(machine.phase == .running && machine.stateChangedAt == 5)
+    }
+
+    @Test func `a terminate during a copy waits for it before it cleans up`() {
+        var machine = machine(through: toRunning + [.bundle])
+        #expect(machine.handle(.terminate(force: false), now: 9) == .cancelStep)
+        #expect(machine.handle(.copied, now: 10) == .cleanUp)
+        machine = self.machine(through: toRunning + [.bundle, .copied])
+        #expect(machine.handle(.terminate(force: false), now: 9) == .cancelStep)
+        #expect(machine.handle(.started, now: 10) == .cleanUp)
+    }
+
     @Test func `a failed step ends in terminated with its reason`() {
         for count in 0..<4 {
             var machine = machine(through: Array(toRunning.prefix(count)))

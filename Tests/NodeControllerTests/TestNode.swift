@@ -56,7 +56,7 @@ final class TestNode {
         settings.relayCommand = ["/nonexistent", "relay"]
         node = NodeController(
             settings: settings, hypervisor: SimulatedHypervisor(host: host.simulated), records: records, images: images,
-            environment: NodeEnvironment(workers: workers, log: log))
+            environment: NodeEnvironment(workers: workers, log: log, uploads: http))
         if let listener { node.setListener(listener) }
         try server.start()
         try node.start()

@@ -45,6 +45,13 @@ struct SOAPTests {
             _ request: NodeContract.SetInstanceCredentialsRequest
         ) async throws(ServiceFault) -> NodeContract.SetInstanceCredentialsResponse { throw unknown("") }
 
+        func bundleInstance(
+            _ request: NodeContract.BundleInstanceRequest
+        ) async throws(ServiceFault) -> NodeContract.BundleInstanceResponse { throw unknown("") }
+        func cancelBundleTask(
+            _ request: NodeContract.CancelBundleTaskRequest
+        ) async throws(ServiceFault) -> NodeContract.CancelBundleTaskResponse { throw unknown("") }
+
         private func unknown(_ id: String) -> ServiceFault {
             ServiceFault(code: .notFound, message: "there is no instance \(id)", resource: id)
         }

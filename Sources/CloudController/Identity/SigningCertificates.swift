@@ -48,6 +48,17 @@ extension CloudController {
     /// The cloud's private RSA key in PEM, to whose certificate users encrypt what they bundle. It is a secret.
     public func bundleKey() async throws(CloudError) -> String { try await signingAuthority().record.cloudKey }
 
+    /// The certificate of `bundleKey`, in PEM.
+    public func bundleCertificate() async throws(CloudError) -> String {
+        try await signingAuthority().record.cloudCertificate
+    }
+
+    /// What the cloud signs the bundles with that it makes of instances: the key that decrypts bundles signs nothing.
+    public func bundleSigner() async throws(CloudError) -> (certificate: String, key: String) {
+        let record = try await signingAuthority().record
+        return (record.certificate, record.key)
+    }
+
     /// See `CredentialAdministration`.
     public func revokeSigningCertificate(id: String, user: String?, as caller: Caller) async throws(CloudError) {
         let now = configuration.now()

@@ -171,6 +171,24 @@ extension ClusterContract {
                 soapAction: "ClusterController#SetInstanceCredentials", body: SOAP.envelope(request))
             return try SOAP.response(reply, as: ClusterContract.SetInstanceCredentialsResponse.self)
         }
+
+        /// Calls BundleInstance.
+        public func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) throws(ServiceFault)
+            -> ClusterContract.BundleInstanceResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#BundleInstance", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.BundleInstanceResponse.self)
+        }
+
+        /// Calls CancelBundleTask.
+        public func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) throws(ServiceFault)
+            -> ClusterContract.CancelBundleTaskResponse
+        {
+            let reply = try transport.call(
+                soapAction: "ClusterController#CancelBundleTask", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: ClusterContract.CancelBundleTaskResponse.self)
+        }
     }
 }
 
@@ -347,6 +365,24 @@ extension ClusterContract.Client: Sendable where Transport: Sendable {}
                 let reply = try await transport.call(
                     soapAction: "ClusterController#SetInstanceCredentials", body: SOAP.envelope(request))
                 return try SOAP.response(reply, as: ClusterContract.SetInstanceCredentialsResponse.self)
+            }
+
+            /// Calls BundleInstance.
+            public func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) async throws(ServiceFault)
+                -> ClusterContract.BundleInstanceResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#BundleInstance", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.BundleInstanceResponse.self)
+            }
+
+            /// Calls CancelBundleTask.
+            public func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) async throws(ServiceFault)
+                -> ClusterContract.CancelBundleTaskResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "ClusterController#CancelBundleTask", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: ClusterContract.CancelBundleTaskResponse.self)
             }
         }
     }

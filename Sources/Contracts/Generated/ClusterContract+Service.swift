@@ -67,6 +67,16 @@ extension ClusterContract {
         /// Hands instances' credentials on to their nodes; the cluster controller keeps none of them.
         func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest) throws(ServiceFault)
             -> ClusterContract.SetInstanceCredentialsResponse
+        /// Copies the root disk of a running instance: shuts the guest down, makes one file of its disk, starts the
+        /// guest again, and sends the file to the address given. Answers when the work is accepted; how it goes on
+        /// stands in the instance's reports. One at a time for each instance; the node remembers the outcome until
+        /// its next start.
+        func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) throws(ServiceFault)
+            -> ClusterContract.BundleInstanceResponse
+        /// Gives up a copy that is not complete; the guest is started again if it was shut down. A task that is
+        /// over stays as it is, and one that is not known is no error.
+        func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) throws(ServiceFault)
+            -> ClusterContract.CancelBundleTaskResponse
     }
 
     /// Answers one SOAP request.
@@ -225,6 +235,22 @@ extension ClusterContract {
                     throw SOAPFault(error)
                 }
                 return SOAP.reply(response, to: "SetInstanceCredentials")
+            case "BundleInstance":
+                operation = "BundleInstance"
+                let request = try SOAP.decoded(call, as: ClusterContract.BundleInstanceRequest.self)
+                let response: ClusterContract.BundleInstanceResponse
+                do throws(ServiceFault) { response = try service.bundleInstance(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "BundleInstance")
+            case "CancelBundleTask":
+                operation = "CancelBundleTask"
+                let request = try SOAP.decoded(call, as: ClusterContract.CancelBundleTaskRequest.self)
+                let response: ClusterContract.CancelBundleTaskResponse
+                do throws(ServiceFault) { response = try service.cancelBundleTask(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "CancelBundleTask")
             default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
             }
         } catch {
@@ -233,7 +259,7 @@ extension ClusterContract {
     }
 
     private static var operations: String {
-        "RunInstances, DescribeInstances, TerminateInstances, RebootInstances, GetConsoleOutput, DescribeResources, DescribeNodes, DescribeChanges, BroadcastNetworkInfo, RegisterNode, ReportNode, ApproveNode, DenyNode, DrainNode, RemoveNode, AnnounceNode, ReconcileNodes, SetInstanceCredentials"
+        "RunInstances, DescribeInstances, TerminateInstances, RebootInstances, GetConsoleOutput, DescribeResources, DescribeNodes, DescribeChanges, BroadcastNetworkInfo, RegisterNode, ReportNode, ApproveNode, DenyNode, DrainNode, RemoveNode, AnnounceNode, ReconcileNodes, SetInstanceCredentials, BundleInstance, CancelBundleTask"
     }
 }
 
@@ -302,6 +328,16 @@ extension ClusterContract {
             /// Hands instances' credentials on to their nodes; the cluster controller keeps none of them.
             func setInstanceCredentials(_ request: ClusterContract.SetInstanceCredentialsRequest)
                 async throws(ServiceFault) -> ClusterContract.SetInstanceCredentialsResponse
+            /// Copies the root disk of a running instance: shuts the guest down, makes one file of its disk, starts the
+            /// guest again, and sends the file to the address given. Answers when the work is accepted; how it goes on
+            /// stands in the instance's reports. One at a time for each instance; the node remembers the outcome until
+            /// its next start.
+            func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) async throws(ServiceFault)
+                -> ClusterContract.BundleInstanceResponse
+            /// Gives up a copy that is not complete; the guest is started again if it was shut down. A task that is
+            /// over stays as it is, and one that is not known is no error.
+            func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) async throws(ServiceFault)
+                -> ClusterContract.CancelBundleTaskResponse
         }
 
         /// Answers one SOAP request, as the blocking `dispatch` does.
@@ -459,6 +495,22 @@ extension ClusterContract {
                         throw SOAPFault(error)
                     }
                     return SOAP.reply(response, to: "SetInstanceCredentials")
+                case "BundleInstance":
+                    operation = "BundleInstance"
+                    let request = try SOAP.decoded(call, as: ClusterContract.BundleInstanceRequest.self)
+                    let response: ClusterContract.BundleInstanceResponse
+                    do throws(ServiceFault) { response = try await service.bundleInstance(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "BundleInstance")
+                case "CancelBundleTask":
+                    operation = "CancelBundleTask"
+                    let request = try SOAP.decoded(call, as: ClusterContract.CancelBundleTaskRequest.self)
+                    let response: ClusterContract.CancelBundleTaskResponse
+                    do throws(ServiceFault) { response = try await service.cancelBundleTask(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "CancelBundleTask")
                 default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
                 }
             } catch {

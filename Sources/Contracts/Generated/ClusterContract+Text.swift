@@ -458,6 +458,47 @@ extension ClusterContract {
                       </xsd:sequence>
                     </xsd:complexType>
                   </xsd:element>
+                  <xsd:element name="BundleInstance">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="instanceId" type="xsd:string"/>
+                        <xsd:element name="bundleId" type="xsd:string">
+                          <xsd:annotation><xsd:documentation>The task's id. A repetition with the same id while the node works on it is answered like the first call.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="uploadUrl" type="xsd:anyURI">
+                          <xsd:annotation><xsd:documentation>Where to PUT the copy of the root disk; a presigned URL for this one task, so it must not be logged with its query.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="BundleInstanceResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="instance" type="t:InstanceReport"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="CancelBundleTask">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="correlationId" type="xsd:string" minOccurs="0">
+                          <xsd:annotation><xsd:documentation>Id of the user's request that caused this call, for tracing across components.</xsd:documentation></xsd:annotation>
+                        </xsd:element>
+                        <xsd:element name="instanceId" type="xsd:string"/>
+                        <xsd:element name="bundleId" type="xsd:string"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
+                  <xsd:element name="CancelBundleTaskResponse">
+                    <xsd:complexType>
+                      <xsd:sequence>
+                        <xsd:element name="instance" type="t:InstanceReport"/>
+                      </xsd:sequence>
+                    </xsd:complexType>
+                  </xsd:element>
                 </xsd:schema>
               </wsdl:types>
 
@@ -498,6 +539,10 @@ extension ClusterContract {
               <wsdl:message name="ReconcileNodesResponseMessage"><wsdl:part name="parameters" element="tns:ReconcileNodesResponse"/></wsdl:message>
               <wsdl:message name="SetInstanceCredentialsRequestMessage"><wsdl:part name="parameters" element="tns:SetInstanceCredentials"/></wsdl:message>
               <wsdl:message name="SetInstanceCredentialsResponseMessage"><wsdl:part name="parameters" element="tns:SetInstanceCredentialsResponse"/></wsdl:message>
+              <wsdl:message name="BundleInstanceRequestMessage"><wsdl:part name="parameters" element="tns:BundleInstance"/></wsdl:message>
+              <wsdl:message name="BundleInstanceResponseMessage"><wsdl:part name="parameters" element="tns:BundleInstanceResponse"/></wsdl:message>
+              <wsdl:message name="CancelBundleTaskRequestMessage"><wsdl:part name="parameters" element="tns:CancelBundleTask"/></wsdl:message>
+              <wsdl:message name="CancelBundleTaskResponseMessage"><wsdl:part name="parameters" element="tns:CancelBundleTaskResponse"/></wsdl:message>
 
               <wsdl:portType name="ClusterController">
                 <wsdl:operation name="RunInstances">
@@ -608,6 +653,18 @@ extension ClusterContract {
                   <wsdl:output message="tns:SetInstanceCredentialsResponseMessage"/>
                   <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
                 </wsdl:operation>
+                <wsdl:operation name="BundleInstance">
+                  <wsdl:documentation>Copies the root disk of a running instance: shuts the guest down, makes one file of its disk, starts the guest again, and sends the file to the address given. Answers when the work is accepted; how it goes on stands in the instance's reports. One at a time for each instance; the node remembers the outcome until its next start.</wsdl:documentation>
+                  <wsdl:input message="tns:BundleInstanceRequestMessage"/>
+                  <wsdl:output message="tns:BundleInstanceResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
+                <wsdl:operation name="CancelBundleTask">
+                  <wsdl:documentation>Gives up a copy that is not complete; the guest is started again if it was shut down. A task that is over stays as it is, and one that is not known is no error.</wsdl:documentation>
+                  <wsdl:input message="tns:CancelBundleTaskRequestMessage"/>
+                  <wsdl:output message="tns:CancelBundleTaskResponseMessage"/>
+                  <wsdl:fault name="ServiceFault" message="tns:ServiceFaultMessage"/>
+                </wsdl:operation>
               </wsdl:portType>
 
               <wsdl:binding name="ClusterControllerBinding" type="tns:ClusterController">
@@ -716,6 +773,18 @@ extension ClusterContract {
                 </wsdl:operation>
                 <wsdl:operation name="SetInstanceCredentials">
                   <soap:operation soapAction="ClusterController#SetInstanceCredentials" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="BundleInstance">
+                  <soap:operation soapAction="ClusterController#BundleInstance" style="document"/>
+                  <wsdl:input><soap:body use="literal"/></wsdl:input>
+                  <wsdl:output><soap:body use="literal"/></wsdl:output>
+                  <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>
+                </wsdl:operation>
+                <wsdl:operation name="CancelBundleTask">
+                  <soap:operation soapAction="ClusterController#CancelBundleTask" style="document"/>
                   <wsdl:input><soap:body use="literal"/></wsdl:input>
                   <wsdl:output><soap:body use="literal"/></wsdl:output>
                   <wsdl:fault name="ServiceFault"><soap:fault name="ServiceFault" use="literal"/></wsdl:fault>

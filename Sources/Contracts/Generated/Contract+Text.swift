@@ -193,6 +193,33 @@ extension Contract {
             </xsd:sequence>
           </xsd:complexType>
 
+          <xsd:simpleType name="BundleState">
+            <xsd:annotation><xsd:documentation>How far the copy of an instance's root disk is: the guest is shut down, the disk is made one file, the file is sent,
+              it has arrived; or it came to nothing.</xsd:documentation></xsd:annotation>
+            <xsd:restriction base="xsd:string">
+              <xsd:enumeration value="shutdown"/>
+              <xsd:enumeration value="copying"/>
+              <xsd:enumeration value="sending"/>
+              <xsd:enumeration value="sent"/>
+              <xsd:enumeration value="failed"/>
+              <xsd:enumeration value="cancelled"/>
+            </xsd:restriction>
+          </xsd:simpleType>
+
+          <xsd:complexType name="BundleReport">
+            <xsd:annotation><xsd:documentation>The latest copy of an instance's root disk that was asked for since the node controller's start.</xsd:documentation></xsd:annotation>
+            <xsd:sequence>
+              <xsd:element name="bundleId" type="xsd:string"/>
+              <xsd:element name="state" type="t:BundleState"/>
+              <xsd:element name="progress" type="xsd:int" minOccurs="0">
+                <xsd:annotation><xsd:documentation>Per cent of the file that have arrived.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+              <xsd:element name="reason" type="t:StateReason" minOccurs="0">
+                <xsd:annotation><xsd:documentation>Why it failed.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+            </xsd:sequence>
+          </xsd:complexType>
+
           <xsd:complexType name="InstanceReport">
             <xsd:annotation><xsd:documentation>What a node knows about one of its instances.</xsd:documentation></xsd:annotation>
             <xsd:sequence>
@@ -212,6 +239,7 @@ extension Contract {
               <xsd:element name="machine" type="xsd:string" minOccurs="0">
                 <xsd:annotation><xsd:documentation>What it runs on: xen-pv, xen-pvh, xen-hvm, kvm, qemu (emulation) or simulated; absent before its start.</xsd:documentation></xsd:annotation>
               </xsd:element>
+              <xsd:element name="bundle" type="t:BundleReport" minOccurs="0"/>
             </xsd:sequence>
           </xsd:complexType>
 

@@ -143,6 +143,34 @@ extension Contract {
     }
 }
 
+extension Contract {
+    /// How far the copy of an instance's root disk is: the guest is shut down, the disk is made one file, the file
+    /// is sent, it has arrived; or it came to nothing.
+    public enum BundleState: String, Sendable, CaseIterable {
+        /// `shutdown` of the schema.
+        case shutdown = "shutdown"
+        /// `copying` of the schema.
+        case copying = "copying"
+        /// `sending` of the schema.
+        case sending = "sending"
+        /// `sent` of the schema.
+        case sent = "sent"
+        /// `failed` of the schema.
+        case failed = "failed"
+        /// `cancelled` of the schema.
+        case cancelled = "cancelled"
+
+        /// Reads the text of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let text = try ContractValue.token(xml)
+            guard let value = Self(rawValue: text) else {
+                throw ContractValue.wrong(text, "one of shutdown, copying, sending, sent, failed, cancelled")
+            }
+            self = value
+        }
+    }
+}
+
 /// The detail of every SOAP fault of these contracts.
 public struct ServiceFault: Error, Sendable, Equatable {
     /// The element `code`.
@@ -525,6 +553,49 @@ extension Contract {
 }
 
 extension Contract {
+    /// The latest copy of an instance's root disk that was asked for since the node controller's start.
+    public struct BundleReport: Sendable, Equatable {
+        /// The element `bundleId`.
+        public var bundleId: String
+        /// The element `state`.
+        public var state: Contract.BundleState
+        /// Per cent of the file that have arrived.
+        public var progress: Int?
+        /// Why it failed.
+        public var reason: Contract.StateReason?
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(
+            bundleId: String, state: Contract.BundleState, progress: Int? = nil, reason: Contract.StateReason? = nil
+        ) {
+            self.bundleId = bundleId
+            self.state = state
+            self.progress = progress
+            self.reason = reason
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = Contract.namespace
+            self.bundleId = try xml.required("bundleId", in: namespace, ContractValue.string)
+            self.state = try xml.required("state", in: namespace, Contract.BundleState.init(xml:))
+            self.progress = try xml.optional("progress", in: namespace, ContractValue.int)
+            self.reason = try xml.optional("reason", in: namespace, Contract.StateReason.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace)
+            writer.element("bundleId", self.bundleId)
+            writer.element("state", self.state.rawValue)
+            if let value = self.progress { writer.element("progress", value) }
+            if let value = self.reason { value.write(to: &writer, as: "reason") }
+            writer.close()
+        }
+    }
+}
+
+extension Contract {
     /// What a node knows about one of its instances.
     public struct InstanceReport: Sendable, Equatable {
         /// The element `instanceId`.
@@ -547,12 +618,15 @@ extension Contract {
         public var forward: [Contract.PortForward]
         /// What it runs on: xen-pv, xen-pvh, xen-hvm, kvm, qemu (emulation) or simulated; absent before its start.
         public var machine: String?
+        /// The element `bundle`.
+        public var bundle: Contract.BundleReport?
 
         /// Makes a value; what is optional is absent unless given.
         public init(
             instanceId: String, state: Contract.InstanceState, detail: String? = nil,
             reason: Contract.StateReason? = nil, nodeName: String, generation: Int64, stateChangedAt: Int64,
-            spec: Contract.InstanceSpec, forward: [Contract.PortForward] = [], machine: String? = nil
+            spec: Contract.InstanceSpec, forward: [Contract.PortForward] = [], machine: String? = nil,
+            bundle: Contract.BundleReport? = nil
         ) {
             self.instanceId = instanceId
             self.state = state
@@ -564,6 +638,7 @@ extension Contract {
             self.spec = spec
             self.forward = forward
             self.machine = machine
+            self.bundle = bundle
         }
 
         /// Reads the content of an element.
@@ -579,6 +654,7 @@ extension Contract {
             self.spec = try xml.required("spec", in: namespace, Contract.InstanceSpec.init(xml:))
             self.forward = try xml.array("forward", in: namespace, Contract.PortForward.init(xml:))
             self.machine = try xml.optional("machine", in: namespace, ContractValue.string)
+            self.bundle = try xml.optional("bundle", in: namespace, Contract.BundleReport.init(xml:))
         }
 
         /// Writes an element with this content.
@@ -594,6 +670,7 @@ extension Contract {
             self.spec.write(to: &writer, as: "spec")
             for value in self.forward { value.write(to: &writer, as: "forward") }
             if let value = self.machine { writer.element("machine", value) }
+            if let value = self.bundle { value.write(to: &writer, as: "bundle") }
             writer.close()
         }
     }

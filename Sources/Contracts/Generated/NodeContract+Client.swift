@@ -81,6 +81,24 @@ extension NodeContract {
                 soapAction: "NodeController#SetInstanceCredentials", body: SOAP.envelope(request))
             return try SOAP.response(reply, as: NodeContract.SetInstanceCredentialsResponse.self)
         }
+
+        /// Calls BundleInstance.
+        public func bundleInstance(_ request: NodeContract.BundleInstanceRequest) throws(ServiceFault)
+            -> NodeContract.BundleInstanceResponse
+        {
+            let reply = try transport.call(
+                soapAction: "NodeController#BundleInstance", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: NodeContract.BundleInstanceResponse.self)
+        }
+
+        /// Calls CancelBundleTask.
+        public func cancelBundleTask(_ request: NodeContract.CancelBundleTaskRequest) throws(ServiceFault)
+            -> NodeContract.CancelBundleTaskResponse
+        {
+            let reply = try transport.call(
+                soapAction: "NodeController#CancelBundleTask", body: SOAP.envelope(request))
+            return try SOAP.response(reply, as: NodeContract.CancelBundleTaskResponse.self)
+        }
     }
 }
 
@@ -167,6 +185,24 @@ extension NodeContract.Client: Sendable where Transport: Sendable {}
                 let reply = try await transport.call(
                     soapAction: "NodeController#SetInstanceCredentials", body: SOAP.envelope(request))
                 return try SOAP.response(reply, as: NodeContract.SetInstanceCredentialsResponse.self)
+            }
+
+            /// Calls BundleInstance.
+            public func bundleInstance(_ request: NodeContract.BundleInstanceRequest) async throws(ServiceFault)
+                -> NodeContract.BundleInstanceResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "NodeController#BundleInstance", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: NodeContract.BundleInstanceResponse.self)
+            }
+
+            /// Calls CancelBundleTask.
+            public func cancelBundleTask(_ request: NodeContract.CancelBundleTaskRequest) async throws(ServiceFault)
+                -> NodeContract.CancelBundleTaskResponse
+            {
+                let reply = try await transport.call(
+                    soapAction: "NodeController#CancelBundleTask", body: SOAP.envelope(request))
+                return try SOAP.response(reply, as: NodeContract.CancelBundleTaskResponse.self)
             }
         }
     }

@@ -33,6 +33,16 @@ extension NodeContract {
         /// is no error.
         func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest) throws(ServiceFault)
             -> NodeContract.SetInstanceCredentialsResponse
+        /// Copies the root disk of a running instance: shuts the guest down, makes one file of its disk, starts the
+        /// guest again, and sends the file to the address given. Answers when the work is accepted; how it goes on
+        /// stands in the instance's reports. One at a time for each instance; the node remembers the outcome until
+        /// its next start.
+        func bundleInstance(_ request: NodeContract.BundleInstanceRequest) throws(ServiceFault)
+            -> NodeContract.BundleInstanceResponse
+        /// Gives up a copy that is not complete; the guest is started again if it was shut down. A task that is
+        /// over stays as it is, and one that is not known is no error.
+        func cancelBundleTask(_ request: NodeContract.CancelBundleTaskRequest) throws(ServiceFault)
+            -> NodeContract.CancelBundleTaskResponse
     }
 
     /// Answers one SOAP request.
@@ -111,6 +121,22 @@ extension NodeContract {
                     throw SOAPFault(error)
                 }
                 return SOAP.reply(response, to: "SetInstanceCredentials")
+            case "BundleInstance":
+                operation = "BundleInstance"
+                let request = try SOAP.decoded(call, as: NodeContract.BundleInstanceRequest.self)
+                let response: NodeContract.BundleInstanceResponse
+                do throws(ServiceFault) { response = try service.bundleInstance(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "BundleInstance")
+            case "CancelBundleTask":
+                operation = "CancelBundleTask"
+                let request = try SOAP.decoded(call, as: NodeContract.CancelBundleTaskRequest.self)
+                let response: NodeContract.CancelBundleTaskResponse
+                do throws(ServiceFault) { response = try service.cancelBundleTask(request) } catch {
+                    throw SOAPFault(error)
+                }
+                return SOAP.reply(response, to: "CancelBundleTask")
             default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
             }
         } catch {
@@ -119,7 +145,7 @@ extension NodeContract {
     }
 
     private static var operations: String {
-        "RunInstance, DescribeInstances, DescribeResource, TerminateInstance, RebootInstance, GetConsoleOutput, BroadcastNetworkInfo, SetInstanceCredentials"
+        "RunInstance, DescribeInstances, DescribeResource, TerminateInstance, RebootInstance, GetConsoleOutput, BroadcastNetworkInfo, SetInstanceCredentials, BundleInstance, CancelBundleTask"
     }
 }
 
@@ -154,6 +180,16 @@ extension NodeContract {
             /// is no error.
             func setInstanceCredentials(_ request: NodeContract.SetInstanceCredentialsRequest)
                 async throws(ServiceFault) -> NodeContract.SetInstanceCredentialsResponse
+            /// Copies the root disk of a running instance: shuts the guest down, makes one file of its disk, starts the
+            /// guest again, and sends the file to the address given. Answers when the work is accepted; how it goes on
+            /// stands in the instance's reports. One at a time for each instance; the node remembers the outcome until
+            /// its next start.
+            func bundleInstance(_ request: NodeContract.BundleInstanceRequest) async throws(ServiceFault)
+                -> NodeContract.BundleInstanceResponse
+            /// Gives up a copy that is not complete; the guest is started again if it was shut down. A task that is
+            /// over stays as it is, and one that is not known is no error.
+            func cancelBundleTask(_ request: NodeContract.CancelBundleTaskRequest) async throws(ServiceFault)
+                -> NodeContract.CancelBundleTaskResponse
         }
 
         /// Answers one SOAP request, as the blocking `dispatch` does.
@@ -231,6 +267,22 @@ extension NodeContract {
                         throw SOAPFault(error)
                     }
                     return SOAP.reply(response, to: "SetInstanceCredentials")
+                case "BundleInstance":
+                    operation = "BundleInstance"
+                    let request = try SOAP.decoded(call, as: NodeContract.BundleInstanceRequest.self)
+                    let response: NodeContract.BundleInstanceResponse
+                    do throws(ServiceFault) { response = try await service.bundleInstance(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "BundleInstance")
+                case "CancelBundleTask":
+                    operation = "CancelBundleTask"
+                    let request = try SOAP.decoded(call, as: NodeContract.CancelBundleTaskRequest.self)
+                    let response: NodeContract.CancelBundleTaskResponse
+                    do throws(ServiceFault) { response = try await service.cancelBundleTask(request) } catch {
+                        throw SOAPFault(error)
+                    }
+                    return SOAP.reply(response, to: "CancelBundleTask")
                 default: throw SOAP.unknown(call, soapAction: soapAction, operations: operations)
                 }
             } catch {

@@ -584,3 +584,161 @@ extension NodeContract {
         }
     }
 }
+
+extension NodeContract {
+    /// The request of BundleInstance.
+    public struct BundleInstanceRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "BundleInstance" }
+        /// Namespace of the element.
+        public static var namespace: String { NodeContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "BundleInstance" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `instanceId`.
+        public var instanceId: String
+        /// The task's id. A repetition with the same id while the node works on it is answered like the first call.
+        public var bundleId: String
+        /// Where to PUT the copy of the root disk; a presigned URL for this one task, so it must not be logged with
+        /// its query.
+        public var uploadUrl: String
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, instanceId: String, bundleId: String, uploadUrl: String) {
+            self.correlationId = correlationId
+            self.instanceId = instanceId
+            self.bundleId = bundleId
+            self.uploadUrl = uploadUrl
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = NodeContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.instanceId = try xml.required("instanceId", in: namespace, ContractValue.string)
+            self.bundleId = try xml.required("bundleId", in: namespace, ContractValue.string)
+            self.uploadUrl = try xml.required("uploadUrl", in: namespace, ContractValue.token)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: NodeContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("instanceId", self.instanceId)
+            writer.element("bundleId", self.bundleId)
+            writer.element("uploadUrl", self.uploadUrl)
+            writer.close()
+        }
+    }
+}
+
+extension NodeContract {
+    /// The response of BundleInstance.
+    public struct BundleInstanceResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "BundleInstanceResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { NodeContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "m:BundleInstanceResponse" }
+
+        /// The element `instance`.
+        public var instance: Contract.InstanceReport
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(instance: Contract.InstanceReport) {
+            self.instance = instance
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = NodeContract.namespace
+            self.instance = try xml.required("instance", in: namespace, Contract.InstanceReport.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace, prefix: "m", for: NodeContract.namespace)
+            self.instance.write(to: &writer, as: "m:instance")
+            writer.close()
+        }
+    }
+}
+
+extension NodeContract {
+    /// The request of CancelBundleTask.
+    public struct CancelBundleTaskRequest: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "CancelBundleTask" }
+        /// Namespace of the element.
+        public static var namespace: String { NodeContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "CancelBundleTask" }
+
+        /// Id of the user's request that caused this call, for tracing across components.
+        public var correlationId: String?
+        /// The element `instanceId`.
+        public var instanceId: String
+        /// The element `bundleId`.
+        public var bundleId: String
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(correlationId: String? = nil, instanceId: String, bundleId: String) {
+            self.correlationId = correlationId
+            self.instanceId = instanceId
+            self.bundleId = bundleId
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = NodeContract.namespace
+            self.correlationId = try xml.optional("correlationId", in: namespace, ContractValue.string)
+            self.instanceId = try xml.required("instanceId", in: namespace, ContractValue.string)
+            self.bundleId = try xml.required("bundleId", in: namespace, ContractValue.string)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: NodeContract.namespace)
+            if let value = self.correlationId { writer.element("correlationId", value) }
+            writer.element("instanceId", self.instanceId)
+            writer.element("bundleId", self.bundleId)
+            writer.close()
+        }
+    }
+}
+
+extension NodeContract {
+    /// The response of CancelBundleTask.
+    public struct CancelBundleTaskResponse: ContractMessage, Equatable {
+        /// Local name of the element.
+        public static var element: String { "CancelBundleTaskResponse" }
+        /// Namespace of the element.
+        public static var namespace: String { NodeContract.namespace }
+        /// The name that the element is written under.
+        public static var qualifiedName: String { "m:CancelBundleTaskResponse" }
+
+        /// The element `instance`.
+        public var instance: Contract.InstanceReport
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(instance: Contract.InstanceReport) {
+            self.instance = instance
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = NodeContract.namespace
+            self.instance = try xml.required("instance", in: namespace, Contract.InstanceReport.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace, prefix: "m", for: NodeContract.namespace)
+            self.instance.write(to: &writer, as: "m:instance")
+            writer.close()
+        }
+    }
+}

@@ -55,6 +55,9 @@ extension ShapeTable {
     static let otherRows = """
         action DescribeBundleTasks @2008-08-08: bundlesSet:DescribeBundleTasksInfoType =BundleId,
             filterSet:FilterSetType? @2010-08-31 =Filter -> bundleInstanceTasksSet:BundleInstanceTasksSetType
+        action BundleInstance @2008-08-08: instanceId, storage:BundleInstanceTaskStorageType =Storage ->
+            bundleInstanceTask:BundleInstanceTaskType
+        action CancelBundleTask @2008-08-08: bundleId -> bundleInstanceTask:BundleInstanceTaskType
         action DescribeReservedInstances @2009-03-01:
             reservedInstancesSet:DescribeReservedInstancesSetType? =ReservedInstancesId,
             filterSet:FilterSetType? @2010-08-31 =Filter, offeringType? @2011-11-01 ->

@@ -16,10 +16,14 @@ struct BundleTrust: Sendable {
     var key: @Sendable () async throws(CloudError) -> String
     /// The active signing certificates, in PEM, of whoever calls.
     var certificates: @Sendable (Caller) async throws(CloudError) -> [String]
+    /// The certificate of `key`, in PEM.
+    var cloudCertificate: @Sendable () async throws(CloudError) -> String
+    /// Certificate and private key, in PEM, with which the cloud signs the bundles that it makes itself.
+    var signer: @Sendable () async throws(CloudError) -> (certificate: String, key: String)
 }
 
 extension ImageObjects {
-    private func bundleTrust() throws(CloudError) -> BundleTrust {
+    func bundleTrust() throws(CloudError) -> BundleTrust {
         guard let trust = trust.withLock({ $0 }) else {
             throw .unsupported(
                 "This cloud has no key for bundles and no users' certificates yet; upload the disk itself (raw or qcow2) "
@@ -38,7 +42,9 @@ extension ImageObjects {
         let client = try await client(for: caller)
         let (manifest, _) = try await read(location, client)
         let key = CloudKey(pem: try await trust.key())
-        let certificates = try await trust.certificates(caller)
+        var certificates = try await trust.certificates(caller)
+        // A bundle that the cloud made (BundleInstance) is as good as one that its owner signed.
+        if manifest.user == caller.accountID { certificates.append(try await trust.signer().certificate) }
         do throws(BundleError) {
             _ = try key.unwrap(manifest)
             try manifest.verifySignature(certificates: certificates)
@@ -172,7 +178,7 @@ extension ImageObjects {
         .invalidValue(parameter: "ImageLocation", value: location, reason: error.description)
     }
 
-    private func refusal(of error: any Error, _ location: String) -> CloudError {
+    func refusal(of error: any Error, _ location: String) -> CloudError {
         switch error {
         case let error as CloudError: error
         case let error as BundleError: Self.refusal(error, location)

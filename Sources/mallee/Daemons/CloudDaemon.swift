@@ -65,7 +65,9 @@ struct CloudDaemon: Sendable {
                 key: { () async throws(CloudError) in try await controller.bundleKey() },
                 certificates: { (caller) async throws(CloudError) in
                     try await controller.signingCertificates(user: nil, as: caller).filter(\.isActive).map(\.pem)
-                })
+                },
+                cloudCertificate: { () async throws(CloudError) in try await controller.bundleCertificate() },
+                signer: { () async throws(CloudError) in try await controller.bundleSigner() })
         }
         guard let key = keys.first(where: { $0.userName == Account.rootUserName && $0.isActive }) else {
             throw CommandFailure(

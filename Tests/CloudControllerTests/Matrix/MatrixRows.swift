@@ -84,6 +84,15 @@ extension MatrixRow {
                 ("DiskContainer.1.Format", "RAW"), ("DiskContainer.1.UserBucket.S3Bucket", "lab"),
                 ("DiskContainer.1.UserBucket.S3Key", "disk"),
             ]),
+        MatrixRow(
+            .ec2, "BundleInstance", instance,
+            [
+                ("Storage.S3.Bucket", "lab"), ("Storage.S3.Prefix", "disk"), ("Storage.S3.AWSAccessKeyId", "AK"),
+                ("Storage.S3.UploadPolicy", "e30="),
+                ("Storage.S3.UploadPolicySignature", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+            ]),
+        MatrixRow(.ec2, "DescribeBundleTasks"),
+        MatrixRow(.ec2, "CancelBundleTask", [("BundleId", "bun-0123456789abcdef0")]),
         MatrixRow(.ec2, "CancelImportTask", [("ImportTaskId", "import-ami-0123456789abcdef0")]),
     ]
 

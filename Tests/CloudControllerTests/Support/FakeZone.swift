@@ -215,6 +215,49 @@ actor FakeZone: ClusterContract.AsyncService {
         return ClusterContract.RebootInstancesResponse(instanceId: known)
     }
 
+    private(set) var bundleURLs: [String] = []
+    private(set) var cancelledBundles: [String] = []
+    private var bundleFault: ServiceFault?
+
+    func setBundleFault(_ fault: ServiceFault?) { bundleFault = fault }
+
+    /// What a node says of the copy that it was asked for; nil as after its restart.
+    func setBundle(_ bundle: Contract.BundleReport?, of id: String) {
+        guard var report = reports[id] else { return }
+        report.bundle = bundle
+        report.generation += 1
+        reports[id] = report
+        change(id)
+    }
+
+    func bundleInstance(_ request: ClusterContract.BundleInstanceRequest) async throws(ServiceFault)
+        -> ClusterContract.BundleInstanceResponse
+    {
+        try answer()
+        if let bundleFault { throw bundleFault }
+        bundleURLs.append(request.uploadUrl)
+        setBundle(Contract.BundleReport(bundleId: request.bundleId, state: .shutdown), of: request.instanceId)
+        guard let report = reports[request.instanceId] else {
+            throw ServiceFault(code: .notFound, message: "no such instance", resource: request.instanceId)
+        }
+        return ClusterContract.BundleInstanceResponse(instance: report)
+    }
+
+    func cancelBundleTask(_ request: ClusterContract.CancelBundleTaskRequest) async throws(ServiceFault)
+        -> ClusterContract.CancelBundleTaskResponse
+    {
+        try answer()
+        cancelledBundles.append(request.bundleId)
+        if let bundle = reports[request.instanceId]?.bundle, bundle.bundleId == request.bundleId, bundle.state != .sent
+        {
+            setBundle(Contract.BundleReport(bundleId: request.bundleId, state: .cancelled), of: request.instanceId)
+        }
+        guard let report = reports[request.instanceId] else {
+            throw ServiceFault(code: .notFound, message: "no such instance", resource: request.instanceId)
+        }
+        return ClusterContract.CancelBundleTaskResponse(instance: report)
+    }
+
     func getConsoleOutput(_ request: ClusterContract.GetConsoleOutputRequest) async throws(ServiceFault)
         -> ClusterContract.GetConsoleOutputResponse
     {

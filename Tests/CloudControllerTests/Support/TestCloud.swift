@@ -184,6 +184,33 @@ final class FakeImages: ImageSource {
         return try result.get()
     }
 
+    private let storing = Mutex<[BundlingFailure?]>([])
+    private let made = Mutex<[String]>([])
+    /// Manifests that were made, staged copies and parts that were removed, in order.
+    var bundleLog: [String] { made.withLock { $0 } }
+
+    /// What becomes of the next bundles that are stored: nil for success, which is what those after them have.
+    func nextBundles(_ outcomes: [BundlingFailure?]) { storing.withLock { $0 = outcomes } }
+
+    func stagingURL(_ name: String, validFor seconds: Int) async throws(CloudError) -> String {
+        "http://walrus/staging/\(name)?Signature=secret"
+    }
+
+    func storeBundle(
+        _ task: BundleTask, machine: BundledImage, as owner: Caller,
+        progress: @escaping @Sendable (_ parts: Int, _ percent: Int) async -> Bool
+    ) async throws(BundlingFailure) {
+        guard await progress(1, 40) else { throw .unwanted }
+        if let failure = storing.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { throw failure }
+        made.withLock { $0.append("made \(task.bucket)/\(task.manifest) \(machine.architecture ?? "")") }
+    }
+
+    func discardStaged(_ name: String) async throws(CloudError) { made.withLock { $0.append("staged gone") } }
+
+    func discardParts(of task: BundleTask) async throws(CloudError) {
+        made.withLock { $0.append("\(task.parts) parts gone") }
+    }
+
     func discard(location: String) async throws(CloudError) { dropped.withLock { $0.append(location) } }
 
     func temporaryURL(location: String, validFor seconds: Int) async throws(CloudError) -> String {
