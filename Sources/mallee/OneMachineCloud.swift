@@ -3,6 +3,7 @@ import CloudClient
 import CloudController
 import CloudModel
 import ClusterController
+import Contracts
 import Foundation
 import Hummingbird
 import Hypervisor
