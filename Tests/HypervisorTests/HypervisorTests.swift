@@ -159,7 +159,7 @@ import Testing
 
             let copy = base + ".copy"
             try images.flatten(path: overlay, format: .qcow2, to: copy) { false }
-            let facts = try images.inspect(path: copy, format: kind == .qemu ? .qcow2 : .raw)
+            let facts = try images.inspect(path: copy, format: kind == .simulated ? .raw : .qcow2)
             #expect(kind == .simulated || facts.virtualSizeBytes == 4 << 20)
             #expect(try FileSystem.status(copy).size > 0)
             #expect(throws: HypervisorError.self, "nothing is overwritten") {
