@@ -108,7 +108,8 @@ extension CloudController {
             )
         }
         guard let policy = Data(base64Encoded: request.uploadPolicy),
-            let object = try? JSONSerialization.jsonObject(with: policy), object is [String: Any]  // else the same refusal
+            // What is no JSON is refused like what is no Base64.
+            let object = try? JSONSerialization.jsonObject(with: policy), object is [String: Any]
         else {
             throw .invalidValue(
                 parameter: "Storage.S3.UploadPolicy", value: "",
