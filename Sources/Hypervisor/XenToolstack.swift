@@ -25,6 +25,7 @@ struct XenToolstack: Sendable {
     /// Held while a domain is made. xl lets nobody else make one meanwhile, since two at once may count on the same free
     /// memory; whoever waited inside of xl would have less of the time limit left.
     private let creation = Lock()
+    private let listing = XenListing()
     private static let listLimit = 4 << 20
     /// What takes longer is worth a line in the log, though it may still succeed.
     private static let slow: Milliseconds = 15_000
@@ -90,9 +91,11 @@ struct XenToolstack: Sendable {
 
     /// All domains of the host, dom0 too.
     func domains() throws(HypervisorError) -> [XenDomain] {
-        switch family {
-        case .xl, .xenlight: try XenDomain.parse(verboseList: run(["list", "-v"]).outputText)
-        case .xm: try XenDomain.parse(longList: run(["list", "--long"]).outputText)
+        try listing.domains { () throws(HypervisorError) -> [XenDomain] in
+            switch family {
+            case .xl, .xenlight: try XenDomain.parse(verboseList: run(["list", "-v"]).outputText)
+            case .xm: try XenDomain.parse(longList: run(["list", "--long"]).outputText)
+            }
         }
     }
 

@@ -215,6 +215,29 @@ import Testing
         }
     }
 
+    @Test func `who wants the list at the same time shares one that was begun afterwards`() throws {
+        let listing = XenListing()
+        let asked = Counter()
+        let arrived = Counter()
+        let threads = try (0..<20).map { _ in
+            try Thread.start(name: "asks") {
+                let before = asked.value
+                arrived.increase()
+                let list =
+                    (try? listing.domains { () throws(HypervisorError) -> [XenDomain] in
+                        let number = asked.increase()
+                        while arrived.value < 20 { Thread.sleep(10) }
+                        return [XenDomain(id: number, name: "", uuid: "", state: .alive, memoryMiB: 0)]
+                    }) ?? []
+                // Of a list that was begun before the call, nobody gets anything.
+                if list.first.map({ domain in domain.id > before }) != true { asked.fail() }
+            }
+        }
+        for thread in threads { _ = thread.join() }
+        #expect(!asked.hasFailed)
+        #expect(asked.value < 20)
+    }
+
     @Test func `tools that are gone are no empty host`() throws {
         try FakeXen.with { xen in
             _ = try xen.driver.probe()
@@ -259,4 +282,24 @@ import Testing
             #expect(creations.split(separator: "\n").count == 1 + RestartLimit.most)
         }
     }
+}
+
+/// How often something was done, by several threads.
+private final class Counter: @unchecked Sendable {
+    // `lock` guards the rest.
+    private let lock = Lock()
+    private var count = 0
+    private var failed = false
+
+    var value: Int { lock.withLock { count } }
+    var hasFailed: Bool { lock.withLock { failed } }
+
+    @discardableResult func increase() -> Int {
+        lock.withLock {
+            count += 1
+            return count
+        }
+    }
+
+    func fail() { lock.withLock { failed = true } }
 }
