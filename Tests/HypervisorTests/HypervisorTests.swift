@@ -293,7 +293,12 @@ import Testing
             #expect(code { $0.cores = 0 } == .invalidDefinition)
             #expect(code { $0.memoryMiB = 0 } == .invalidDefinition)
             #expect(code { $0.macAddress = "d0:0d:00:00:00:01,x=y" } == .invalidDefinition)
-            #expect(code { $0.disks = [] } == .invalidDefinition)
+            #expect(
+                code {
+                    $0.kernel = nil
+                    $0.kernelArguments = nil
+                    $0.disks = []
+                } == .invalidDefinition)
             #expect(
                 code {
                     $0.kernel = nil
