@@ -1,8 +1,11 @@
 """Walrus beside nginx and SeaweedFS, and beside the bare disk, all in the same run: s3.py BINARIES [OUTPUT.json]
 
 nginx is the limit of what this machine serves from files; it neither hashes nor syncs what is put. SeaweedFS is a peer,
-as shipped. Every store is asked over plain HTTP by wrk, without other load; Walrus checks the signature of each request.
-Environment: SECONDS_EACH (6), S3_KEYS (1000000 for the listing), S3_ONLY (words of the rows wanted), WEED (the program).
+as shipped. Ceph's radosgw is another, where Debian's packages are installed (radosgw ceph-mon ceph-osd) and S3_RGW is 1: one
+monitor and one store that keeps everything in memory, without a second copy. Every store is asked over plain HTTP by wrk,
+without other load; Walrus and radosgw check the signature of each request.
+Environment: SECONDS_EACH (6), S3_KEYS (1000000 for the listing), S3_ONLY (words of the rows wanted), WEED (the program),
+S3_RGW (1: with Ceph).
 """
 
 import base64
@@ -20,6 +23,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Tests", "EndToEnd"))
 from harness import Cloud, free_ports, wait_for  # noqa: E402
@@ -59,16 +63,8 @@ class Store:
         return answer, data
 
 
-class Walrus(Store):
-    name = "Walrus"
-
-    def __init__(self, binaries):
-        self.cloud = Cloud(binaries, sys.prefix, "--hypervisor", "simulated", "--nodes", "0", "--no-demo")
-        self.cloud.start(120)
-        environment = self.cloud.environment()
-        self.key, self.secret = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
-        self.port = self.cloud.base + 7
-        self.pid = self.cloud.process.pid
+class SignedStore(Store):
+    """One that wants signatures, made with `key` and `secret`."""
 
     def path(self, method, path):
         """Signed for a day (version 2, in the query)."""
@@ -80,6 +76,18 @@ class Walrus(Store):
         made = base64.b64encode(hmac.new(self.secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
         return (f"{path}{'&' if query else '?'}AWSAccessKeyId={self.key}&Expires={expires}"
                 f"&Signature={urllib.parse.quote(made, safe='')}")
+
+
+class Walrus(SignedStore):
+    name = "Walrus"
+
+    def __init__(self, binaries):
+        self.cloud = Cloud(binaries, sys.prefix, "--hypervisor", "simulated", "--nodes", "0", "--no-demo")
+        self.cloud.start(120)
+        environment = self.cloud.environment()
+        self.key, self.secret = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+        self.port = self.cloud.base + 7
+        self.pid = self.cloud.process.pid
 
     def stop(self):
         self.cloud.remove()
@@ -144,6 +152,82 @@ class SeaweedFS(Process):
                  f"-s3.port.grpc={base + 7}"]
         self.launch(program, "server", "-ip=127.0.0.1", f"-dir={self.directory}", "-s3", f"-s3.port={base}", *ports,
                     "-volume.max=200", "-master.volumeSizeLimitMB=1024")
+
+
+class CephRGW(SignedStore, Process):
+    """Ceph's S3 interface over a cluster of one monitor and one store in memory."""
+    name = "Ceph RGW"
+    key, secret = "BENCHKEY", "benchmark-secret"
+
+    def __init__(self):
+        Process.__init__(self)
+        monitor = free_ports(2)
+        self.port = monitor + 1
+        self.others = []
+        self.configuration = os.path.join(self.directory, "ceph.conf")
+        self.keyring = os.path.join(self.directory, "keyring")
+        for name in ("mon", "osd", "rgw", "run"):
+            os.mkdir(os.path.join(self.directory, name))
+        cluster = str(uuid.uuid4())
+        with open(self.configuration, "w") as file:
+            file.write(f"""[global]
+fsid = {cluster}
+mon host = v2:127.0.0.1:{monitor}
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+ms bind ipv6 = false
+auth allow insecure global id reclaim = true
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 8
+mon allow pool size one = true
+osd crush chooseleaf type = 0
+osd objectstore = memstore
+memstore device bytes = 4294967296
+run dir = {self.directory}/run
+log file = {self.directory}/$name.log
+admin socket = {self.directory}/run/$name.asok
+mon data = {self.directory}/mon
+osd data = {self.directory}/osd
+keyring = {self.keyring}
+[client.rgw]
+rgw frontends = beast endpoint=127.0.0.1:{self.port} tcp_nodelay=1
+rgw data = {self.directory}/rgw
+""")
+        # radosgw finds no monitor without cephx.
+        for number, (name, *rights) in enumerate([
+                ("mon.", "mon"), ("client.admin", "mon", "osd"), ("client.rgw", "mon", "osd"), ("osd.0", "mon", "osd")]):
+            self.call("ceph-authtool", *([] if number else ["--create-keyring"]), self.keyring, "--gen-key", "-n", name,
+                      *(word for right in rights for word in ("--cap", right, "allow *")))
+        map_file = os.path.join(self.directory, "monmap")
+        self.call("monmaptool", "--create", "--fsid", cluster, "--addv", "a", f"[v2:127.0.0.1:{monitor}]", map_file)
+        self.call("ceph-mon", "--mkfs", "-i", "a", "--monmap", map_file, "--keyring", self.keyring)
+        self.run("ceph-mon", "-i", "a")
+        store = str(uuid.uuid4())
+        self.call("ceph", "osd", "new", store)
+        self.call("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", store)
+        self.run("ceph-osd", "-i", "0")
+        self.launch("radosgw", "-c", self.configuration, "-n", "client.rgw", "-f")
+        self.call("radosgw-admin", "user", "create", "--uid", "bench", "--display-name", "bench", "--access-key", self.key,
+                  "--secret-key", self.secret)
+
+    def call(self, program, *arguments):
+        settings = [] if program in ("ceph-authtool", "monmaptool") else ["-c", self.configuration]
+        done = subprocess.run([program, *settings, *arguments], timeout=120, capture_output=True, text=True)
+        assert done.returncode == 0, (program, arguments, done.stderr[-2000:])
+
+    def run(self, program, *arguments):
+        with open(os.path.join(self.directory, program + ".out"), "wb") as log:
+            self.others.append(subprocess.Popen(
+                [program, "-c", self.configuration, *arguments, "-f"], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+
+    def stop(self):
+        # In memory, nothing is worth an orderly end.
+        for process in [self.process, *reversed(self.others)]:
+            if process:
+                process.kill()
+                process.wait(60)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def wrk(store, lines, size, connections, seconds=SECONDS):
@@ -256,6 +340,8 @@ def main():
         stores.append(Nginx())
         if weed:
             stores.append(SeaweedFS(weed))
+        if os.environ.get("S3_RGW") == "1":
+            stores.append(CephRGW())
         for store in stores:
             if store.name != "nginx":
                 store.request("PUT", "/bench")
