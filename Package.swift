@@ -40,6 +40,7 @@ let package = Package(
     targets: [
         // MARK: C libraries and the machine underneath
         .target(name: "CPosix"),
+        .target(name: "CMD5"),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
@@ -87,7 +88,7 @@ let package = Package(
         .target(
             name: "ObjectStore",
             dependencies: [
-                "Signatures",
+                "CMD5", "Signatures",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),

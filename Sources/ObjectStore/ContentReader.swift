@@ -5,6 +5,13 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
+/// A file that was opened for reading.
+struct OpenedFile: Sendable {
+    var descriptor: Int32
+    /// Bytes at its beginning that are in the system's memory.
+    var warm: Int64
+}
+
 /// Reads an object of the file back end. The bytes are those of the moment it was opened.
 final class ContentReader: ObjectContent {
     struct Piece: Sendable {
@@ -25,6 +32,8 @@ final class ContentReader: ObjectContent {
         var key: ContentKey?
         /// At most one file is open at a time: an object may have 10,000 pieces.
         var open: (index: Int, descriptor: Int32)?
+        /// Bytes at the beginning of the object that were in the system's memory when it was opened.
+        var warm: Int64 = 0
     }
 
     let record: ObjectRecord
@@ -36,7 +45,7 @@ final class ContentReader: ObjectContent {
     private let release: @Sendable () -> Void
 
     init(
-        record: ObjectRecord, parts: [ObjectPart], source: Source, descriptor: Int32?, directory: DataDirectory,
+        record: ObjectRecord, parts: [ObjectPart], source: Source, opened: OpenedFile?, directory: DataDirectory,
         threads: NIOThreadPool,
         release: @escaping @Sendable () -> Void
     ) {
@@ -46,14 +55,22 @@ final class ContentReader: ObjectContent {
         self.directory = directory
         self.threads = threads
         self.release = release
-        state = Mutex(State(open: descriptor.map { (0, $0) }))
+        state = Mutex(State(open: opened.map { (0, $0.descriptor) }, warm: opened?.warm ?? 0))
     }
 
-    /// The whole of it, if it came from the index.
-    var small: HotObjects.Object? {
-        guard case .inline(let bytes, let content) = source else { return nil }
-        return HotObjects.Object(
-            entry: ObjectIndex.Entry(record: record, content: content, layout: .inline), bytes: bytes)
+    /// What is worth keeping of it in memory: a small object as a whole, of one in a file where it lies.
+    var hot: HotObjects.Object? {
+        switch source {
+        case .inline(let bytes, let content):
+            HotObjects.Object(
+                entry: ObjectIndex.Entry(record: record, content: content, layout: .inline), bytes: bytes)
+        case .files(let pieces):
+            if parts.isEmpty, pieces.count == 1, let piece = pieces.first {
+                HotObjects.Object(entry: ObjectIndex.Entry(record: record, content: piece.file, layout: .file))
+            } else {
+                nil
+            }
+        }
     }
 
     func unlock(_ key: ContentKey) { state.withLock { $0.key = key } }
@@ -117,16 +134,46 @@ final class ContentReader: ObjectContent {
         }
     }
 
-    private func readFiles(_ pieces: [Piece], at offset: Int64, count: Int) throws -> ByteBuffer {
-        var buffer = ByteBufferAllocator().buffer(capacity: count)
-        // The piece with the largest start that is not above the offset.
+    /// The piece with the largest start that is not above the offset.
+    private static func index(_ pieces: [Piece], at offset: Int64) -> Int {
         var low = 0
         var high = pieces.count - 1
         while low < high {
             let middle = (low + high + 1) / 2
             if pieces[middle].start <= offset { low = middle } else { high = middle - 1 }
         }
-        var index = low
+        return low
+    }
+
+    func stretch(at offset: Int64, limit: Int) async throws -> FileStretch? {
+        guard case .files(let pieces) = source, record.attributes.encryption == nil, offset < record.size else {
+            return nil
+        }
+        var index = Self.index(pieces, at: offset)
+        while index < pieces.count, pieces[index].start + pieces[index].size <= offset { index += 1 }
+        guard index < pieces.count else { return nil }
+        let (position, piece) = (index, pieces[index])
+        let inside = offset - piece.start
+        let count = Int(min(Int64(limit), piece.size - inside))
+        let known = try state.withLock { state -> Int32? in
+            if state.closed { throw ObjectStoreError.failed("read after close") }
+            guard let open = state.open, open.index == position, offset + Int64(count) <= state.warm else { return nil }
+            return open.descriptor
+        }
+        if let known { return FileStretch(descriptor: known, offset: inside, count: count) }
+        return try await threads.blocking {
+            try self.state.withLock { state in
+                if state.closed { throw ObjectStoreError.failed("read after close") }
+                let descriptor = try self.open(position, piece, &state)
+                try self.directory.warm(descriptor, id: piece.file, at: inside, count: count)
+                return FileStretch(descriptor: descriptor, offset: inside, count: count)
+            }
+        }
+    }
+
+    private func readFiles(_ pieces: [Piece], at offset: Int64, count: Int) throws -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: count)
+        var index = Self.index(pieces, at: offset)
         var position = offset
         var rest = count
         try state.withLock { state in

@@ -16,13 +16,16 @@ final class ContentWriter: @unchecked Sendable {
     private var small = ByteBuffer()
     private var chunks = 0
     private var file: (id: Int64, descriptor: Int32)?
+    private var isSettled = false
     private var md5 = Insecure.MD5()
+    /// Takes the place of `md5` where many bodies arrive.
+    private(set) var lane: LaneMD5?
     private var sha256: SHA256?
     private var checksum: RunningChecksum?
     private(set) var size: Int64 = 0
 
     /// - Parameters:
-    ///   - hasSHA256: whether the SHA-256 is wanted, beside the MD5.
+    ///   - hasSHA256: whether the SHA-256 is wanted, beside the MD5; of what stays in memory it is there in any case.
     ///   - isPassing: the file is on its way elsewhere, and needs not be durable here.
     init(
         directory: DataDirectory, inlineLimit: Int, checksum: ChecksumAlgorithm?, key: ContentKey? = nil,
@@ -36,13 +39,17 @@ final class ContentWriter: @unchecked Sendable {
         self.checksum = checksum.map(RunningChecksum.init)
     }
 
+    /// Has the MD5 computed together with those of others. Before the first byte.
+    func shareLanes() { lane = LaneMD5() }
+
     /// Appends a batch.
     func append(_ batch: ByteBuffer) throws(ObjectStoreError) {
         digest(batch)
         try store(batch)
     }
 
-    /// The one half of `append`, which touches nothing that the other does: both may run at the same time.
+    /// The one half of `append`, which touches nothing that the other does: both may run at the same time. Not with
+    /// shared lanes, of which `MD5Lanes` takes care.
     func digest(_ batch: ByteBuffer) { batch.withUnsafeReadableBytes { md5.update(bufferPointer: $0) } }
 
     /// The other half of `append`.
@@ -96,14 +103,28 @@ final class ContentWriter: @unchecked Sendable {
     }
 
     func digests() -> ContentDigests {
-        let hash = sha256.map { Array($0.finalize()) } ?? []
+        var hash = sha256.map { Array($0.finalize()) } ?? []
+        // What lies in the index is compared with it whenever it is read.
+        if hash.isEmpty, file == nil, inlineLimit >= 0 {
+            hash = small.withUnsafeReadableBytes { Array(SHA256.hash(data: $0)) }
+        }
         return ContentDigests(
-            size: size, md5: Array(md5.finalize()), sha256: hash, checksum: checksum?.finalize(sha256: hash))
+            size: size, md5: lane?.finalize() ?? Array(md5.finalize()), sha256: hash,
+            checksum: checksum?.finalize(sha256: hash))
     }
 
     enum Stored: Sendable {
         case inline(Int64, ByteBuffer)
         case file(Int64)
+    }
+
+    /// Makes the file durable, if there is one and nothing more comes: the digest may still be on its way. Judging what
+    /// came is left to who finishes.
+    func settle() throws(ObjectStoreError) {
+        guard let file, !isSettled else { return }
+        try seal(to: file, all: true)
+        if !isPassing { try directory.sync(file.id, descriptor: file.descriptor) }
+        isSettled = true
     }
 
     /// Makes the file durable, if there is one. Afterwards the caller answers for the file.
@@ -124,8 +145,7 @@ final class ContentWriter: @unchecked Sendable {
             }
             return .inline(id, sealed)
         }
-        try seal(to: file, all: true)
-        if !isPassing { try directory.sync(file.id, descriptor: file.descriptor) }
+        try settle()
         Glibc.close(file.descriptor)
         self.file = nil
         return .file(file.id)

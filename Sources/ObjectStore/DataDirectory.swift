@@ -23,6 +23,8 @@ func posixFailure(_ call: String, _ path: String, _ code: Int32 = errno) -> Obje
 final class DataDirectory: Sendable {
     let root: String
     private let isSynced: Bool
+    /// Empty files whose names are durable already, to be filled.
+    let spare = Mutex<[Int64]>([])
     /// The descriptor that holds the lock; nil once the store is closed.
     private let lock: Mutex<Int32?>
 
@@ -132,10 +134,52 @@ final class DataDirectory: Sendable {
 
     func path(_ id: Int64) -> String { Self.directory(root, slot(id)) + "/" + Self.name(id) }
 
-    /// A new id that is not in use, with its empty file opened for writing.
+    /// Files whose names are made durable together.
+    private static let spareFiles = 16
+
+    /// An empty file of a new id, opened for writing. Its name is durable, if anything is: one sync of a directory serves
+    /// for many files, before there is anything in them.
     func create() throws(ObjectStoreError) -> (id: Int64, descriptor: Int32) {
+        guard isSynced else { return try createFile(in: nil) }
+        while let id = spare.withLock({ $0.popLast() }) {
+            let descriptor = Glibc.open(path(id), O_WRONLY | O_CLOEXEC)
+            if descriptor >= 0 { return (id, descriptor) }
+            // Whoever took it away has no share in the others.
+            guard errno == ENOENT else { throw posixFailure("open", path(id)) }
+        }
+        let first = try createFile(in: nil)
+        var made: [Int64] = []
+        do throws(ObjectStoreError) {
+            for _ in 1..<Self.spareFiles {
+                let file = try createFile(in: slot(first.id))
+                Glibc.close(file.descriptor)
+                made.append(file.id)
+            }
+            try syncDirectory(Self.directory(root, slot(first.id)))
+        } catch {
+            Glibc.close(first.descriptor)
+            for id in made + [first.id] { remove(id) }
+            throw error
+        }
+        spare.withLock { [made] in $0 += made }
+        return first
+    }
+
+    /// Removes the empty files that were not needed.
+    func removeSpare() {
+        let left = spare.withLock { spare in
+            defer { spare = [] }
+            return spare
+        }
+        for id in left { remove(id) }
+    }
+
+    /// A new empty file, in a certain directory or in any.
+    private func createFile(in slot: Int?) throws(ObjectStoreError) -> (id: Int64, descriptor: Int32) {
         while true {
-            let id = Int64.random(in: 1...Int64.max)
+            var id = Int64.random(in: 1...Int64.max)
+            if let slot { id = id & 0x00FF_FFFF_FFFF_FFFF | Int64(slot) << 56 }
+            guard id > 0 else { continue }
             let descriptor = Glibc.open(path(id), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             if descriptor >= 0 { return (id, descriptor) }
             if errno == ENOSPC || errno == EDQUOT { throw .insufficientStorage(needed: 0, free: free()) }
@@ -148,7 +192,7 @@ final class DataDirectory: Sendable {
         try writeAll(bytes, to: descriptor, path: path(id), free: free)
     }
 
-    /// Makes a written file and its name durable.
+    /// Makes what was written to a file from `create` durable.
     func sync(_ id: Int64, descriptor: Int32) throws(ObjectStoreError) {
         guard isSynced else { return }
         // The size is part of what fdatasync writes; times are of no interest.
@@ -156,7 +200,11 @@ final class DataDirectory: Sendable {
             if errno == ENOSPC || errno == EDQUOT { throw .insufficientStorage(needed: 0, free: free()) }
             throw posixFailure("fdatasync", path(id))
         }
-        try syncDirectory(Self.directory(root, slot(id)))
+    }
+
+    /// Makes the name of a file from `replace` durable.
+    func syncName(_ id: Int64) throws(ObjectStoreError) {
+        if isSynced { try syncDirectory(Self.directory(root, slot(id))) }
     }
 
     /// An empty file of a given id, which no row names: what is left of an earlier attempt goes.
@@ -175,6 +223,32 @@ final class DataDirectory: Sendable {
         return nil
     }
 
+    /// Closes what `open` gave.
+    func close(_ descriptor: Int32) { Glibc.close(descriptor) }
+
+    /// Brings bytes of a file into the system's memory, so that whoever sends them waits for no disk.
+    func warm(_ descriptor: Int32, id: Int64, at offset: Int64, count: Int) throws(ObjectStoreError) {
+        let page = Int64(sysconf(Int32(_SC_PAGESIZE)))
+        let start = offset / page * page
+        let length = Int(offset - start) + count
+        guard length > 0 else { return }
+        let mapped = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, off_t(start))
+        if let mapped, mapped != MAP_FAILED {
+            defer { munmap(mapped, length) }
+            var isThere = [UInt8](repeating: 0, count: (length + Int(page) - 1) / Int(page))
+            if mincore(mapped, length, &isThere) == 0, isThere.allSatisfy({ $0 & 1 == 1 }) { return }
+        }
+        var buffer = [UInt8](repeating: 0, count: min(count, 256 << 10))
+        var done = 0
+        while done < count {
+            let got = pread(descriptor, &buffer, min(buffer.count, count - done), off_t(offset + Int64(done)))
+            if got < 0, errno == EINTR { continue }
+            if got < 0 { throw posixFailure("read", path(id)) }
+            guard got > 0 else { throw .failed("\(path(id)) is shorter than its record") }
+            done += got
+        }
+    }
+
     /// Removes a file. One that cannot be removed now is collected at the next start.
     func remove(_ id: Int64) { unlink(path(id)) }
 
@@ -189,9 +263,14 @@ final class DataDirectory: Sendable {
             clamping: UInt64(status.f_blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 
-    /// Removes every file for which `isNamed` is false, unless they shall be kept.
+    private func isEmpty(_ id: Int64) -> Bool {
+        var status = stat()
+        return stat(path(id), &status) == 0 && status.st_size == 0
+    }
+
+    /// Removes every file for which `isNamed` is false, unless they shall be kept. Empty ones go in any case.
     ///
-    /// - Returns: how many there were.
+    /// - Returns: how many there were that were not empty.
     func collectOrphans(keep: Bool, isNamed: (Int64) throws -> Bool) throws -> Int {
         var removed = 0
         for byte in 0..<256 {
@@ -206,10 +285,11 @@ final class DataDirectory: Sendable {
                 guard name.utf8.count == 16, let id = UInt64(name, radix: 16).map({ Int64(bitPattern: $0) }) else {
                     continue
                 }
-                if try !isNamed(id) {
-                    if !keep { remove(id) }
-                    removed += 1
-                }
+                guard try !isNamed(id) else { continue }
+                // An empty one was made to be filled and never was.
+                let isEmpty = isEmpty(id)
+                if isEmpty || !keep { remove(id) }
+                if !isEmpty { removed += 1 }
             }
         }
         return removed

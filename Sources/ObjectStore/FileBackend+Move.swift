@@ -362,7 +362,10 @@ extension FileBackend {
             if let known = item.sha256, known != hexadecimal(hash.finalize()) {
                 throw ObjectStoreError.failed("the remote content \(name) does not have the SHA-256 of its record")
             }
-            try await threads.blocking { try directory.sync(id, descriptor: descriptor) }
+            try await threads.blocking {
+                try directory.sync(id, descriptor: descriptor)
+                try directory.syncName(id)
+            }
         } catch {
             try await threads.blocking { directory.remove(id) }
             throw error

@@ -5,17 +5,16 @@ internal import Signatures
 internal import Synchronization
 
 extension FileBackend {
-    /// How bodies are taken in. A batch is what one visit of an I/O thread hashes and writes; while it does, the next one
-    /// arrives.
+    /// How bodies are taken in. A batch is what one visit of an I/O thread writes, and another hashes; while they do, the
+    /// next one arrives.
     private struct Pace {
         var batch: Int
-        /// Whether MD5, the slowest of it, goes on beside the rest.
-        var isSplit: Bool
+        /// Whether their MD5s are computed side by side. One alone is quicker by itself.
+        var isShared: Bool
 
-        /// Few get large batches and two processors each; of many, each keeps little memory (64 stay under 24 MiB) and
-        /// wakes few threads.
+        /// Few get large batches; of many, each keeps little memory (64 stay under 24 MiB) and wakes few threads.
         static func of(_ receiving: Int) -> Pace {
-            receiving > 4 ? Pace(batch: 128 << 10, isSplit: false) : Pace(batch: 512 << 10, isSplit: true)
+            Pace(batch: receiving > 3 ? 128 << 10 : 256 << 10, isShared: receiving > 2)
         }
     }
 
@@ -30,7 +29,8 @@ extension FileBackend {
         attributes.checksum = received.checksum
         var record = ObjectRecord(
             key: key, size: received.digests.size, etag: hexadecimal(received.digests.md5),
-            sha256: hexadecimal(received.digests.sha256), modified: configuration.clock(), attributes: attributes)
+            sha256: received.digests.sha256.isEmpty ? nil : hexadecimal(received.digests.sha256),
+            modified: configuration.clock(), attributes: attributes)
         let content: Int64
         let layout: Layout
         var small: ByteBuffer?
@@ -68,6 +68,9 @@ extension FileBackend {
         var checksum: ObjectChecksum?
     }
 
+    /// Bytes that are hashed where they arrive, since a change of threads would cost as much.
+    private static let quickBody = 64 << 10
+
     /// Takes in a body, checks it, and makes it durable in its place. On a throw nothing is left behind.
     func receive<Body: AsyncSequence & Sendable>(
         _ body: Body, options: PutOptions, inlineLimit: Int, place: ContentPlace
@@ -77,8 +80,7 @@ extension FileBackend {
             directory: directory, inlineLimit: inlineLimit, checksum: options.checksum, key: options.key,
             hasSHA256: options.hasSHA256 || place == .s3, isPassing: place == .s3)
         do {
-            if let expected = options.expectedSize, expected <= Int64(inlineLimit) {
-                // A few microseconds of hashing and no file: not worth a change of threads.
+            if let expected = options.expectedSize, expected <= Int64(min(inlineLimit, Self.quickBody)) {
                 var total: Int64 = 0
                 for try await buffer in body {
                     total += Int64(buffer.readableBytes)
@@ -107,53 +109,61 @@ extension FileBackend {
         return Received(stored: try writer.finish(), digests: digests, checksum: checksum)
     }
 
-    /// Writes one batch while the next arrives.
+    /// Hashes and writes batches while the next arrives.
     private func fill<Body: AsyncSequence & Sendable>(
         _ writer: ContentWriter, from body: Body, expected: Int64?
     ) async throws where Body.Element == ByteBuffer {
-        let threads = threads
         let pace = Pace.of(receiving.add(1, ordering: .relaxed).newValue)
         defer { receiving.subtract(1, ordering: .relaxed) }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var batch = ByteBuffer()
-            var writing = false
-            var total: Int64 = 0
-            var sinceCheck: Int64 = 0
-            for try await var buffer in body {
-                total += Int64(buffer.readableBytes)
-                if let expected, total > expected {
-                    throw ObjectStoreError.incompleteBody(expected: expected, received: total)
+        if pace.isShared { writer.shareLanes() }
+        try await withThrowingTaskGroup(of: Void.self) { digests in
+            try await withThrowingTaskGroup(of: Void.self) { stores in
+                var batch = ByteBuffer()
+                var total: Int64 = 0
+                var sinceCheck: Int64 = 0
+                for try await var buffer in body {
+                    total += Int64(buffer.readableBytes)
+                    if let expected, total > expected {
+                        throw ObjectStoreError.incompleteBody(expected: expected, received: total)
+                    }
+                    // A buffer that has to grow would take twice as much, and be copied.
+                    if batch.capacity == 0 {
+                        batch.reserveCapacity(min(pace.batch + (64 << 10), Int(clamping: expected ?? .max)))
+                    }
+                    batch.writeBuffer(&buffer)
+                    guard batch.readableBytes >= pace.batch else { continue }
+                    sinceCheck += Int64(batch.readableBytes)
+                    if expected == nil, sinceCheck > 64 << 20 {
+                        sinceCheck = 0
+                        try checkSpace(for: 0)
+                    }
+                    let full = batch
+                    batch = ByteBuffer()
+                    try await stores.next()
+                    stores.addTask { [threads] in try await threads.blocking { try writer.store(full) } }
+                    try await digests.next()
+                    digests.addTask { [self] in try await digest(full, writer) }
                 }
-                // A buffer that has to grow would take twice as much, and be copied.
-                if batch.capacity == 0 {
-                    batch.reserveCapacity(min(pace.batch + (64 << 10), Int(clamping: expected ?? .max)))
+                // The rest is synced while what is slower, the digest, is still being computed.
+                let rest = batch
+                try await stores.next()
+                stores.addTask { [threads] in
+                    try await threads.blocking {
+                        try writer.store(rest)
+                        try writer.settle()
+                    }
                 }
-                batch.writeBuffer(&buffer)
-                guard batch.readableBytes >= pace.batch else { continue }
-                if writing { try await group.next() }
-                sinceCheck += Int64(batch.readableBytes)
-                if expected == nil, sinceCheck > 64 << 20 {
-                    sinceCheck = 0
-                    try checkSpace(for: 0)
-                }
-                let full = batch
-                batch = ByteBuffer()
-                group.addTask { try await Self.append(full, to: writer, threads, pace) }
-                writing = true
+                try await digests.next()
+                digests.addTask { [self] in try await digest(rest, writer) }
+                try await stores.next()
             }
-            if writing { try await group.next() }
-            if batch.readableBytes > 0 { try await Self.append(batch, to: writer, threads, pace) }
+            try await digests.next()
         }
     }
 
-    /// Hashes and writes a batch.
-    private static func append(
-        _ batch: ByteBuffer, to writer: ContentWriter, _ threads: NIOThreadPool, _ pace: Pace
-    ) async throws {
-        guard pace.isSplit else { return try await threads.blocking { try writer.append(batch) } }
-        async let digest: Void = threads.blocking { writer.digest(batch) }
-        try await threads.blocking { try writer.store(batch) }
-        try await digest
+    private func digest(_ batch: ByteBuffer, _ writer: ContentWriter) async throws {
+        if let lane = writer.lane { return await lanes.update(lane, batch) }
+        try await threads.blocking { writer.digest(batch) }
     }
 
     /// Refuses before anything is written, so that the index always has room to commit and to delete.

@@ -11,7 +11,12 @@ extension FileBackend {
 
     /// See `ObjectBackend`.
     public func head(bucket: String, key: String, version: String?) async throws -> ObjectRecord {
-        try await entry(bucket: bucket, key: key, version: version).record
+        if version == nil, let id = bucketCache.id(bucket),
+            let found = hot.find(HotObjects.Key(bucket: id, key: key)).object
+        {
+            return found.entry.record
+        }
+        return try await entry(bucket: bucket, key: key, version: version).record
     }
 
     private func entry(bucket: String, key: String, version: String?) async throws -> ObjectIndex.Entry {
@@ -28,9 +33,16 @@ extension FileBackend {
         }
         let place = HotObjects.Key(bucket: id, key: key)
         let (found, stamp) = hot.find(place)
-        if let found { return reader(found.entry, .inline(found.bytes, found.entry.content), []) }
+        if let found {
+            if let bytes = found.bytes { return reader(found.entry, .inline(bytes, found.entry.content), []) }
+            if let opened = try await openFile(found.entry) {
+                return reader(found.entry, Self.file(found.entry), [], opened)
+            }
+            // Replaced since, or moved.
+            hot.remove(place)
+        }
         let content = try await openStored(bucket: bucket, key: key, version: version)
-        if let stamp, let object = (content as? ContentReader)?.small { hot.insert(place, object, stamp: stamp) }
+        if let stamp, let object = (content as? ContentReader)?.hot { hot.insert(place, object, stamp: stamp) }
         return content
     }
 
@@ -42,8 +54,7 @@ extension FileBackend {
             case .inline, .marker: return reader(entry, source, parts)
             case .file where !entry.content.isRemote:
                 // An open descriptor is all it needs: an overwrite unlinks the name, not the file.
-                let descriptor = try await threads.blocking { [directory] in try directory.open(entry.content) }
-                if let descriptor { return reader(entry, source, parts, descriptor: descriptor) }
+                if let opened = try await openFile(entry) { return reader(entry, source, parts, opened) }
                 // Gone between the two looks; but a row that keeps naming it is damage.
                 guard missing != entry.content else {
                     throw ObjectStoreError.failed(
@@ -70,6 +81,25 @@ extension FileBackend {
         }
     }
 
+    /// Bytes of an object that are brought into the system's memory when it is opened.
+    private static let warmed: Int64 = 1 << 20
+
+    /// Opens the file of an object; nil if it is not there any more.
+    private func openFile(_ entry: ObjectIndex.Entry) async throws -> OpenedFile? {
+        try await threads.blocking { [directory] in
+            guard let descriptor = try directory.open(entry.content) else { return nil }
+            guard entry.record.attributes.encryption == nil else { return OpenedFile(descriptor: descriptor, warm: 0) }
+            let warm = min(entry.record.size, Self.warmed)
+            do {
+                try directory.warm(descriptor, id: entry.content, at: 0, count: Int(warm))
+            } catch {
+                directory.close(descriptor)
+                throw error
+            }
+            return OpenedFile(descriptor: descriptor, warm: warm)
+        }
+    }
+
     private typealias Look = (entry: ObjectIndex.Entry, source: ContentReader.Source, parts: [ObjectPart])
 
     private func look(bucket: String, key: String, version: String?) async throws -> Look {
@@ -90,7 +120,7 @@ extension FileBackend {
     }
 
     private func reader(
-        _ entry: ObjectIndex.Entry, _ source: ContentReader.Source, _ parts: [ObjectPart], descriptor: Int32? = nil,
+        _ entry: ObjectIndex.Entry, _ source: ContentReader.Source, _ parts: [ObjectPart], _ opened: OpenedFile? = nil,
         release: @escaping @Sendable () -> Void = {}
     ) -> any ObjectContent {
         if case .files(let pieces) = source, pieces.contains(where: { $0.file.isRemote }) {
@@ -99,8 +129,12 @@ extension FileBackend {
                 remote: remote.contents, release: release)
         }
         return ContentReader(
-            record: entry.record, parts: parts, source: source, descriptor: descriptor, directory: directory,
+            record: entry.record, parts: parts, source: source, opened: opened, directory: directory,
             threads: threads, release: release)
+    }
+
+    private static func file(_ entry: ObjectIndex.Entry) -> ContentReader.Source {
+        .files([.init(file: entry.content, start: 0, size: entry.record.size)])
     }
 
     private static func source(
@@ -122,7 +156,7 @@ extension FileBackend {
             }
             return (.inline(ByteBuffer(bytes: data), entry.content), [])
         case .file:
-            return (.files([.init(file: entry.content, start: 0, size: entry.record.size)]), [])
+            return (file(entry), [])
         case .pieces:
             var start: Int64 = 0
             var parts: [ObjectPart] = []

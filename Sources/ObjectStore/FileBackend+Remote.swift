@@ -25,11 +25,14 @@ extension FileBackend {
             guard let size = try await threads.blocking({ [directory] in try directory.size(id) }) else {
                 throw ObjectStoreError.failed("\(directory.path(id)) vanished while it was received")
             }
-            try await contents.put(
-                RemoteName.name(id), size: size,
-                digests: isPlain
-                    ? RemoteDigests(md5: received.digests.md5, sha256: received.digests.sha256) : nil,
-                source: localSource(id))
+            // The bytes of an encrypted object are hashed once more, which is nothing for an event loop.
+            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                try await contents.put(
+                    RemoteName.name(id), size: size,
+                    digests: isPlain
+                        ? RemoteDigests(md5: received.digests.md5, sha256: received.digests.sha256) : nil,
+                    source: localSource(id))
+            }
         } catch {
             try await threads.blocking { [directory] in directory.remove(id) }
             throw error

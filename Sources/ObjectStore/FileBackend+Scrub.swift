@@ -26,13 +26,14 @@ extension FileBackend {
         var sequence: Int64
         var file: Int64
         var size: Int64
+        var etag: String
         var sha256: String?
         var isEncrypted: Bool
         var isInline: Bool
     }
 
     /// Reads every content and compares it with its record: that it is there, its size, and its digest where one is
-    /// known of the bytes as they lie on the disk: of objects the SHA-256, of parts the MD5. It changes nothing.
+    /// known of the bytes as they lie on the disk: the SHA-256 of objects that have one, else the MD5. It changes nothing.
     ///
     /// - Parameter pause: rest after each file, so that the disk stays free for others.
     public func scrub(pause: Duration = .milliseconds(10)) async throws -> ScrubOutcome {
@@ -90,22 +91,24 @@ extension FileBackend {
         return try Row.fetchAll(
             database,
             sql: """
-                SELECT bucket, key, sequence, content, size, sha256,
+                SELECT bucket, key, sequence, content, size, etag, sha256,
                     json_extract(attributes, '$.encryption.kind') IS NOT NULL, layout = 0
                 FROM \(table) WHERE layout IN (0, 1) AND content > 0 \(place) ORDER BY bucket, key, sequence LIMIT 100
                 """,
             arguments: last.map { [$0.bucket, $0.key, $0.sequence] } ?? []
         ).map {
             Suspect(
-                bucket: $0[0], key: $0[1], sequence: $0[2], file: $0[3], size: $0[4], sha256: $0[5],
-                isEncrypted: $0[6], isInline: $0[7])
+                bucket: $0[0], key: $0[1], sequence: $0[2], file: $0[3], size: $0[4], etag: $0[5],
+                sha256: $0[6], isEncrypted: $0[7], isInline: $0[8])
         }
     }
 
     private func check(_ suspect: Suspect, _ outcome: inout ScrubOutcome) async throws {
         if suspect.isInline { return try await checkInline(suspect, &outcome) }
         let size = suspect.isEncrypted ? ContentKey.sealedSize(suspect.size) : suspect.size
-        let digest = suspect.isEncrypted ? nil : suspect.sha256.map { ExpectedDigest.sha256($0) }
+        // The entity tag of what came in one piece is its MD5.
+        let digest: ExpectedDigest? =
+            suspect.isEncrypted ? nil : suspect.sha256.map { .sha256($0) } ?? .md5(suspect.etag)
         let examined = try await threads.blocking { [directory] in
             directory.examine(suspect.file, size: size, digest: digest)
         }

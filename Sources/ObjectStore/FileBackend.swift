@@ -86,6 +86,7 @@ public final class FileBackend: ObjectBackend {
     let index: DatabasePool
     let commits: GroupCommit
     let threads: NIOThreadPool
+    let lanes: MD5Lanes
     let pins = Pins()
     /// Bodies that are being taken in.
     let receiving = Atomic<Int>(0)
@@ -109,6 +110,7 @@ public final class FileBackend: ObjectBackend {
         self.journal = journal
         self.index = opened.index
         self.threads = threads
+        lanes = MD5Lanes(threads)
         recovery = report
         reserve = configuration.reserve ?? min(max(directory.capacity() / 100, 64 << 20), 4 << 30)
         let cache = BucketCache(buckets)
@@ -184,6 +186,7 @@ public final class FileBackend: ObjectBackend {
         // By SQL, since a store may be closed twice and the call itself does not bear a closed connection.
         try? await index.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
         try index.close()
+        directory.removeSpare()
         try await threads.shutdownGracefully()
         directory.unlock()
     }

@@ -1,4 +1,5 @@
-// Small objects that were read lately, with their bytes, so that reading them again asks neither the index nor a thread.
+// Objects that were read lately: small ones with their bytes, so that reading them again asks neither the index nor a
+// thread; of larger ones where they lie.
 //
 // What is given out is never older than what was acknowledged: a write takes its keys out and closes their shard before
 // it commits, and opens it afterwards. A reader may put in what it read only if its shard was open all the time since
@@ -25,7 +26,8 @@ final class HotObjects: Sendable {
 
     struct Object: Sendable {
         var entry: ObjectIndex.Entry
-        var bytes: ByteBuffer
+        /// Nil of an object in a file.
+        var bytes: ByteBuffer?
     }
 
     private struct Shard {
@@ -81,8 +83,16 @@ final class HotObjects: Sendable {
         }
     }
 
+    /// Takes out what turned out to lie elsewhere now.
+    func remove(_ key: Key) {
+        shard(key).mutex.withLock { shard in
+            shard.young[key] = nil
+            shard.old[key] = nil
+        }
+    }
+
     private static func insert(_ key: Key, _ object: Object, _ shard: inout Shard, limit: Int) {
-        let size = object.bytes.readableBytes + overhead
+        let size = (object.bytes?.readableBytes ?? 0) + overhead
         if shard.youngBytes + size > limit {
             shard.old = shard.young
             shard.young = [:]

@@ -17,8 +17,26 @@ public protocol ObjectContent: AnyObject, Sendable {
     func unlock(_ key: ContentKey)
     /// Up to `count` bytes from `offset`; fewer only at the end.
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer
+    /// The bytes from `offset` on, as they lie in one file and in the system's memory; nil where they have to be worked
+    /// on or fetched from elsewhere, so that `read` is the way. Good until the next call.
+    func stretch(at offset: Int64, limit: Int) async throws -> FileStretch?
     /// Lets go of the files. Further reads fail.
     func close()
+}
+
+/// Bytes of an open file.
+public struct FileStretch: Sendable {
+    /// Belongs to the content that gave it.
+    public var descriptor: Int32
+    /// Where in the file.
+    public var offset: Int64
+    /// How many, at least one.
+    public var count: Int
+}
+
+extension ObjectContent {
+    /// None.
+    public func stretch(at offset: Int64, limit: Int) async throws -> FileStretch? { nil }
 }
 
 /// Keeps buckets, objects and uploads. What a call has returned is durable.

@@ -164,7 +164,8 @@ public struct ObjectRecord: Sendable, Equatable {
     public var size: Int64
     /// The entity tag without quotes: MD5 in hexadecimal, or `md5-of-md5s-N` for N parts.
     public var etag: String
-    /// SHA-256 of the bytes in hexadecimal; nil for objects put together from parts.
+    /// SHA-256 of the bytes in hexadecimal: of small objects, and where the client has signed or announced it, or asked
+    /// for it; nil of others.
     public var sha256: String?
     /// Milliseconds since 1970.
     public var modified: Int64
@@ -281,8 +282,8 @@ public struct PutOptions: Sendable {
     public var condition: PutCondition
     /// The key that encrypts the bytes at rest; nil for none.
     public var key: ContentKey?
-    /// Whether `validate` needs the SHA-256. Objects have one in any case; parts, whose records keep none, do without,
-    /// which saves a tenth and more of what they cost.
+    /// Whether the SHA-256 is wanted, for `validate` or the record. Small objects have one in any case; to do without it
+    /// saves a larger one a tenth and more of what it costs.
     public var hasSHA256 = true
 
     /// Makes options; by default everything is accepted.

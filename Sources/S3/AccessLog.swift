@@ -6,6 +6,7 @@ internal import Logging
 internal import NIOCore
 internal import ObjectStore
 internal import Signatures
+internal import Synchronization
 public import Walrus
 
 /// Gathers and stores access log lines.
@@ -72,6 +73,8 @@ public actor S3AccessLog {
         var authentication: String
         /// The `Host` header.
         var host: String
+        /// Whether an access control list was what allowed it.
+        var neededACL: Bool
 
         var text: String {
             func quoted(_ text: String) -> String { text.isEmpty ? "-" : "\"" + text.filter { $0 != "\"" } + "\"" }
@@ -81,7 +84,7 @@ public actor S3AccessLog {
                 operation, plain(ListEncoding.encode(key)), quoted(line), String(status), plain(error),
                 bytesSent.map { String($0) } ?? "-", objectSize.map { String($0) } ?? "-", String(milliseconds), "-",
                 quoted(referer), quoted(agent), plain(version), requestID, plain(signature), "-",
-                plain(authentication), plain(host), "-", "-", "-",
+                plain(authentication), plain(host), "-", "-", neededACL ? "Yes" : "-",
             ].joined(separator: " ") + "\n"
         }
     }
@@ -92,6 +95,19 @@ public actor S3AccessLog {
         let parts = Timestamp.http(seconds).split(separator: " ")
         guard parts.count == 6 else { return "-" }
         return parts[1...3].joined(separator: "/") + ":" + parts[4] + " +0000"
+    }
+
+    /// Takes a request's line, and one for each key that it deleted, or should have, in a batch.
+    func add(_ entry: Entry, batch: [BatchDeletions.Outcome], to logging: LoggingConfiguration) async {
+        await add(entry, to: logging)
+        for outcome in batch {
+            var line = entry
+            line.operation = "BATCH.DELETE.OBJECT"
+            (line.key, line.version) = (outcome.key, outcome.version)
+            (line.status, line.error) = (outcome.status, outcome.error)
+            (line.bytesSent, line.objectSize) = (nil, nil)
+            await add(line, to: logging)
+        }
     }
 
     func add(_ entry: Entry, to logging: LoggingConfiguration) async {
@@ -165,5 +181,28 @@ public actor S3AccessLog {
             String(decoding: digits[$0], as: UTF8.self)
         }
         return (partitioned ? parts[..<3].joined(separator: "/") + "/" : "") + parts.joined(separator: "-")
+    }
+}
+
+/// What became of the keys of one DeleteObjects, for the log.
+final class BatchDeletions: Sendable {
+    struct Outcome: Sendable, Equatable {
+        var key: String
+        /// The version that was asked for; empty for none.
+        var version: String
+        var status: Int
+        /// S3's code; empty if it was deleted.
+        var error: String
+    }
+
+    private let noted = Mutex<[Outcome]>([])
+
+    var outcomes: [Outcome] { noted.withLock { $0 } }
+
+    func note(_ deletion: Deletion, _ failure: S3Error?) {
+        let outcome = Outcome(
+            key: deletion.key, version: deletion.version ?? "", status: failure?.status ?? 204,
+            error: failure?.code.rawValue ?? "")
+        noted.withLock { $0.append(outcome) }
     }
 }

@@ -66,7 +66,14 @@ extension S3Call {
         }
         let results = try await walrus.deleteObjects(caller, bucket: bucket, deletions, bypass: bypassesGovernance)
         let hasVersions = try await walrus.state(caller, bucket).record.versioning != .never
-        for case .success(let deleted) in results { await emit(deleted, bucket) }
+        for (deletion, result) in zip(deletions, results) {
+            switch result {
+            case .success(let deleted):
+                batch.note(deletion, nil)
+                await emit(deleted, bucket)
+            case .failure(let error): batch.note(deletion, S3Error(error))
+            }
+        }
         return xml("DeleteResult") { writer in
             for (deletion, result) in zip(deletions, results) {
                 switch result {

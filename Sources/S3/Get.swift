@@ -109,7 +109,7 @@ extension S3Call {
             headers[text: "x-amz-object-lock-legal-hold"] = isHeld ? "ON" : "OFF"
         }
         headers[.eTag] = "\"" + record.etag + "\""
-        // Not S3's: the digest that Walrus keeps of whatever was uploaded in one piece, for the cloud controller.
+        // For the cloud controller, which registers images by it.
         if let sha256 = record.sha256 { headers[text: S3Header.digest] = sha256 }
         headers[.lastModified] = Timestamp.http(record.modified / 1000)
         headers[.acceptRanges] = "bytes"
@@ -252,11 +252,11 @@ extension S3Call {
                 return Response(
                     status: answer.status, headers: answer.headers, body: ResponseBody(byteBuffer: buffer))
             }
-            let stream = ContentStream(content, range: range)
             let body = ResponseBody(contentLength: range.count) { writer in
                 // The object's last reference goes with this closure if it is never called.
                 defer { content.close() }
-                var iterator = stream.makeAsyncIterator()
+                let rest = try await sendFiles(content, range)
+                var iterator = ContentStream(content, range: rest).makeAsyncIterator()
                 while let buffer = try await iterator.next() {
                     try await writer.write(buffer)
                     try await drained()
@@ -268,5 +268,22 @@ extension S3Call {
             content.close()
             throw error
         }
+    }
+    /// Bytes that go out of a file in one piece: what a slow reader may have waiting in the system's memory.
+    private static let fileStretch = 4 << 20
+
+    /// Sends what lies in files past this process, where the connection can do that.
+    ///
+    /// - Returns: what is left to be read and written.
+    private func sendFiles(_ content: any ObjectContent, _ range: Range<Int64>) async throws -> Range<Int64> {
+        guard let fileSender else { return range }
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let limit = Int(min(range.upperBound - position, Int64(Self.fileStretch)))
+            guard let stretch = try await content.stretch(at: position, limit: limit) else { break }
+            try await fileSender(stretch.descriptor, stretch.offset, stretch.count)
+            position += Int64(stretch.count)
+        }
+        return position..<range.upperBound
     }
 }

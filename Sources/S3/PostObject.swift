@@ -178,7 +178,8 @@ extension S3Call {
             isSecure: caller.facts("aws:securetransport") == ["true"], now: now)
         return S3Call(
             request: made, caller: WalrusCaller(principal: principal, facts: facts), payload: .unsigned, body: body,
-            walrus: walrus, credentials: credentials, events: events, names: names, now: now, eventLoop: eventLoop)
+            walrus: walrus, credentials: credentials, events: events, names: names, now: now, eventLoop: eventLoop,
+            fileSender: nil)
     }
 
     private func storeForm(

@@ -79,7 +79,8 @@ extension S3Call {
         let incoming = try IncomingBody(self)
         var attributes = try attributes()
         let write = try await writeOptions(&attributes)
-        let options = incoming.options(attributes, condition: try writeCondition())
+        var options = incoming.options(attributes, condition: try writeCondition())
+        options.hasSHA256 = incoming.hasSHA256 || request.header(S3Header.digest) != nil
         let record = try await walrus.putObject(
             caller, bucket: bucket, key: key, options: options, write: write, body: incoming.stream)
         await emit("ObjectCreated:Put", bucket, key, record)

@@ -46,7 +46,12 @@ public struct S3Configuration: Sendable {
     }
 }
 
-/// Answers S3 requests. Give it to Hummingbird's `Application(responder:)`, or call `respond` for the paths that are
+/// Sends so many bytes of an open file, from an offset, as the next of a body whose length the head has told; returns when
+/// the connection has taken them.
+public typealias S3FileSender = @Sendable (_ descriptor: Int32, _ offset: Int64, _ count: Int) async throws -> Void
+
+/// Answers S3 requests. It may be called on the connection's event loop: what takes longer than a small object's
+/// bytes to hash leaves it. Give it to Hummingbird's `Application(responder:)`, or call `respond` for the paths that are
 /// S3's. The listener must answer `Expect: 100-continue` itself.
 public struct S3Responder<Context: RequestContext>: HTTPResponder {
     let walrus: Walrus
@@ -57,6 +62,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     let observer: (any S3ChangeObserver)?
     let metrics: S3Metrics
     let channel: @Sendable (Context) -> (any Channel)?
+    let fileSender: @Sendable (Context) -> S3FileSender?
 
     /// Makes the interface of a Walrus.
     ///
@@ -67,11 +73,13 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     ///   - metrics: counts requests.
     ///   - channel: the connection of a request, so that a large object waits for its reader (see
     ///   `S3Call.drained`). Without it a slow reader of large objects costs memory.
+    ///   - fileSender: sends bytes of files on the connection of a request past this process; nil where it cannot.
     public init(
         walrus: Walrus, credentials: any S3CredentialSource, configuration: S3Configuration = S3Configuration(),
         accessLog: S3AccessLog? = nil, events: (any S3EventSink)? = nil, observer: (any S3ChangeObserver)? = nil,
         metrics: S3Metrics = S3Metrics(),
-        channel: @escaping @Sendable (Context) -> (any Channel)? = { _ in nil }
+        channel: @escaping @Sendable (Context) -> (any Channel)? = { _ in nil },
+        fileSender: @escaping @Sendable (Context) -> S3FileSender? = { _ in nil }
     ) {
         self.walrus = walrus
         self.credentials = credentials
@@ -81,6 +89,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         self.observer = observer
         self.metrics = metrics
         self.channel = channel
+        self.fileSender = fileSender
     }
 
     /// Answers one request. It throws nothing that concerns S3: refusals are responses.
@@ -105,6 +114,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         var code = ""
         var caller = WalrusCaller.anonymous
         var parsed: S3Request?
+        var scheme: SignatureScheme?
+        var batch: BatchDeletions?
         var response: Response
         do {
             let asked =
@@ -120,11 +131,17 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                 // A browser's preflight carries no signature, and a form its own.
                 let isSigned = operation != .preflight && inner == nil
                 let (principal, payload) =
-                    isSigned ? try await authenticate(asked) : (inner?.principal, .unsigned)
+                    isSigned ? try await authenticate(asked, &scheme) : (inner?.principal, .unsigned)
                 let call = call(asked, principal: principal, payload, request, context)
-                caller = call.caller
+                (caller, batch) = (call.caller, call.batch)
                 try await checkExpectedOwner(asked, caller)
-                response = try await call.dispatch(operation)
+                if operation.isQuick(asked, payload) {
+                    response = try await call.dispatch(operation)
+                } else {
+                    response = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                        try await call.dispatch(operation)
+                    }
+                }
             }
         } catch {
             var failure = S3Error(error)
@@ -140,14 +157,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         }
         response.headers[text: S3Header.requestID] = requestID
         response.headers[text: S3Header.id2] = requestID
-        if request.method != .get, request.method != .head {
-            context.logger.info(
-                "S3 change",
-                metadata: [
-                    "operation": "\(name)", "path": "\(request.uri.path)", "status": "\(response.status.code)",
-                    "account": "\(caller.principal?.accountID ?? "anonymous")", "requestID": "\(requestID)",
-                ])
-            await observer?.observed(
+        if request.method != .get, request.method != .head, let observer {
+            await observer.observed(
                 S3Change(
                     time: began, requestID: requestID, operation: name, bucket: parsed?.bucket, key: parsed?.key,
                     account: caller.principal?.accountID, user: caller.principal?.userARN,
@@ -157,7 +168,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         if let parsed {
             await CORSHeaders.add(parsed, caller, walrus, to: &response.headers)
             await log(
-                parsed, caller, inner?.logName ?? Self.logName(name, parsed), code, response, began: began, request)
+                parsed, caller, scheme, inner?.logName ?? Self.logName(name, parsed), code, response,
+                batch: batch?.outcomes ?? [], began: began, request)
         }
         metrics.end(
             name, status: response.status.code, milliseconds: walrus.clock() - began,
@@ -177,7 +189,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         return S3Call(
             request: parsed, caller: WalrusCaller(principal: principal, facts: facts), payload: payload,
             body: request.body, walrus: walrus, credentials: credentials, events: events,
-            names: AccountNames(credentials), now: now, eventLoop: channel?.eventLoop)
+            names: AccountNames(credentials), now: now, eventLoop: channel?.eventLoop,
+            fileSender: parsed.isInner ? nil : fileSender(context))
     }
 
     /// Whether requests come over TLS.
@@ -190,8 +203,8 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
     }
 
     private func log(
-        _ parsed: S3Request, _ caller: WalrusCaller, _ operation: String, _ code: String, _ response: Response,
-        began: Int64, _ request: Request
+        _ parsed: S3Request, _ caller: WalrusCaller, _ scheme: SignatureScheme?, _ operation: String, _ code: String,
+        _ response: Response, batch: [BatchDeletions.Outcome], began: Int64, _ request: Request
     ) async {
         // What concerns a bucket that is gone by now is logged nowhere.
         guard let accessLog, let bucket = parsed.bucket, let state = try? await walrus.state(caller, bucket),
@@ -199,7 +212,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         else { return }
         let length =
             response.headers[.contentLength].flatMap { Int64($0) } ?? response.body.contentLength.map(Int64.init)
-        let (signature, authentication) = Self.authentication(parsed)
+        let (signature, authentication) = Self.authentication(scheme)
         await accessLog.add(
             S3AccessLog.Entry(
                 bucketOwner: state.record.owner, bucket: bucket, time: began / 1000,
@@ -212,17 +225,20 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
                 milliseconds: walrus.clock() - began, referer: parsed.header("referer") ?? "",
                 agent: parsed.header("user-agent") ?? "", version: parsed["versionId"] ?? "",
                 region: walrus.region(of: state.record),
-                signature: signature, authentication: authentication, host: parsed.authority),
-            to: logging)
+                signature: signature, authentication: authentication, host: parsed.authority,
+                neededACL: caller.bucket.neededACL),
+            batch: batch, to: logging)
     }
 
     /// How a request was signed, as access logs say it.
-    private static func authentication(_ request: S3Request) -> (signature: String, authentication: String) {
-        if let header = request.header("authorization") {
-            return (header.hasPrefix("AWS4") ? "SigV4" : "SigV2", "AuthHeader")
+    private static func authentication(_ scheme: SignatureScheme?) -> (signature: String, authentication: String) {
+        switch scheme {
+        case .v4Header: ("SigV4", "AuthHeader")
+        case .v4Presigned: ("SigV4", "QueryString")
+        case .s3V2Header: ("SigV2", "AuthHeader")
+        case .s3V2Presigned: ("SigV2", "QueryString")
+        case .v1Query, .v2Query, nil: ("", "")
         }
-        if request["X-Amz-Signature"] != nil { return ("SigV4", "QueryString") }
-        return request["Signature"] == nil ? ("", "") : ("SigV2", "QueryString")
     }
 
     /// The size of the object that was read or written, as far as the messages tell it.
@@ -261,8 +277,9 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         return String(repeating: "0", count: 16 - text.utf8.count) + text
     }
 
+    /// - Parameter scheme: how the request says it is signed, also when that turns out to be wrong.
     private func authenticate(
-        _ request: S3Request
+        _ request: S3Request, _ scheme: inout SignatureScheme?
     ) async throws -> (principal: WalrusPrincipal?, payload: VerifiedSignature.Payload) {
         let signed = request.signed
         let claim: ParsedSignature
@@ -271,6 +288,7 @@ public struct S3Responder<Context: RequestContext>: HTTPResponder {
         } catch SignatureError.missing {
             return (nil, .unsigned)
         }
+        scheme = claim.scheme
         let credential = try await credentials.good(claim.accessKeyID, sessionToken: claim.sessionToken)
         let verified = try claim.verify(
             secret: credential.secret, now: configuration.clock(),

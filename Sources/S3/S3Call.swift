@@ -22,6 +22,10 @@ struct S3Call: Sendable {
     let now: Int64
     /// Of the connection.
     let eventLoop: (any EventLoop)?
+    /// Nil where bytes have to pass through this process.
+    let fileSender: S3FileSender?
+    /// What a deletion of many keys tells the log.
+    let batch = BatchDeletions()
 
     /// Waits until the event loop has seen what was written. A write from another thread is only queued to the loop and
     /// returns at once as long as the loop has not said that the connection is full, which it cannot say before it has

@@ -9,6 +9,7 @@ enum S3Header {
     static let bucketRegion = "x-amz-bucket-region"
     static let checksumType = "x-amz-checksum-type"
     static let versionID = "x-amz-version-id"
+    /// Not S3's: the SHA-256 of an object, where Walrus knows it; with a put, of whatever value, that it shall be kept.
     static let digest = "x-mallee-sha256"
 
     /// Headers that are kept with an object and given back.

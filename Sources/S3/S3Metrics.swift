@@ -11,6 +11,12 @@ public final class S3Metrics: Sendable {
         /// Not cumulative; the last is what took longer than every limit.
         var times = [Int64](repeating: 0, count: limits.count + 1)
         var milliseconds: Int64 = 0
+
+        mutating func count(status: Int, slot: Int, milliseconds: Int64) {
+            classes[status] += 1
+            times[slot] += 1
+            self.milliseconds += milliseconds
+        }
     }
 
     private struct State {
@@ -37,9 +43,8 @@ public final class S3Metrics: Sendable {
             state.inFlight -= 1
             state.received += received
             state.sent += sent
-            state.operations[operation, default: Operation()].classes[min(max(status / 100, 0), 5)] += 1
-            state.operations[operation, default: Operation()].times[slot] += 1
-            state.operations[operation, default: Operation()].milliseconds += milliseconds
+            state.operations[operation, default: Operation()].count(
+                status: min(max(status / 100, 0), 5), slot: slot, milliseconds: milliseconds)
         }
     }
 

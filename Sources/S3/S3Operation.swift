@@ -1,6 +1,7 @@
 // Which operation a request is: decided once, from method, bucket, key, query and headers, before anything else.
 
 internal import HTTPTypes
+internal import Signatures
 
 /// A setting of a bucket that has a document of its own, by the query parameter that names it.
 enum BucketDocument: String, Sendable, CaseIterable {
@@ -138,6 +139,27 @@ enum S3Operation: Sendable, Equatable {
         case .preflight: "Preflight"
         case .getPlaces: "GetPlaces"
         case .putPlaces: "PutPlaces"
+        }
+    }
+
+    /// Bytes of a body that an event loop may hash before its other connections notice: a fifth of a millisecond.
+    private static let quickBody: Int64 = 64 << 10
+
+    /// Whether it can be carried out on the connection's event loop. What reads or waits for the disk, or hashes large
+    /// bodies, leaves the loop by itself; documents and listings take processor time, and so does taking chunks out of
+    /// their framing and checking their signatures.
+    func isQuick(_ request: S3Request, _ payload: VerifiedSignature.Payload) -> Bool {
+        switch self {
+        case .getObject, .headObject, .deleteObject, .headBucket: return true
+        case .putObject, .uploadPart:
+            if let length = request.header("content-length").flatMap({ Int64($0) }), length <= Self.quickBody {
+                return true
+            }
+            switch payload {
+            case .signedChunks, .unsignedChunksWithTrailer: return false
+            case .sha256, .unsigned, .checked: return request.header("x-amz-decoded-content-length") == nil
+            }
+        default: return false
         }
     }
 

@@ -88,9 +88,9 @@ public struct S3SOAPResponder<Context: RequestContext>: HTTPResponder {
     /// request of REST.
     private func meaning(of request: Request) -> Meaning {
         let target = request.head.path ?? "/"
-        let question = target.firstIndex(of: "?") ?? target.endIndex
+        let question = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         let query = target[question...].dropFirst()
-        guard isEndpoint(String(target[..<question])) else { return .other }
+        guard isEndpoint(target[..<question]) else { return .other }
         switch request.method {
         case .get, .head: return ["wsdl", "wsdl="].contains(query.lowercased()) ? .wsdl : .other
         case .post where query.isEmpty:
@@ -103,10 +103,14 @@ public struct S3SOAPResponder<Context: RequestContext>: HTTPResponder {
         }
     }
 
-    private func isEndpoint(_ path: String) -> Bool {
-        ([""] + configuration.pathPrefixes).contains { prefix in
-            ["", "/", "/soap", "/soap/"].contains { path == prefix + $0 }
-        }
+    private func isEndpoint(_ path: Substring) -> Bool {
+        if Self.isEnding(path) { return true }
+        return configuration.pathPrefixes.contains { path.hasPrefix($0) && Self.isEnding(path.dropFirst($0.count)) }
+    }
+
+    private static func isEnding(_ path: Substring) -> Bool {
+        // Longer ones are keys, and most are.
+        path.utf8.count <= 6 && ["", "/", "/soap", "/soap/"].contains(path)
     }
 
     /// Answers one request.
@@ -122,7 +126,11 @@ public struct S3SOAPResponder<Context: RequestContext>: HTTPResponder {
             let requestID = S3Responder<Context>.makeRequestID()
             var response: Response
             do {
-                response = Self.xml(.ok, try await answer(request, requestID, context))
+                // Parsing and signatures are not for the event loop.
+                let bytes = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    try await answer(request, requestID, context)
+                }
+                response = Self.xml(.ok, bytes)
             } catch {
                 let fault = error as? S3SOAPFault ?? .internalError("\(error)")
                 if let detail = fault.logged {

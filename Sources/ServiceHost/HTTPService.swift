@@ -132,16 +132,19 @@ public final class HTTPService: Service {
     private var address: String { "\(configuration.host):\(configuration.port) (\(configuration.name))" }
 
     private func application() throws -> Application<ListenerResponder> {
-        let http = HTTPServerBuilder.http1(
-            configuration: .init(
-                additionalChannelHandlers: [ContinueHandler()],
-                idleTimeout: TimeAmount(configuration.idleTimeout)))
+        let isPlain = configuration.tls == nil
+        let settings = HTTP1Channel.Configuration(
+            additionalChannelHandlers: isPlain ? [ContinueHandler(), FileSendHandler()] : [ContinueHandler()],
+            idleTimeout: TimeAmount(configuration.idleTimeout))
+        let http = HTTPServerBuilder {
+            EventLoopChannel(base: HTTP1Channel(responder: $0, configuration: settings))
+        }
         let server = try configuration.tls.map { try HTTPServerBuilder.tls(http, tlsConfiguration: $0) } ?? http
         // Hummingbird announces each listener and ServiceGroup each step; the daemon says what matters.
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)
         return Application(
-            responder: ListenerResponder(next: responder, logger: logger),
+            responder: ListenerResponder(next: PlacedResponder(responder), sendsFiles: isPlain, logger: logger),
             server: server,
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: "Mallee", backlog: 1024),
@@ -196,13 +199,16 @@ public final class HTTPService: Service {
 private struct ListenerResponder: HTTPResponder {
     typealias Context = ServiceRequestContext
 
-    let next: any HTTPResponder<ServiceRequestContext>
+    let next: PlacedResponder
+    /// Whether connections have the handler for that.
+    let sendsFiles: Bool
     let logger: Logger
 
     func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
         var context = context
         var request = request
-        let requestID = UUID().uuidString.lowercased()
+        context.sendsFiles = sendsFiles
+        let requestID = Self.makeRequestID()
         var logger = self.logger
         logger[metadataKey: "hb.request.id"] = .string(requestID)
         context.coreContext = CoreRequestContextStorage(
@@ -228,6 +234,27 @@ private struct ListenerResponder: HTTPResponder {
                         byteBuffer: ByteBuffer(
                             string: "An internal error occurred. The request id for the log is \(requestID).\n")))
             }
+        }
+    }
+
+    /// A random UUID (RFC 9562, version 4). Foundation's reads /dev/urandom for each, which costs more than all the rest
+    /// of a small request's log context.
+    private static func makeRequestID() -> String {
+        let high = UInt64.random(in: 0...UInt64.max) & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+        let low = UInt64.random(in: 0...UInt64.max) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        let digits = Array("0123456789abcdef".utf8)
+        return String(unsafeUninitializedCapacity: 36) { text in
+            var position = 0
+            for nibble in 0..<32 {
+                if [8, 12, 16, 20].contains(nibble) {
+                    text[position] = UInt8(ascii: "-")
+                    position += 1
+                }
+                let word = nibble < 16 ? high : low
+                text[position] = digits[Int(word >> UInt64(60 - 4 * (nibble % 16)) & 15)]
+                position += 1
+            }
+            return position
         }
     }
 }

@@ -8,22 +8,22 @@ import NIOCore
 ///     PathDispatcher(
 ///         routes: [.prefix("/services/Walrus", s3), .exact("/", ec2), .prefix("/services/compute", ec2)],
 ///         fallback: s3)
-public struct PathDispatcher: HTTPResponder {
+public struct PathDispatcher: EventLoopResponder {
     /// A path and who answers it.
     public struct Route: Sendable {
         let path: String
         let isExact: Bool
-        let responder: any HTTPResponder<ServiceRequestContext>
+        let responder: PlacedResponder
 
         /// This path and everything below it: `/a` is for `/a`, `/a/`, `/a/b`, not for `/ab`.
         public static func prefix(_ path: String, _ responder: any HTTPResponder<ServiceRequestContext>) -> Route {
             let bare = path.hasSuffix("/") ? String(path.dropLast()) : path
-            return Route(path: bare, isExact: false, responder: responder)
+            return Route(path: bare, isExact: false, responder: PlacedResponder(responder))
         }
 
         /// Exactly this path.
         public static func exact(_ path: String, _ responder: any HTTPResponder<ServiceRequestContext>) -> Route {
-            Route(path: path, isExact: true, responder: responder)
+            Route(path: path, isExact: true, responder: PlacedResponder(responder))
         }
 
         func matches(_ target: Substring) -> Bool {
@@ -35,7 +35,7 @@ public struct PathDispatcher: HTTPResponder {
     }
 
     private let routes: [Route]
-    private let fallback: any HTTPResponder<ServiceRequestContext>
+    private let fallback: PlacedResponder
 
     /// - Parameters:
     ///   - routes: the longest path that matches wins, whatever their order; an exact one before a prefix.
@@ -44,7 +44,7 @@ public struct PathDispatcher: HTTPResponder {
         self.routes = routes.sorted {
             ($0.path.utf8.count, $0.isExact ? 1 : 0) > ($1.path.utf8.count, $1.isExact ? 1 : 0)
         }
-        self.fallback = fallback
+        self.fallback = PlacedResponder(fallback)
     }
 
     /// Passes the request on.
@@ -57,10 +57,13 @@ public struct PathDispatcher: HTTPResponder {
     /// The path as it was sent, still percent-encoded, without query; also from an absolute target (RFC 9112, 3.2.2).
     public static func path(of request: Request) -> Substring {
         var target = Substring(request.head.path ?? "/")
-        if let scheme = ["http://", "https://"].first(where: { target.lowercased().hasPrefix($0) }) {
+        if target.utf8.first != UInt8(ascii: "/"),
+            let scheme = ["http://", "https://"].first(where: { target.lowercased().hasPrefix($0) })
+        {
             target = target.dropFirst(scheme.count).drop { $0 != "/" && $0 != "?" }
         }
-        let path = target.prefix { $0 != "?" && $0 != "#" }
+        let end = target.utf8.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+        let path = target[..<(end ?? target.endIndex)]
         return path.isEmpty ? "/" : path
     }
 

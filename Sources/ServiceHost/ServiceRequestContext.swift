@@ -12,6 +12,8 @@ public struct ServiceRequestContext: RequestContext {
     public var coreContext: CoreRequestContextStorage
     /// The connection.
     public let channel: any Channel
+    /// Set by the listener for connections that can.
+    var sendsFiles = false
 
     /// Made by the listener for each request.
     public init(source: ApplicationRequestContextSource) {
@@ -21,6 +23,17 @@ public struct ServiceRequestContext: RequestContext {
 
     /// Unique to the request: a UUID in lower case, which is also EC2's form of a request id.
     public var requestID: String { id }
+
+    /// Sends bytes of an open file as the next of a body whose length the head has told, and returns when the socket has
+    /// taken them; nil where they have to pass through this process.
+    public var fileSender: (@Sendable (_ descriptor: Int32, _ offset: Int64, _ count: Int) async throws -> Void)? {
+        guard sendsFiles else { return nil }
+        return { [channel] descriptor, offset, count in
+            try await channel.triggerUserOutboundEvent(
+                FileSendHandler.Stretch(descriptor: descriptor, offset: offset, count: count)
+            ).get()
+        }
+    }
 
     /// Where the connection comes from, "192.0.2.7:40312"; nil on a socket that has no such address.
     public var remoteAddress: SocketAddress? { channel.remoteAddress }

@@ -18,21 +18,24 @@ public enum Authentication {
         if let authorization {
             if presignedV4 || query["Signature"] != nil { throw .ambiguous }
             if authorization.hasPrefix("AWS4-") {
-                return ParsedSignature(.v4(try SigV4.parseHeader(authorization, request, service)), request, service)
+                return ParsedSignature(
+                    .v4(try SigV4.parseHeader(authorization, request, service)), request, query, service)
             }
             if service == .s3, authorization.hasPrefix("AWS ") {
-                return ParsedSignature(.s3V2(try S3SigV2.parseHeader(authorization, request)), request, service)
+                return ParsedSignature(.s3V2(try S3SigV2.parseHeader(authorization, request)), request, query, service)
             }
             throw .unsupported("Unsupported authorization type; use AWS4-HMAC-SHA256.")
         }
-        if presignedV4 { return ParsedSignature(.v4(try SigV4.parseQuery(query, request, service)), request, service) }
+        if presignedV4 {
+            return ParsedSignature(.v4(try SigV4.parseQuery(query, request, service)), request, query, service)
+        }
         switch service {
         case .s3:
             if query["AWSAccessKeyId"] != nil || query["Signature"] != nil {
-                return ParsedSignature(.s3V2(try S3SigV2.parseQuery(query, request)), request, service)
+                return ParsedSignature(.s3V2(try S3SigV2.parseQuery(query, request)), request, query, service)
             }
         case .query:
-            if let claim = try SigV2.parse(request) { return ParsedSignature(.v2(claim), request, service) }
+            if let claim = try SigV2.parse(request) { return ParsedSignature(.v2(claim), request, query, service) }
         }
         throw .missing
     }
@@ -58,11 +61,14 @@ public struct ParsedSignature: Sendable {
 
     let claim: Claim
     let request: SignedRequest
+    /// The query, taken apart once.
+    let query: QueryParameters
     let service: SignatureService
 
-    init(_ claim: Claim, _ request: SignedRequest, _ service: SignatureService) {
+    init(_ claim: Claim, _ request: SignedRequest, _ query: QueryParameters, _ service: SignatureService) {
         self.claim = claim
         self.request = request
+        self.query = query
         self.service = service
     }
 
@@ -93,8 +99,10 @@ public struct ParsedSignature: Sendable {
     /// The token of temporary credentials, if the request brings one.
     public var sessionToken: String? {
         if let header = request.header("x-amz-security-token") { return header }
-        let query = QueryParameters(request.query.utf8, plusIsSpace: false)
-        if let token = query["X-Amz-Security-Token"] ?? query["x-amz-security-token"] { return token }
+        for name in ["X-Amz-Security-Token", "x-amz-security-token"] where query[name] != nil {
+            // A plus that the client has not encoded is one.
+            return QueryParameters(request.query.utf8, plusIsSpace: false)[name]
+        }
         guard case .v2(let claim) = claim else { return nil }
         return claim.parameters["SecurityToken"]
     }
@@ -113,7 +121,7 @@ public struct ParsedSignature: Sendable {
             try claim.verify(request, secret: secret, now: now, policy: policy)
             return VerifiedSignature(payload: .checked)
         case .s3V2(let claim):
-            try claim.verify(request, secret: secret, now: now, policy: policy)
+            try claim.verify(request, query, secret: secret, now: now, policy: policy)
             return VerifiedSignature(payload: .unsigned)
         case .v4(let claim):
             return try claim.verify(request, service: service, secret: secret, now: now, policy: policy)

@@ -36,6 +36,7 @@ public enum PercentEncoding {
 
     /// Decodes `%XX` (and `+` as space if asked for). A `%` without two hexadecimal digits stands for itself.
     public static func decode(_ bytes: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8] {
+        if !bytes.contains(where: { $0 == 0x25 || $0 == 0x2B }) { return Array(bytes) }
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count)
         var index = bytes.startIndex

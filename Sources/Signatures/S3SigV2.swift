@@ -77,8 +77,16 @@ enum S3SigV2 {
 }
 
 extension S3SigV2.Claim {
+    /// The headers that a presigned request has in its query.
+    private static func headers(in query: QueryParameters) -> [(name: String, value: String)] {
+        let prefix = "x-amz-".utf8
+        return query.parameters.filter { parameter in
+            parameter.name.count >= prefix.count && zip(parameter.name, prefix).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+        }.map { (name: String(decoding: $0.name, as: UTF8.self), value: String(decoding: $0.value, as: UTF8.self)) }
+    }
+
     func verify(
-        _ request: SignedRequest, secret: String, now: Int64, policy: SignaturePolicy
+        _ request: SignedRequest, _ query: QueryParameters, secret: String, now: Int64, policy: SignaturePolicy
     ) throws(SignatureError) {
         let date: String
         if let expires {
@@ -101,14 +109,10 @@ extension S3SigV2.Claim {
         // boto 2 and boto3 move headers of a presigned request into its query, where they stay signed. What stands there
         // counts as a header, so it must be signed; but a token may be there without.
         var amzHeaders = [S3SigV2.canonicalAmzHeaders(request.headers)]
-        if isPresigned {
-            let moved = QueryParameters(request.query.utf8, plusIsSpace: true).parameters.map {
-                (name: String(decoding: $0.name, as: UTF8.self), value: String(decoding: $0.value, as: UTF8.self))
-            }
+        let moved = isPresigned ? Self.headers(in: query) : []
+        if !moved.isEmpty {
             let all = S3SigV2.canonicalAmzHeaders(request.headers + moved)
-            let isOnlyToken = moved.allSatisfy {
-                !lowercasedASCII($0.name).hasPrefix("x-amz-") || equalIgnoringCase($0.name, "x-amz-security-token")
-            }
+            let isOnlyToken = moved.allSatisfy { equalIgnoringCase($0.name, "x-amz-security-token") }
             if !isOnlyToken { amzHeaders = [all] } else if all != amzHeaders[0] { amzHeaders.append(all) }
         }
         var first: String?

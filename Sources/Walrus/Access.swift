@@ -12,6 +12,12 @@ struct AccessQuestion {
     var key: String?
     /// The object that is there, if the question is about one.
     var object: ObjectRecord?
+
+    /// The answer of an access control list, on which it depends alone.
+    func granted(_ isGranted: Bool) -> Bool {
+        if isGranted { caller.bucket.noteACL() }
+        return isGranted
+    }
 }
 
 enum Access {
@@ -86,7 +92,8 @@ enum Access {
             guard let object = question.object else { return isOwner }
             let owner = owner(of: object, in: state)
             if principal?.accountID == owner { return true }
-            return try list(of: object, in: state).permits(principal, permission, ignoringPublic: ignoresPublic)
+            return question.granted(
+                try list(of: object, in: state).permits(principal, permission, ignoringPublic: ignoresPublic))
         }
         if isOwner { return true }
         // The owner of an object has what concerns its lock and tags.
@@ -98,7 +105,7 @@ enum Access {
         guard let permission = question.action.bucketPermission, state.settings.ownership != .enforced,
             let list = state.settings.acl
         else { return false }
-        return list.permits(principal, permission, ignoringPublic: ignoresPublic)
+        return question.granted(list.permits(principal, permission, ignoringPublic: ignoresPublic))
     }
 }
 

@@ -71,9 +71,15 @@ public struct WalrusCaller: Sendable {
     public static func principal(_ principal: WalrusPrincipal) -> WalrusCaller { WalrusCaller(principal: principal) }
 }
 
-/// The bucket of one request as it was when the request first asked for it.
+/// The bucket of one request as it was when the request first asked for it, and what allowed the request.
 public final class RequestBucket: Sendable {
     private let known = Mutex<BucketState?>(nil)
+    private let grants = Atomic(false)
+
+    /// Whether something was allowed by an access control list alone: without it the request would have been refused.
+    public var neededACL: Bool { grants.load(ordering: .relaxed) }
+
+    func noteACL() { grants.store(true, ordering: .relaxed) }
 
     /// The bucket of this name, if the request has read it.
     public func state(_ name: String) -> BucketState? {

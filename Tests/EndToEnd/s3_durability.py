@@ -234,7 +234,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(binaries, venv):
         status, _, body = request(keys, "GET", "/bucket?uploads")
         assert status == 200
         uploads = body.count(b"<UploadId>")
-        files = sum(len(names) for _, _, names in os.walk(os.path.join(cloud.state, "walrus", "data")))
+        files = sum(1 for _ in contents(os.path.join(cloud.state, "walrus")))
         whole = sum(1 for w in workers if w.held is not None and len(w.held) > INLINE + 1)
         assert whole <= files <= WORKERS + uploads, (whole, files, uploads)
     except Exception:
@@ -242,6 +242,14 @@ def test_kill_9_loses_nothing_that_was_acknowledged(binaries, venv):
         raise
     finally:
         cloud.remove()
+
+
+def contents(walrus):
+    """Its files; a store that runs has some empty ones for the next contents."""
+    for directory, _, names in os.walk(os.path.join(walrus, "data")):
+        for name in names:
+            if os.path.getsize(os.path.join(directory, name)):
+                yield os.path.join(directory, name)
 
 
 def test_a_damaged_index_is_made_anew(binaries, venv):
@@ -277,7 +285,7 @@ def test_a_damaged_index_is_made_anew(binaries, venv):
         made = tool("rebuild")
         assert made.returncode == 0 and "made anew" in made.stdout, made
         # A damaged content is found, and named.
-        data = next(os.path.join(d, names[0]) for d, _, names in os.walk(os.path.join(walrus, "data")) if names)
+        data = next(contents(walrus))
         with open(data, "r+b") as file:
             file.write(b"\0")
         found = tool("check", "--contents")

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Synchronization
 
 @testable import ObjectStore
 
@@ -28,9 +29,11 @@ struct Fixture: Sendable {
         return result
     }
 
-    /// Content files on the disk.
+    /// Content files on the disk; not the empty ones that a store keeps for the next contents.
     func files() throws -> [String] {
-        try FileManager.default.subpathsOfDirectory(atPath: root + "/data").filter { $0.utf8.count == 19 }
+        let spare = Set(store.directory.spare.withLock { $0.map { store.directory.path($0) } })
+        return try FileManager.default.subpathsOfDirectory(atPath: root + "/data")
+            .filter { $0.utf8.count == 19 && !spare.contains(root + "/data/" + $0) }
     }
 
     @discardableResult

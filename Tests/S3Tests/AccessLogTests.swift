@@ -12,11 +12,12 @@ import Walrus
         bucketOwner: "111122223333", bucket: "source", time: 1_557_000_000, address: "192.0.2.1", requester: "",
         requestID: "R1", operation: "REST.GET.OBJECT", key: "a b", line: "GET /source/a%20b HTTP/1.1", status: 200,
         error: "", bytesSent: 5, objectSize: 9, milliseconds: 3, referer: "", agent: "curl \"x\"", version: "",
-        region: "us-east-1", signature: "SigV4", authentication: "AuthHeader", host: "s3.test")
+        region: "us-east-1", signature: "SigV4", authentication: "AuthHeader", host: "s3.test",
+        neededACL: false)
 
     /// Stores an entry as the configuration says, and gives the log's key, text and permissions.
     private static func stored(
-        _ logging: LoggingConfiguration
+        _ logging: LoggingConfiguration, _ entry: S3AccessLog.Entry = entry, batch: [BatchDeletions.Outcome] = []
     ) async throws -> (key: String, text: String, acl: String?) {
         let root = NSTemporaryDirectory() + "log-" + UUID().uuidString
         // A leftover in the temporary directory is harmless.
@@ -25,7 +26,7 @@ import Walrus
         let walrus = Walrus(backend: store, clock: { 1_600_000_000_000 })
         try await store.createBucket(BucketRecord(name: "logs", owner: "111122223333", region: "", created: 0))
         let log = S3AccessLog(walrus)
-        await log.add(entry, to: logging)
+        await log.add(entry, batch: batch, to: logging)
         await log.flush()
         let page = try await store.list(bucket: "logs", ListQuery())
         let key = try #require(page.items.first?.key)
@@ -47,6 +48,49 @@ import Walrus
 
             """
         #expect(text == expected)
+    }
+
+    @Test func `each key of a batch of deletions has a line, and what an ACL allowed says so`() async throws {
+        var entry = Self.entry
+        (entry.operation, entry.key, entry.neededACL) = ("REST.POST.MULTI_OBJECT_DELETE", "", true)
+        let (_, text, _) = try await Self.stored(
+            LoggingConfiguration(bucket: "logs", prefix: "l/"), entry,
+            batch: [
+                .init(key: "one", version: "", status: 204, error: ""),
+                .init(key: "two", version: "v2", status: 403, error: "AccessDenied"),
+            ])
+        let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        #expect(lines.map { $0[7] } == ["REST.POST.MULTI_OBJECT_DELETE", "BATCH.DELETE.OBJECT", "BATCH.DELETE.OBJECT"])
+        #expect(lines.map { $0[8] } == ["-", "one", "two"])
+        // The request line is three words.
+        #expect(lines.map { $0[12...13].joined(separator: " ") } == ["200 -", "204 -", "403 AccessDenied"])
+        #expect(lines.allSatisfy { $0.last == "Yes" })
+    }
+
+    @Test func `a request notes that a list allowed it, and which keys it deleted`() async throws {
+        try await Server.with { server in
+            #expect(try await server.send("PUT", "/source").status == 200)
+            #expect(
+                try await server.send("PUT", "/source/open", [1], headers: [("x-amz-acl", "public-read")]).status == 200
+            )
+            let walrus = Walrus(backend: server.store)
+            let state = try await walrus.state("source")
+            let owner = WalrusCaller.principal(
+                WalrusPrincipal(accountID: state.record.owner, displayName: "", isAdministrator: false))
+            for (caller, needed) in [(owner, false), (.anonymous, true)] {
+                let (content, _) = try await walrus.getObject(caller, bucket: "source", key: "open")
+                content.close()
+                #expect(caller.bucket.neededACL == needed)
+            }
+        }
+        let batch = BatchDeletions()
+        batch.note(Deletion(key: "one"), nil)
+        batch.note(Deletion(key: "two", version: "v"), S3Error(.accessDenied, "no"))
+        #expect(
+            batch.outcomes == [
+                .init(key: "one", version: "", status: 204, error: ""),
+                .init(key: "two", version: "v", status: 403, error: "AccessDenied"),
+            ])
     }
 
     @Test(

@@ -173,30 +173,35 @@ struct LocalCredentials: S3CredentialSource {
     func displayName(ofAccount id: String) async throws -> String? { try await controller.account(id: id)?.name }
 
     func credential(forAccessKey id: String, sessionToken: String?) async throws -> S3CredentialLookup {
-        switch try await controller.credential(accessKeyID: id, sessionToken: sessionToken) {
-        case .unknownKey: return .unknownKey
-        case .invalidToken: return .invalidToken
-        case .expiredToken: return .expiredToken
-        case .found(let credential):
-            await controller.noteUse(ofKey: id, principal: credential.principal, service: "s3")
-            return .found(
-                S3Credential(secret: credential.secret, principal: try await inWalrus(credential.principal)))
-        }
+        try await controller.credentialForWalrus(id, sessionToken: sessionToken)
     }
 
     func principal(ofCertificate fingerprint: [UInt8]) async throws -> WalrusPrincipal? {
         guard let (_, principal) = try await controller.signingCertificate(fingerprint: fingerprint) else {
             return nil
         }
-        return try await inWalrus(principal)
+        return try await controller.inWalrus(principal)
+    }
+}
+
+extension CloudController {
+    /// All that Walrus wants to know of who signed, in one visit: it asks for each request.
+    fileprivate func credentialForWalrus(_ id: String, sessionToken: String?) async throws -> S3CredentialLookup {
+        switch try await credential(accessKeyID: id, sessionToken: sessionToken) {
+        case .unknownKey: return .unknownKey
+        case .invalidToken: return .invalidToken
+        case .expiredToken: return .expiredToken
+        case .found(let credential):
+            noteUse(ofKey: id, principal: credential.principal, service: "s3")
+            return .found(S3Credential(secret: credential.secret, principal: try inWalrus(credential.principal)))
+        }
     }
 
-    private func inWalrus(_ principal: Principal) async throws -> WalrusPrincipal {
-        let documents = await controller.policyDocuments(of: principal)
+    fileprivate func inWalrus(_ principal: Principal) throws -> WalrusPrincipal {
         var result = WalrusPrincipal(
-            principal, policies: try documents.map { try $0.policies() },
-            otherARNs: await controller.otherARNs(of: principal))
-        result.facts = await controller.conditionFacts(of: principal)
+            principal, policies: try policyDocuments(of: principal).map { try $0.policies() },
+            otherARNs: otherARNs(of: principal))
+        result.facts = conditionFacts(of: principal)
         return result
     }
 }

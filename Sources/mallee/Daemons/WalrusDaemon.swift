@@ -12,7 +12,7 @@ import Walrus
 /// Walrus behind its interface, with its background work, wired.
 struct WalrusDaemon: Sendable {
     let backend: RunningStore
-    let s3: S3SOAPResponder<ServiceRequestContext>
+    let s3: OnEventLoop<S3SOAPResponder<ServiceRequestContext>>
     private let walrus: Walrus
     private let metrics: S3Metrics
 
@@ -64,17 +64,18 @@ struct WalrusDaemon: Sendable {
             walrus: walrus, credentials: credentials,
             configuration: S3Configuration(baseDomains: settings.domains, websiteDomains: settings.websiteDomains),
             accessLog: accessLog, events: webhooks, observer: audit.map(AuditedChanges.init), metrics: metrics,
-            channel: { $0.channel })
+            channel: { $0.channel }, fileSender: { $0.fileSender })
         let clock: @Sendable () -> Int64 = { walrus.clock() / 1000 }
         return WalrusDaemon(
             backend: RunningStore(files: files, http: http, background: background),
-            s3: S3SOAPResponder(
-                s3: rest, credentials: credentials, configuration: S3SOAPConfiguration(clock: clock),
-                startedAt: clock(),
-                isProtected: { context in
-                    if isLoopback(context.remoteAddress) { return true }
-                    return try await context.isSecure()
-                }, isSecure: { try await $0.isSecure() }),
+            s3: OnEventLoop(
+                S3SOAPResponder(
+                    s3: rest, credentials: credentials, configuration: S3SOAPConfiguration(clock: clock),
+                    startedAt: clock(),
+                    isProtected: { context in
+                        if isLoopback(context.remoteAddress) { return true }
+                        return try await context.isSecure()
+                    }, isSecure: { try await $0.isSecure() })),
             walrus: walrus, metrics: metrics)
     }
 
