@@ -1,9 +1,8 @@
 // The life of one instance on its node, as a pure state machine: no I/O, no clock of its own.
 //
 //                  begin          fetched         built          started
-//   (accepted) ──▶ accepted ──▶ fetching ──▶ building ──▶ starting ──▶ running ──park──▶ parked
-//                     │            │            │          │   ▲          │                │
-//                     │            │            │          │   └─ resume: node starts again┘
+//   (accepted) ──▶ accepted ──▶ fetching ──▶ building ──▶ starting ──▶ running
+//                     │            │            │          │              │
 //                     │ terminate, or the step failed      │              │ terminate, or the guest ended
 //                     ▼            ▼            ▼          ▼              ▼
 //                 shutting-down ◀─────────────────────────────────────────┘
@@ -13,6 +12,9 @@
 //
 //      running ──bundle──▶ copying ──copied──▶ restarting ──started──▶ running
 //                           (the guest is off)      └─ cannot be started: parked
+//
+//      running ──park──▶ parked ──resume: node starts again──▶ waking ──started──▶ running
+//                           ◀── cannot be started ───────────────┘
 //
 // accepted to starting are EC2's "pending". Every one of these has a step in flight (or waiting for a
 // worker); a terminate marks the instance and cancels the step, and the clean-up begins when the step has
@@ -44,10 +46,15 @@ public struct InstanceMachine: Sendable {
         case restarting
         /// The guest was switched off with its node, to be started again with it.
         case parked
+        /// The guest is being started again from its own disks, since the node has.
+        case waking
         /// The guest is being ended and its disks removed.
         case shuttingDown = "shutting-down"
         /// Nothing is left but the record.
         case terminated
+
+        /// Whether the hypervisor is being asked to start the guest.
+        var isStart: Bool { self == .starting || self == .restarting || self == .waking }
     }
 
     /// What happened.
@@ -144,7 +151,7 @@ public struct InstanceMachine: Sendable {
     /// The state that the outside sees.
     public var state: Contract.InstanceState {
         switch phase {
-        case .accepted, .fetching, .building, .starting: .pending
+        case .accepted, .fetching, .building, .starting, .waking: .pending
         case .running, .copying, .restarting: .running
         case .parked: .stopped
         case .shuttingDown: .shuttingDown
@@ -161,7 +168,7 @@ public struct InstanceMachine: Sendable {
         case .starting: "starting the guest"
         case .running, .terminated: nil
         case .copying: "switched off while its disk is copied"
-        case .restarting: "being started again"
+        case .restarting, .waking: "being started again"
         case .parked: "switched off with its node"
         case .shuttingDown: isBusy ? "cleaning up" : "waiting for the guest to shut down"
         }
@@ -183,10 +190,10 @@ public struct InstanceMachine: Sendable {
             guard phase == .building else { return afterLateStep(now) }
             return step(to: .starting, .start, now)
         case .started:
-            guard phase == .starting || phase == .restarting else { return afterLateStep(now) }
+            guard phase.isStart else { return afterLateStep(now) }
             isBusy = false
             return move(to: .running, .none, now)
-        case .stepFailed(let why) where phase == .restarting:
+        case .stepFailed(let why) where phase == .restarting || phase == .waking:
             // Its disks hold what its owner wants to keep: the next start of the node tries again.
             reason = why
             isBusy = false
@@ -238,7 +245,7 @@ public struct InstanceMachine: Sendable {
             return step(to: .shuttingDown, .cleanUp, now)
         case .shuttingDown where !isBusy:
             return step(to: .shuttingDown, .cleanUp, now)
-        case .starting, .restarting:
+        case .starting, .restarting, .waking:
             // The start itself may still be in flight: it will notice, or the clean-up follows its end.
             reason = why
             return move(to: .shuttingDown, .cancelStep, now)
@@ -249,7 +256,7 @@ public struct InstanceMachine: Sendable {
 
     private mutating func terminate(force: Bool, _ now: Int64) -> Action {
         switch phase {
-        case .accepted, .fetching, .building, .starting, .copying, .restarting:
+        case .accepted, .fetching, .building, .starting, .copying, .restarting, .waking:
             reason = .userShutdown
             return move(to: .shuttingDown, .cancelStep, now)
         case .running:
@@ -287,9 +294,10 @@ public struct InstanceMachine: Sendable {
         case .restarting:
             if guestAlive { return move(to: .running, .adopt, now) }
             return step(to: .restarting, .start, now)
-        case .parked:
+        case .parked, .waking:
             if guestAlive { return move(to: .running, .adopt, now) }
-            return step(to: .starting, .start, now)
+            // Not `starting`, from which a failure or another restart would make its disks anew.
+            return step(to: .waking, .start, now)
         case .shuttingDown:
             return step(to: .shuttingDown, .cleanUp, now)
         case .terminated:

@@ -92,7 +92,7 @@ extension NodeController {
         defer { starts.end() }
         // A terminate that came meanwhile spares the start.
         let phase = instance.lock.withLock { instance.machine.phase }
-        guard phase == .starting || phase == .restarting else {
+        guard phase.isStart else {
             send(.started, to: instance)
             return
         }
@@ -122,13 +122,13 @@ extension NodeController {
             // The network document may have changed while the guest was started.
             refreshForwards(instance)
         } catch {
-            if phase == .restarting, triesAgain(instance, error) { return }
+            if phase != .starting, triesAgain(instance, error) { return }
             send(.stepFailed(error.reason), to: instance)
         }
     }
 
-    /// Whether a guest that did not start after its disk was copied is given another try: what keeps it from starting may
-    /// be over soon, such as a lock on its disk.
+    /// Whether a guest that did not start again from its own disks is given another try: what keeps it from starting may be
+    /// over soon, such as a lock on its disk.
     private func triesAgain(_ instance: Instance, _ failure: StepFailure) -> Bool {
         let tries = instance.lock.withLock {
             instance.failedRestarts += 1

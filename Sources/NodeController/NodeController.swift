@@ -237,7 +237,7 @@ public final class NodeController: @unchecked Sendable {
     /// Whether the guest runs.
     private func adopt(_ instance: Instance) -> Bool {
         do throws(HypervisorError) {
-            if instance.handle == nil, [.starting, .restarting, .copying].contains(instance.machine.phase),
+            if instance.handle == nil, instance.machine.phase.isStart || instance.machine.phase == .copying,
                 let directory = records.directory(of: instance.id)
             {
                 // The process may have been killed between the start and the record of it.

@@ -144,7 +144,7 @@ struct InstanceMachineTests {
     }
 
     @Test func `running guests are adopted after a restart`() {
-        for phase in [InstanceMachine.Phase.starting, .running, .parked] {
+        for phase in [InstanceMachine.Phase.starting, .running, .parked, .waking] {
             var machine = recorded(phase)
             #expect(machine.handle(.resume(guestAlive: true), now: 9) == .adopt)
             #expect(machine.state == .running)
@@ -165,6 +165,12 @@ struct InstanceMachineTests {
         var next = InstanceMachine(
             phase: machine.phase, generation: machine.generation, stateChangedAt: machine.stateChangedAt, reason: nil)
         #expect(next.handle(.resume(guestAlive: false), now: 9) == .start)
+        // Killed again before it runs, or not to be started: its disks stay.
+        var killed = InstanceMachine(
+            phase: next.phase, generation: next.generation, stateChangedAt: next.stateChangedAt, reason: nil)
+        #expect(killed.handle(.resume(guestAlive: false), now: 10) == .start)
+        #expect(killed.handle(.stepFailed(why), now: 11) == .none)
+        #expect(killed.phase == .parked && killed.holdsResources)
         #expect(next.handle(.started, now: 10) == .none)
         #expect(next.state == .running)
     }

@@ -118,7 +118,7 @@ struct RestartTests {
         #expect(node.node.report(spec.instanceId)?.generation ?? 0 > record.generation)
     }
 
-    @Test(arguments: [InstanceMachine.Phase.accepted, .fetching, .building, .starting, .shuttingDown, .parked])
+    @Test(arguments: [InstanceMachine.Phase.accepted, .fetching, .building, .starting, .shuttingDown, .parked, .waking])
     func `what was under way goes on after a restart`(phase: InstanceMachine.Phase) throws {
         let host = try TestHost()
         let records = try FileRecords(directory: host.directory.file("state"))
