@@ -75,9 +75,8 @@ enum PublicKey: Equatable {
         guard !material.isEmpty else { throw .missingParameter("PublicKeyMaterial") }
         guard material.count <= 16_384 else { throw refusal("It is longer than any public key.") }
         if material.first == 0x30 { return try fromDER(material) }
-        guard let text = String(validating: material, as: UTF8.self) else { throw refusal("It is not text.") }
-        let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-            .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+        guard String(validating: material, as: UTF8.self) != nil else { throw refusal("It is not text.") }
+        let lines = Self.lines(of: material).filter { !$0.isEmpty && !$0.hasPrefix("#") }
         guard let first = lines.first else { throw refusal("It is empty.") }
         if first.contains("PRIVATE KEY") {
             throw refusal("It is a private key. Keep it secret and import the public half (the .pub file).")
@@ -98,6 +97,15 @@ enum PublicKey: Equatable {
         // EC2's own tools also send the DER in base64 without any armour.
         if let bytes = Data(base64Encoded: lines.joined()), bytes.first == 0x30 { return try fromDER([UInt8](bytes)) }
         throw refusal("It is neither an OpenSSH line nor PEM nor DER.")
+    }
+
+    /// Lines without the spaces and tabs around them.
+    private static func lines(of text: [UInt8]) -> [String] {
+        text.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.map { line in
+            func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+            let end = line.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? line.startIndex
+            return String(decoding: line[..<end].drop(while: isBlank), as: UTF8.self)
+        }
     }
 
     /// The text of imported material as it can be shown again; nil for DER, and for what no XML may hold.

@@ -31,6 +31,8 @@ public struct EC2Interface: Sendable {
     }
 
     /// Answers a request. It always answers; errors are EC2's error documents.
+    ///
+    /// It may be called on an event loop: what is more than little work is done on the global executor.
     public func respond(to request: EC2Request) async -> EC2Response {
         let start = configuration.now()
         var observation = EC2Observation(
@@ -112,7 +114,13 @@ public struct EC2Interface: Sendable {
         writer.open(name + "Response", namespace: version.namespace)
         writer.element("requestId", requestID)
         do throws(CloudError) {
-            try await action.handler(call, &writer)
+            if QuickActions.contain(name, parameters) {
+                try await action.handler(call, &writer)
+            } else {
+                try await withTaskExecutorPreference(globalConcurrentExecutor) { () async throws(CloudError) in
+                    try await action.handler(call, &writer)
+                }
+            }
         } catch {
             throw EC2Fault(error)
         }

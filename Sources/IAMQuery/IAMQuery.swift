@@ -28,11 +28,14 @@ public enum IdentityService: String, Sendable {
 
     /// The service that a request to an endpoint shared with others is for, by its parameter `Version`; nil if neither.
     public static func named(in request: QueryRequest) -> IdentityService? {
-        for text in [request.query, String(decoding: request.body.prefix(64 << 10), as: UTF8.self)] {
-            for piece in text.split(separator: "&") {
-                if piece == "Version=2010-05-08" { return .iam }
-                if piece == "Version=2011-06-15" { return .sts }
-            }
+        named(in: request.query.utf8) ?? named(in: request.body.prefix(64 << 10))
+    }
+
+    // By bytes: it is asked of every request to EC2.
+    private static func named(in parameters: some Collection<UInt8>) -> IdentityService? {
+        for piece in parameters.split(separator: UInt8(ascii: "&")) {
+            if piece.elementsEqual("Version=2010-05-08".utf8) { return .iam }
+            if piece.elementsEqual("Version=2011-06-15".utf8) { return .sts }
         }
         return nil
     }

@@ -70,8 +70,9 @@ public struct PathDispatcher: EventLoopResponder {
     /// The query as it was sent, without the question mark; "" if there is none.
     public static func query(of request: Request) -> Substring {
         let target = request.head.path ?? "/"
-        guard let mark = target.firstIndex(of: "?") else { return "" }
-        return target[target.index(after: mark)...].prefix { $0 != "#" }
+        guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return "" }
+        let query = target[target.utf8.index(after: mark)...]
+        return query[..<(query.utf8.firstIndex(of: UInt8(ascii: "#")) ?? query.endIndex)]
     }
 }
 

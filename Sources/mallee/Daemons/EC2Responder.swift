@@ -10,7 +10,7 @@ import QueryProtocol
 import ServiceHost
 
 /// Puts the EC2 interfaces behind a listener: raw request in, bytes out.
-struct EC2Responder: HTTPResponder {
+struct EC2Responder: EventLoopResponder {
     typealias Context = ServiceRequestContext
     let interface: EC2Interface
     /// Answers what is for IAM or STS by its version, since tools know one address for all.
@@ -20,13 +20,25 @@ struct EC2Responder: HTTPResponder {
     /// Bodies are read up to one byte more, so that the interface can say that they are too large.
     let largestBody: Int
 
+    /// A body up to here is read and checked in no time, in bytes.
+    private static let smallBody = 16 << 10
+
     func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
         let query = try await QueryExchange.request(request, context, largestBody: largestBody)
-        if EC2SOAPInterface.isMeant(by: query) { return QueryExchange.response(await soap.respond(to: query)) }
-        if let service = IdentityService.named(in: query) {
-            return QueryExchange.response(await identity.respond(to: query, service: service))
+        if !EC2SOAPInterface.isMeant(by: query), query.body.count <= Self.smallBody,
+            IdentityService.named(in: query) == nil
+        {
+            return QueryExchange.response(await interface.respond(to: query))
         }
-        return QueryExchange.response(await interface.respond(to: query))
+        // Envelopes, passwords and large documents are no work for an event loop.
+        return QueryExchange.response(
+            await withTaskExecutorPreference(globalConcurrentExecutor) {
+                if EC2SOAPInterface.isMeant(by: query) { return await soap.respond(to: query) }
+                if let service = IdentityService.named(in: query) {
+                    return await identity.respond(to: query, service: service)
+                }
+                return await interface.respond(to: query)
+            })
     }
 }
 
