@@ -12,9 +12,16 @@ extension FileBackend {
         /// Whether their MD5s are computed side by side. One alone is quicker by itself.
         var isShared: Bool
 
-        /// Few get large batches; of many, each keeps little memory (64 stay under 24 MiB) and wakes few threads.
+        /// Few get large batches, since each wakes threads; of many, each keeps little memory: three batches are there
+        /// at once, of which a buffer takes up to twice the size.
         static func of(_ receiving: Int) -> Pace {
-            Pace(batch: receiving > 3 ? 128 << 10 : 256 << 10, isShared: receiving > 2)
+            let batch =
+                switch receiving {
+                case ...3: 256 << 10
+                case ...32: 128 << 10
+                default: 64 << 10
+                }
+            return Pace(batch: batch, isShared: receiving > 2)
         }
     }
 
