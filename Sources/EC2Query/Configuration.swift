@@ -15,8 +15,6 @@ public struct EC2Configuration: Sendable {
     public var region: String
     /// The time.
     public var now: @Sendable () -> CloudModel.Timestamp
-    /// A new id for each request.
-    public var requestID: @Sendable () -> String
     /// Told once about every request when its answer is ready: for the audit, metrics and the log.
     public var observer: @Sendable (EC2Observation) -> Void
 
@@ -25,7 +23,6 @@ public struct EC2Configuration: Sendable {
         largestBody: Int = 1 << 20, largestQuery: Int = 128 << 10, mostParameters: Int = 20_000,
         signatures: SignaturePolicy = SignaturePolicy(), region: String = "us-east-1",
         now: @escaping @Sendable () -> CloudModel.Timestamp = { Timestamp.ofSystemClock() },
-        requestID: @escaping @Sendable () -> String = { QueryRequest.randomID() },
         observer: @escaping @Sendable (EC2Observation) -> Void = { _ in }
     ) {
         limits = QueryLimits(
@@ -33,7 +30,6 @@ public struct EC2Configuration: Sendable {
         self.signatures = signatures
         self.region = region
         self.now = now
-        self.requestID = requestID
         self.observer = observer
     }
 }

@@ -36,7 +36,7 @@ public struct EC2Interface: Sendable {
     public func respond(to request: EC2Request) async -> EC2Response {
         let start = configuration.now()
         var observation = EC2Observation(
-            requestID: configuration.requestID(), sourceAddress: request.sourceAddress, status: 200, milliseconds: 0,
+            requestID: request.id, sourceAddress: request.sourceAddress, status: 200, milliseconds: 0,
             responseBytes: 0, isReading: true, resources: [])
         var headers = [
             (name: "Content-Type", value: "text/xml;charset=UTF-8"),

@@ -87,7 +87,7 @@ public struct EC2SOAPInterface: Sendable {
         if request.method != "POST" { return wsdl(request) }
         let start = configuration.now()
         var observation = EC2Observation(
-            requestID: configuration.requestID(), sourceAddress: request.sourceAddress, status: 200)
+            requestID: request.id, sourceAddress: request.sourceAddress, status: 200)
         let body: [UInt8]
         do throws(SOAPFault) {
             body = try await answer(request, &observation)

@@ -51,18 +51,15 @@ public struct IAMConfiguration: Sendable {
     public var region: String
     /// The time.
     public var now: @Sendable () -> CloudModel.Timestamp
-    /// A new id for each request.
-    public var requestID: @Sendable () -> String
     /// Told once about every request when its answer is ready.
     public var observer: @Sendable (IAMObservation) -> Void = { _ in }
 
     /// Makes a configuration; the defaults of what is not given suit production.
     public init(
-        region: String, now: @escaping @Sendable () -> CloudModel.Timestamp, requestID: @escaping @Sendable () -> String
+        region: String, now: @escaping @Sendable () -> CloudModel.Timestamp
     ) {
         self.region = region
         self.now = now
-        self.requestID = requestID
     }
 }
 
@@ -111,7 +108,7 @@ public struct IAMInterface: Sendable {
     /// Answers a request. It always answers; errors are the service's error documents.
     public func respond(to request: QueryRequest, service: IdentityService) async -> QueryResponse {
         var observation = IAMObservation(
-            service: service, requestID: configuration.requestID(), sourceAddress: request.sourceAddress, status: 200,
+            service: service, requestID: request.id, sourceAddress: request.sourceAddress, status: 200,
             isReading: true, resources: [])
         var headers = [
             (name: "Content-Type", value: "text/xml;charset=UTF-8"),

@@ -41,7 +41,7 @@ public struct NativeInterface: Sendable {
     public func respond(to request: QueryRequest) async -> QueryResponse {
         let start = configuration.now()
         var observation = NativeObservation(
-            requestID: configuration.requestID(), sourceAddress: request.sourceAddress, status: 200, milliseconds: 0)
+            requestID: request.id, sourceAddress: request.sourceAddress, status: 200, milliseconds: 0)
         var headers = [
             (name: "Cache-Control", value: "no-store"), (name: "X-Request-Id", value: observation.requestID),
             (name: "X-Content-Type-Options", value: "nosniff"),

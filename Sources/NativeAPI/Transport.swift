@@ -55,8 +55,6 @@ public struct NativeConfiguration: Sendable {
     public var sessions: (any NativeSessionSource)?
     /// The time.
     public var now: @Sendable () -> CloudModel.Timestamp
-    /// A new id for each request.
-    public var requestID: @Sendable () -> String
     /// Told once about every request when its answer is ready.
     public var observer: @Sendable (NativeObservation) -> Void
 
@@ -66,7 +64,6 @@ public struct NativeConfiguration: Sendable {
         signatures: SignaturePolicy = SignaturePolicy(),
         sessions: (any NativeSessionSource)? = nil,
         now: @escaping @Sendable () -> CloudModel.Timestamp = { Timestamp.ofSystemClock() },
-        requestID: @escaping @Sendable () -> String = { QueryRequest.randomID() },
         observer: @escaping @Sendable (NativeObservation) -> Void = { _ in }
     ) {
         self.largestBody = largestBody
@@ -75,7 +72,6 @@ public struct NativeConfiguration: Sendable {
         self.signatures = signatures
         self.sessions = sessions
         self.now = now
-        self.requestID = requestID
         self.observer = observer
     }
 }

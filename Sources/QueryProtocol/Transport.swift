@@ -8,6 +8,8 @@ public import CloudModel
 
 /// An HTTP request as the listener received it. Nothing of it has been decoded: signatures cover the raw form.
 public struct QueryRequest: Sendable {
+    /// Unique to it; the answer, the log and the audit name it. A UUID in lower case, the form of EC2's request ids.
+    public var id: String
     /// Upper-case method.
     public var method: String
     /// Path as it was sent, percent-encoded, without the query.
@@ -25,9 +27,10 @@ public struct QueryRequest: Sendable {
 
     /// Makes a request.
     public init(
-        method: String, path: String, query: String = "", headers: [(name: String, value: String)],
+        id: String, method: String, path: String, query: String = "", headers: [(name: String, value: String)],
         body: [UInt8] = [], sourceAddress: String, isSecure: Bool = false
     ) {
+        self.id = id
         self.method = method
         self.path = path
         self.query = query
@@ -59,22 +62,6 @@ extension QueryRequest {
     /// The first header of a name, given in lower case, whatever its case in the request.
     package func header(_ name: String) -> String? {
         headers.first { $0.name.lowercased() == name }?.value
-    }
-
-    /// A random UUID (version 4), the form of EC2's request ids.
-    public static func randomID() -> String {
-        // Two numbers, since each costs a call of the system.
-        let numbers = (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))
-        var bytes = withUnsafeBytes(of: numbers) { Array($0) }
-        bytes[6] = bytes[6] & 0x0F | 0x40
-        bytes[8] = bytes[8] & 0x3F | 0x80
-        var text = ""
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text += "-" }
-            if byte < 16 { text += "0" }
-            text += String(byte, radix: 16)
-        }
-        return text
     }
 }
 

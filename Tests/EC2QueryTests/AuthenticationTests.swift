@@ -25,7 +25,7 @@ import XML
             caller
                 == Caller(
                     accountID: FakeCloud.accountID, userName: "admin", isAdministrator: false,
-                    accessKeyID: TestCloud.accessKeyID, requestID: "11111111-2222-4333-8444-555555555555",
+                    accessKeyID: TestCloud.accessKeyID, requestID: requestID,
                     sourceAddress: "192.0.2.7"))
     }
 
@@ -129,7 +129,7 @@ import XML
     @Test func `an unsigned request is told so`() async {
         let answer = await cloud.send(
             EC2Request(
-                method: "GET", path: "/", query: "Action=DescribeInstances",
+                id: requestID, method: "GET", path: "/", query: "Action=DescribeInstances",
                 headers: [(name: "Host", value: "127.0.0.1")], sourceAddress: "192.0.2.7"))
         #expect(answer.code == "MissingAuthenticationToken")
         #expect(answer.status == 403)
@@ -156,7 +156,8 @@ import XML
         headers += signer.headers(for: unsigned, payloadHash: "UNSIGNED-PAYLOAD", now: TestCloud.now)
         let answer = await cloud.send(
             EC2Request(
-                method: "POST", path: "/", headers: headers, body: Array("Action=DescribeInstances".utf8),
+                id: requestID, method: "POST", path: "/", headers: headers,
+                body: Array("Action=DescribeInstances".utf8),
                 sourceAddress: "192.0.2.7"))
         #expect(answer.code == "IncompleteSignature")
     }

@@ -5,7 +5,7 @@ import QueryProtocol
 /// key of `TestCloud`: the signatures are theirs, not ours.
 enum ClientRequests {
     static let runInstances = EC2Request(
-        method: "POST", path: "/",
+        id: requestID, method: "POST", path: "/",
         query: "",
         headers: [
             (name: "Host", value: "127.0.0.1:8773"),
@@ -36,7 +36,7 @@ enum ClientRequests {
         sourceAddress: "192.0.2.7")
 
     static let describeInstances = EC2Request(
-        method: "POST", path: "/",
+        id: requestID, method: "POST", path: "/",
         query: "",
         headers: [
             (name: "Host", value: "127.0.0.1:8773"),
@@ -62,7 +62,7 @@ enum ClientRequests {
         sourceAddress: "192.0.2.7")
 
     static let authorizeIngress = EC2Request(
-        method: "POST", path: "/",
+        id: requestID, method: "POST", path: "/",
         query: "",
         headers: [
             (name: "Host", value: "127.0.0.1:8773"),
@@ -91,7 +91,7 @@ enum ClientRequests {
         sourceAddress: "192.0.2.7")
 
     static let importKeyPair = EC2Request(
-        method: "POST", path: "/",
+        id: requestID, method: "POST", path: "/",
         query: "",
         headers: [
             (name: "Host", value: "127.0.0.1:8773"),
@@ -116,7 +116,7 @@ enum ClientRequests {
         sourceAddress: "192.0.2.7")
 
     static let presigned = EC2Request(
-        method: "GET", path: "/services/compute/",
+        id: requestID, method: "GET", path: "/services/compute/",
         query: """
             Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=key-name&Filter.1.Value.1=a%20b%\
             2Fc%2Bd&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAMALLEEEXAMPLE001%2F20261121%\
@@ -132,7 +132,7 @@ enum ClientRequests {
         sourceAddress: "192.0.2.7")
 
     static let version2Get = EC2Request(
-        method: "GET", path: "/services/Eucalyptus",
+        id: requestID, method: "GET", path: "/services/Eucalyptus",
         query: """
             Action=RunInstances&Version=2009-11-30&ImageId=emi-0123abcd&MinCount=1&MaxCount=1&Security\
             Group.1=default&UserData=%2B%2F%2F%2BIG9sZA%3D%3D&AddressingType=public&AWSAccessKeyId=AKI\
@@ -147,7 +147,7 @@ enum ClientRequests {
         sourceAddress: "192.0.2.7")
 
     static let version2Post = EC2Request(
-        method: "POST", path: "/services/Eucalyptus",
+        id: requestID, method: "POST", path: "/services/Eucalyptus",
         query: "",
         headers: [
             (name: "Host", value: "127.0.0.1:8773"),

@@ -44,7 +44,7 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         let cloud = TestCloud(isAdministrator: false)
         let unsigned = await cloud.send(
             EC2Request(
-                method: "GET", path: "/", query: "Action=" + action.name,
+                id: requestID, method: "GET", path: "/", query: "Action=" + action.name,
                 headers: [(name: "Host", value: "127.0.0.1:8773")], sourceAddress: "192.0.2.9"))
         #expect(unsigned.code == "MissingAuthenticationToken")
         #expect(await cloud.send(action.name, example.parameters, secret: "wrong").code == "SignatureDoesNotMatch")

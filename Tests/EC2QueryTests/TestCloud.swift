@@ -6,6 +6,9 @@ import Synchronization
 import Testing
 import XML
 
+/// The id of every request in these tests.
+let requestID = "11111111-2222-4333-8444-555555555555"
+
 /// An interface over a fake cloud, with a client that signs.
 struct TestCloud: Sendable {
     /// 2026-11-21T04:00:00Z, when `ClientRequests` were signed.
@@ -43,7 +46,7 @@ struct TestCloud: Sendable {
             backend: backend,
             configuration: EC2Configuration(
                 now: { CloudModel.Timestamp(milliseconds: now * 1000) },
-                requestID: { "11111111-2222-4333-8444-555555555555" }, observer: { observations.add($0) }))
+                observer: { observations.add($0) }))
     }
 
     /// Sends a signed form.
@@ -72,7 +75,8 @@ struct TestCloud: Sendable {
         let request = SignedRequest(method: method, path: path, query: query, headers: headers, body: body)
         headers += signer.headers(for: request, now: now)
         return EC2Request(
-            method: method, path: path, query: query, headers: headers, body: body, sourceAddress: "192.0.2.7")
+            id: requestID, method: method, path: path, query: query, headers: headers, body: body,
+            sourceAddress: "192.0.2.7")
     }
 }
 

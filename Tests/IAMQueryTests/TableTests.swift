@@ -122,7 +122,8 @@ import XML
         func service(_ query: String, _ body: String = "") -> IdentityService? {
             IdentityService.named(
                 in: QueryRequest(
-                    method: "POST", path: "/", query: query, headers: [], body: Array(body.utf8), sourceAddress: ""))
+                    id: requestID, method: "POST", path: "/", query: query, headers: [], body: Array(body.utf8),
+                    sourceAddress: ""))
         }
         #expect(service("", "Action=ListUsers&Version=2010-05-08") == .iam)
         #expect(service("Version=2011-06-15") == .sts)

@@ -7,6 +7,9 @@ import Store
 import Synchronization
 import XML
 
+/// The id of every request in these tests.
+let requestID = "11111111-2222-4333-8444-555555555555"
+
 /// No images: identities need none.
 struct NoImages: ImageSource {
     func inspect(location: String, as caller: Caller) async throws(CloudError) -> ImageObject {
@@ -52,8 +55,7 @@ struct TestIdentities: Sendable {
         interface = IAMInterface(
             backend: controller,
             configuration: IAMConfiguration(
-                region: "us-east-1", now: { CloudModel.Timestamp(milliseconds: clock.now * 1000) },
-                requestID: { "11111111-2222-4333-8444-555555555555" }))
+                region: "us-east-1", now: { CloudModel.Timestamp(milliseconds: clock.now * 1000) }))
         let keys = await controller.accessKeys(accountID: "123456789012")
         admin = Client(key: keys[0].id, secret: keys[0].secret)
     }
@@ -102,7 +104,7 @@ struct TestIdentities: Sendable {
         return Answer(
             await interface.respond(
                 to: QueryRequest(
-                    method: "POST", path: "/", headers: headers, body: body, sourceAddress: "192.0.2.7"),
+                    id: requestID, method: "POST", path: "/", headers: headers, body: body, sourceAddress: "192.0.2.7"),
                 service: service))
     }
 }

@@ -56,7 +56,7 @@ import Testing
         let test = try await TestInterface.open()
         let answer = try await test.send(
             QueryRequest(
-                method: "GET", path: "/api/v1/openapi.json", headers: [(name: "host", value: "x")],
+                id: requestID, method: "GET", path: "/api/v1/openapi.json", headers: [(name: "host", value: "x")],
                 sourceAddress: "127.0.0.1"))
         #expect(answer.status == 200)
         #expect(answer.body["openapi"]?.text == "3.1.0")

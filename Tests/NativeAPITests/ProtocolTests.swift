@@ -27,7 +27,7 @@ import Testing
             let path = operation.path.split(separator: "/").map { $0.hasPrefix("{") ? "x" : String($0) }
             let answer = try await test.send(
                 QueryRequest(
-                    method: operation.method, path: "/api/v1/" + path.joined(separator: "/"),
+                    id: requestID, method: operation.method, path: "/api/v1/" + path.joined(separator: "/"),
                     headers: [(name: "host", value: "x")], sourceAddress: "127.0.0.1"))
             #expect(answer.code == "not-authenticated", "\(operation.id)")
             #expect(answer.headers["www-authenticate"] != nil)
@@ -46,7 +46,7 @@ import Testing
         let test = try await TestInterface.open()
         let answer = try await test.send(
             QueryRequest(
-                method: "GET", path: "/api/v1/status",
+                id: requestID, method: "GET", path: "/api/v1/status",
                 query: "AWSAccessKeyId=\(test.key.id)&SignatureVersion=2&SignatureMethod=HmacSHA256&Signature=x"
                     + "&Timestamp=2026-01-01T00:00:00Z",
                 headers: [(name: "host", value: "x")], sourceAddress: "127.0.0.1"))
@@ -68,7 +68,7 @@ import Testing
         func status(_ token: String) async throws -> TestInterface.Answer {
             try await test.send(
                 QueryRequest(
-                    method: "GET", path: "/api/v1/status",
+                    id: requestID, method: "GET", path: "/api/v1/status",
                     headers: [(name: "host", value: "x"), (name: "authorization", value: "Bearer " + token)],
                     sourceAddress: "127.0.0.1"))
         }
@@ -77,7 +77,7 @@ import Testing
         let none = try await TestInterface.open()
         let answer = try await none.send(
             QueryRequest(
-                method: "GET", path: "/api/v1/status",
+                id: requestID, method: "GET", path: "/api/v1/status",
                 headers: [(name: "host", value: "x"), (name: "authorization", value: "Bearer good")],
                 sourceAddress: "127.0.0.1"))
         #expect(answer.status == 401)
@@ -101,7 +101,8 @@ import Testing
         #expect(large.status == 413)
         let text = try await test.send(
             QueryRequest(
-                method: "POST", path: "/api/v1/instances", headers: [(name: "host", value: "x")], sourceAddress: "x"))
+                id: requestID, method: "POST", path: "/api/v1/instances", headers: [(name: "host", value: "x")],
+                sourceAddress: "x"))
         #expect(text.status == 401)
     }
 

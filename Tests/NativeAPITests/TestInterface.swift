@@ -8,6 +8,9 @@ import Testing
 
 @testable import NativeAPI
 
+/// The id of every request in these tests.
+let requestID = "11111111-2222-4333-8444-555555555555"
+
 /// The interface on a real cloud controller without zones, whose store is in memory.
 struct TestInterface: Sendable {
     let controller: CloudController
@@ -57,7 +60,8 @@ struct TestInterface: Sendable {
         headers += signer.headers(for: signed, now: 1_767_225_600)
         return try await send(
             QueryRequest(
-                method: method, path: target, query: query, headers: headers, body: payload, sourceAddress: "127.0.0.1"),
+                id: requestID, method: method, path: target, query: query, headers: headers, body: payload,
+                sourceAddress: "127.0.0.1"),
             sourceLocation: sourceLocation)
     }
 

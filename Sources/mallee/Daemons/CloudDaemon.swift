@@ -79,8 +79,7 @@ struct CloudDaemon: Sendable {
             audit?.record(seen)
         }
         var identity = IAMConfiguration(
-            region: configuration.region, now: { Timestamp.ofSystemClock() },
-            requestID: { QueryRequest.randomID() })
+            region: configuration.region, now: { Timestamp.ofSystemClock() })
         identity.observer = { seen in
             Self.log(seen, logger)
             audit?.record(seen)

@@ -73,7 +73,7 @@ enum QueryExchange {
             if body.count > largestBody { break }
         }
         return QueryRequest(
-            method: request.method.rawValue, path: String(PathDispatcher.path(of: request)),
+            id: context.requestID, method: request.method.rawValue, path: String(PathDispatcher.path(of: request)),
             query: String(PathDispatcher.query(of: request)), headers: headers, body: body,
             sourceAddress: context.remoteAddress?.ipAddress ?? "", isSecure: try await context.isSecure())
     }

@@ -11,6 +11,9 @@ import XML
 @testable import CloudController
 @testable import NativeAPI
 
+/// The id of every request in these tests.
+let requestID = "11111111-2222-4333-8444-555555555555"
+
 /// Who asks, from nobody to the administrator of the cloud.
 enum MatrixCaller: String, CaseIterable, Sendable {
     /// Without a signature.
@@ -115,10 +118,9 @@ struct MatrixWorld: Sendable {
     private init(cloud: TestCloud) {
         self.cloud = cloud
         let now: @Sendable () -> CloudModel.Timestamp = { cloud.clock.now }
-        let id: @Sendable () -> String = { "11111111-2222-4333-8444-555555555555" }
-        ec2 = EC2Interface(backend: cloud.controller, configuration: EC2Configuration(now: now, requestID: id))
+        ec2 = EC2Interface(backend: cloud.controller, configuration: EC2Configuration(now: now))
         iam = IAMInterface(
-            backend: cloud.controller, configuration: IAMConfiguration(region: "us-east-1", now: now, requestID: id))
+            backend: cloud.controller, configuration: IAMConfiguration(region: "us-east-1", now: now))
         var settings = NativeConfiguration()
         settings.now = now
         native = NativeInterface(backend: cloud.controller, configuration: settings)
@@ -325,11 +327,12 @@ struct MatrixWorld: Sendable {
         if row.interface == .native {
             let answer = await native.respond(
                 to: QueryRequest(
-                    method: method, path: path, query: "", headers: headers, body: body, sourceAddress: "192.0.2.7"))
+                    id: requestID, method: method, path: path, query: "", headers: headers, body: body,
+                    sourceAddress: "192.0.2.7"))
             return MatrixAnswer(status: answer.status, body: answer.body)
         }
         let request = QueryRequest(
-            method: method, path: path, headers: headers, body: body, sourceAddress: "192.0.2.7")
+            id: requestID, method: method, path: path, headers: headers, body: body, sourceAddress: "192.0.2.7")
         let answer =
             switch row.interface {
             case .sts: await iam.respond(to: request, service: .sts)

@@ -33,14 +33,14 @@ struct SOAPCloud: Sendable {
             query: cloud.interface,
             configuration: EC2Configuration(
                 now: { CloudModel.Timestamp(milliseconds: now * 1000) },
-                requestID: { "11111111-2222-4333-8444-555555555555" }, observer: { observations.add($0) }),
+                observer: { observations.add($0) }),
             owners: Owners(fingerprint: isKnown ? signer.fingerprint : []),
             startedAt: CloudModel.Timestamp(milliseconds: (now - 60) * 1000))
     }
 
     static func request(_ body: [UInt8], path: String = "/services/Eucalyptus/") -> EC2Request {
         EC2Request(
-            method: "POST", path: path,
+            id: requestID, method: "POST", path: path,
             headers: [
                 (name: "host", value: "127.0.0.1:8773"), (name: "content-type", value: "text/xml; charset=UTF-8"),
                 (name: "soapaction", value: "\"\""),

@@ -112,7 +112,8 @@ import XML
     func `the WSDL is served by path`(path: String, version: String, location: String) async throws {
         let response = try await SOAPCloud().interface.respond(
             to: EC2Request(
-                method: "GET", path: path, query: "wsdl", headers: [(name: "Host", value: "h:1")], sourceAddress: ""))
+                id: requestID, method: "GET", path: path, query: "wsdl", headers: [(name: "Host", value: "h:1")],
+                sourceAddress: ""))
         #expect(response.status == 200)
         let root = try XMLElement.parse(response.body)
         #expect(root.attribute("targetNamespace") == "http://ec2.amazonaws.com/doc/\(version)/")
@@ -123,7 +124,8 @@ import XML
     func `there is no WSDL of what is no version, or for a host that is none`(path: String, host: String) async throws {
         let response = try await SOAPCloud().interface.respond(
             to: EC2Request(
-                method: "GET", path: path, query: "wsdl", headers: [(name: "Host", value: host)], sourceAddress: ""))
+                id: requestID, method: "GET", path: path, query: "wsdl", headers: [(name: "Host", value: host)],
+                sourceAddress: ""))
         #expect(response.status == 404)
     }
 }

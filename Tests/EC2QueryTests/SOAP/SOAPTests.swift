@@ -152,7 +152,7 @@ import XML
             let answer = try await soap.send(body, id: "TS-\(number)")
             #expect(answer.fault == code)
             #expect(answer.status == 500)
-            #expect(answer["detail/RequestID"] == "11111111-2222-4333-8444-555555555555")
+            #expect(answer["detail/RequestID"] == requestID)
             #expect(!answer.text.contains("secret"))
         }
         let last = try #require(soap.cloud.observations.all.last)
@@ -257,7 +257,7 @@ import XML
         func request(_ method: String, query: String = "", _ headers: [(name: String, value: String)] = [])
             -> EC2Request
         {
-            EC2Request(method: method, path: "/", query: query, headers: headers, sourceAddress: "")
+            EC2Request(id: requestID, method: method, path: "/", query: query, headers: headers, sourceAddress: "")
         }
         #expect(EC2SOAPInterface.isMeant(by: request("GET", query: "wsdl")))
         #expect(EC2SOAPInterface.isMeant(by: request("GET", query: "WSDL")))
