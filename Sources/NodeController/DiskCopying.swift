@@ -12,6 +12,7 @@ import BlockingHTTP
 public import Contracts
 import Hypervisor
 import Posix
+import XML
 
 extension NodeController {
     /// Takes the order to copy; see the contract.
@@ -99,10 +100,17 @@ extension NodeController {
             environment.workers.submit(after: 5_000) { self.beginCopy(instance) }
             return
         }
-        let path = copyPath(instance)
         // After a restart of this process there is none; the guest has to be started again all the same.
         let isOrdered = instance.lock.withLock { instance.bundle?.state.isActive == true }
-        var outcome = isOrdered ? flatten(instance, to: path) : .cancelled
+        let path: String
+        var outcome: Outcome
+        do throws(PosixError) {
+            path = try copyPath(instance)
+            outcome = isOrdered ? flatten(instance, to: path) : .cancelled
+        } catch {
+            path = ""
+            outcome = .failed(StepFailure(error, doing: "making a place for the copy of the disk"))
+        }
         if case .done = outcome {} else { removeCopy(instance) }
         // A restart of this process looks for the guest that is started now, not for the one that has ended.
         instance.lock.withLock { instance.handle = nil }
@@ -245,18 +253,25 @@ extension NodeController {
 
     // MARK: The file
 
-    private func copyPath(_ instance: Instance) -> String {
-        guard let directory = records.directory(of: instance.id) else {
-            // A simulated guest has no directory.
-            return "/tmp/mallee-bundle-" + settings.name + "-" + instance.id
-        }
-        return FileSystem.join(directory, "bundle.qcow2")
+    private static var copyName: String { "bundle.qcow2" }
+
+    private func copyPath(_ instance: Instance) throws(PosixError) -> String {
+        if let directory = records.directory(of: instance.id) { return FileSystem.join(directory, Self.copyName) }
+        // A simulated guest has no directory of its own.
+        let directory = try FileSystem.temporaryDirectory("/tmp/mallee-bundle-")
+        instance.lock.withLock { instance.copyDirectory = directory }
+        return FileSystem.join(directory, Self.copyName)
     }
 
     /// Removes a copy, also one that an earlier process left.
     func removeCopy(_ instance: Instance) {
         do throws(PosixError) {
-            try FileSystem.remove(copyPath(instance), ifPresent: true)
+            if let directory = records.directory(of: instance.id) {
+                try FileSystem.remove(FileSystem.join(directory, Self.copyName), ifPresent: true)
+            } else if let directory = instance.lock.withLock({ instance.copyDirectory }) {
+                try FileSystem.removeTree(directory)
+                instance.lock.withLock { instance.copyDirectory = nil }
+            }
         } catch {
             environment.log.error("the copy of a disk was left behind: \(error)", context(instance))
         }
@@ -276,25 +291,11 @@ extension Contract.BundleState {
 extension HTTPClientResponse {
     /// What an S3 service says went wrong: the text of its Message, or the beginning of the answer.
     fileprivate var errorText: String {
-        if let range = between(Array("<Message>".utf8), Array("</Message>".utf8)) {
-            return String(decoding: body[range].prefix(300), as: UTF8.self)
+        do throws(XMLError) {
+            if let message = try XMLElement.parse(body).child("Message") { return String(message.text.prefix(300)) }
+        } catch {
+            // Proxies answer with what is no XML.
         }
         return String(decoding: body.prefix(100), as: UTF8.self)
-    }
-
-    private func between(_ opening: [UInt8], _ closing: [UInt8]) -> Range<Int>? {
-        guard let start = position(of: opening, from: 0),
-            let end = position(of: closing, from: start + opening.count)
-        else { return nil }
-        return start + opening.count..<end
-    }
-
-    private func position(of text: [UInt8], from start: Int) -> Int? {
-        var place = start
-        while place + text.count <= body.count {
-            if body[place..<place + text.count].elementsEqual(text) { return place }
-            place += 1
-        }
-        return nil
     }
 }

@@ -30,6 +30,8 @@ final class Instance: @unchecked Sendable {
     /// The latest copy of its root disk that was asked for, and whether it is still wanted; see `DiskCopying`.
     var bundle: Contract.BundleReport?
     var bundleIsCancelled = false
+    /// Where the copy of a simulated guest's disk is.
+    var copyDirectory: String?
     /// Where the copy goes: an address that authorises, so it is never logged.
     var bundleURL = ""
     /// Starts after a copy that failed in a row.
