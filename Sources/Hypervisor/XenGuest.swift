@@ -99,6 +99,27 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
         drainHoldingLock()
     }
 
+    /// Keeps what the guest has written and what of it is on its way still: until nothing comes for a moment, or for so
+    /// long that somebody else must be writing.
+    func drainToEnd() {
+        let deadline = Deadline(after: Self.drainTimeout)
+        while true {
+            drain()
+            guard let descriptor = terminalDescriptor, !deadline.isPast else { return }
+            do throws(PosixError) {
+                let items = try Poll.wait([Poll.Item(descriptor, readable: true)], timeout: Self.silence)
+                guard items[0].isReadable else { return }
+            } catch {
+                // Only for want of memory.
+                return
+            }
+        }
+    }
+
+    /// xenconsoled passes on what it has at once.
+    private static let silence: Milliseconds = 100
+    private static let drainTimeout: Milliseconds = 3_000
+
     private func drainHoldingLock() {
         guard let terminal else { return }
         do throws(PosixError) {

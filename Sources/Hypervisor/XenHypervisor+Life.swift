@@ -6,6 +6,8 @@ extension XenHypervisor {
     private static let askPause: Milliseconds = 5_000
     /// How long an operation of another thread on the same domain is waited for.
     private static let busyTimeout: Milliseconds = 180_000
+    /// xenconsoled hears of a new domain within moments, on a busy host within seconds.
+    private static let consoleTimeout: Milliseconds = 10_000
 
     // MARK: Reboot and stop
 
@@ -178,7 +180,7 @@ extension XenHypervisor {
             again = false
             end = GuestEnd(cause: .stopped, message: "the guest shut down when asked to")
         }
-        guest.drain()
+        collectConsole(guest, domain)
         do throws(HypervisorError) {
             if domain.state != .dying { try toolstack.destroy(domain.id) }
             if again { return try restart(guest) }
@@ -240,15 +242,48 @@ extension XenHypervisor {
     }
 
     private func openConsole(_ guest: XenGuest, _ domain: Int) {
-        // A guest with firmware writes to its serial port, a paravirtual one to Xen's console.
-        for place in ["serial/0/tty", "console/tty"] {
-            guard let path = watcher.read("/local/domain/\(domain)/\(place)"), path.hasPrefix("/dev/") else { continue }
-            do throws(PosixError) {
+        do throws(PosixError) {
+            for place in Self.terminals(of: domain) {
+                guard let path = watcher.read(place), path.hasPrefix("/dev/") else { continue }
                 return try guest.openTerminal(path, of: domain)
-            } catch {
-                Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
             }
+        } catch {
+            Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
         }
+    }
+
+    /// A guest with firmware writes to its serial port, a paravirtual one to Xen's console.
+    private static func terminals(of domain: Int) -> [String] {
+        ["/local/domain/\(domain)/serial/0/tty", "/local/domain/\(domain)/console/tty"]
+    }
+
+    /// Keeps what a domain has written that is about to be destroyed. Whoever ended within a moment of its start did so
+    /// before the watcher opened its console; xenconsoled has kept it all, and may not have passed on the last of it yet.
+    private func collectConsole(_ guest: XenGuest, _ domain: XenDomain) {
+        // xenconsoled lets go of a domain that is being destroyed.
+        guard domain.state != .dying else { return guest.drain() }
+        do throws(PosixError) {
+            if guest.lacksTerminal(of: domain.id) {
+                let store = try XenStoreConnection.open()
+                let deadline = Deadline(after: Self.consoleTimeout)
+                while try !openConsole(guest, domain.id, store), !deadline.isPast { Thread.sleep(20) }
+            }
+        } catch {
+            Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
+        }
+        guest.drainToEnd()
+    }
+
+    /// Whether xenstore said where the console is.
+    private func openConsole(
+        _ guest: XenGuest, _ domain: Int, _ store: XenStoreConnection
+    ) throws(PosixError) -> Bool {
+        for place in Self.terminals(of: domain) {
+            guard let path = try store.read(place), path.hasPrefix("/dev/") else { continue }
+            try guest.openTerminal(path, of: domain)
+            return true
+        }
+        return false
     }
 
     func readConsole(_ descriptor: Int32) {

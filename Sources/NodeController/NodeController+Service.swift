@@ -107,8 +107,11 @@ extension NodeController: NodeContract.Service {
     ) throws(ServiceFault) -> NodeContract.TerminateInstanceResponse {
         let instance = try find(request.instanceId)
         let before = instance.lock.withLock { instance.machine.state }
-        environment.log.info("terminate requested", requestContext(request.correlationId, instance))
-        send(.terminate(force: request.force ?? false), to: instance)
+        let action = send(.terminate(force: request.force ?? false), to: instance)
+        // The cluster controller asks until the instance is over.
+        if action != .none {
+            environment.log.info("terminate requested", requestContext(request.correlationId, instance))
+        }
         let after = instance.lock.withLock { instance.machine.state }
         return NodeContract.TerminateInstanceResponse(
             change: Contract.InstanceStateChange(
