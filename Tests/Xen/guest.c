@@ -1,10 +1,11 @@
-// A paravirtual guest of a few kilobytes for the contract of hypervisor drivers (Tests/HypervisorTests): it greets on its
-// console and then does what its command line says. Made by xen.py; it needs nothing but Xen's headers.
+// A paravirtual guest of a few kilobytes for the contract of hypervisor drivers (Tests/HypervisorTests) and for `restarts`:
+// it greets on its console and then does what its command line says. Made by xen.py; it needs nothing but Xen's headers.
 //
 //   idles         waits for ever, and hears nobody
 //   powers-off    powers itself off
 //   follows       powers off or restarts when the toolstack asks for it
 //   panics        crashes
+//   loops         restarts at once
 //   resets        restarts when "data/go" is written for it in xenstore
 #include <stddef.h>
 #include <stdint.h>
@@ -167,6 +168,7 @@ void run(struct start_info *start) {
     switch (start->cmd_line[0] << 8 | start->cmd_line[1]) {
     case 'p' << 8 | 'o': shut_down(SHUTDOWN_poweroff);
     case 'p' << 8 | 'a': shut_down(SHUTDOWN_crash);
+    case 'l' << 8 | 'o': shut_down(SHUTDOWN_reboot);
     case 'f' << 8 | 'o':
         await("control/shutdown", value, sizeof value);
         // Tells the toolstack that it was heard: the empty value, which is not followed by a zero.
