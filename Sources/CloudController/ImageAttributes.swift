@@ -36,6 +36,22 @@ extension CloudController {
             let stored = try self.own(id, "ModifyImageAttribute", as: caller)
             var image = stored.value
             switch change {
+            case .deprecation(let moment): image.deprecatesAt = try self.checkedDeprecation(moment)
+            case .disabled(let isDisabled):
+                // To ask for what is so already is no error.
+                if (image.state == .disabled) == isDisabled { break }
+                guard image.state == (isDisabled ? .available : .disabled) else {
+                    throw .incorrectState(
+                        .image, id, state: image.state.rawValue,
+                        operation: isDisabled ? "DisableImage" : "EnableImage")
+                }
+                image.state = isDisabled ? .disabled : .available
+                if isDisabled {
+                    image.isPublic = false
+                    image.launchAccounts = []
+                }
+            case .deregistrationProtection(let isProtected):
+                image.isProtectedFromDeregistration = isProtected ? true : nil
             case .description(let text):
                 try Self.check(description: text)
                 image.description = text
@@ -43,6 +59,10 @@ extension CloudController {
                 image.isPublic = false
                 image.launchAccounts = []
             case .launchPermissions(let added, let removed):
+                guard image.state != .disabled || added.isEmpty else {
+                    throw .incorrectState(
+                        .image, id, state: image.state.rawValue, operation: "ModifyImageAttribute")
+                }
                 for account in added.union(removed) where account != "all" {
                     // One that is gone can still be taken away.
                     guard Self.isAccountID(account), view.accounts[account] != nil || !added.contains(account) else {
@@ -65,6 +85,18 @@ extension CloudController {
             if image != stored.value { mutation.update(.image(image), revision: stored.revision) }
             return (mutation, ())
         }
+    }
+
+    /// The minute is what counts, and it lies ahead, within ten years (API reference, EnableImageDeprecation).
+    private func checkedDeprecation(_ moment: Timestamp?) throws(CloudError) -> Timestamp? {
+        guard let moment else { return nil }
+        let now = configuration.now().milliseconds
+        guard moment.milliseconds > now, moment.milliseconds < now + 3653 * 86_400_000 else {
+            throw .invalidValue(
+                parameter: "DeprecateAt", value: moment.iso8601,
+                reason: "DeprecateAt must be in the future, and at most 10 years from now.")
+        }
+        return Timestamp(milliseconds: (moment.milliseconds + 59_999) / 60_000 * 60_000)
     }
 
     private static func isAccountID(_ text: String) -> Bool {
@@ -132,6 +164,8 @@ extension CloudController {
             copy.description = request.description ?? source.description
             copy.isPublic = false
             copy.launchAccounts = []
+            copy.deprecatesAt = nil
+            copy.isProtectedFromDeregistration = nil
             copy.createdAt = now
             copy.tags = request.copiesTags ? try NamingRules.merge(request.tags, into: source.tags) : request.tags
             var mutation = Mutation()

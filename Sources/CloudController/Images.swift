@@ -164,6 +164,11 @@ extension CloudController {
             guard caller.isAdministrator || stored.value.accountID == caller.accountID else {
                 throw .unauthorized(operation: "DeregisterImage of another account's image")
             }
+            guard stored.value.isProtectedFromDeregistration != true else {
+                throw .notPermitted(
+                    "The image '\(text)' may not be deregistered. Take its protection away (DisableImageDeregistrationProtection) "
+                        + "and try again.")
+            }
             if dryRun { throw .dryRunSucceeded }
             var image = stored.value
             image.state = .deregistered
@@ -180,8 +185,8 @@ extension CloudController {
     ) async throws(CloudError) -> Page<Image> {
         let pagination = try Pagination(
             request, bounds: 1...1000,
-            scope: (["DescribeImages", caller.accountID, "owners"] + owners + ["by"] + executableBy)
-                .joined(separator: " "))
+            scope: (["DescribeImages", caller.accountID, "owners"] + owners + ["by"] + executableBy + ["including"]
+                + request.including.map(\.rawValue).sorted()).joined(separator: " "))
         let filters = try FilterMatcher<Image>(request.filters)
         let visible = try await visibleImages(request, as: caller)
         if request.dryRun { throw .dryRunSucceeded }
@@ -197,8 +202,12 @@ extension CloudController {
         try authorise(caller, "DescribeImages")
         if request.ids.isEmpty || (caller.isAdministrator && request.ids == ["verbose"]) {
             // Images are few, and most are public: no index is worth while.
+            let now = configuration.now()
             return view.images.byID.values.map(\.value).filter { image in
                 image.state != .deregistered
+                    && (image.state != .disabled || request.including.contains(.disabledImages))
+                    && (image.deprecatesAt.map { $0 > now } ?? true || image.accountID == caller.accountID
+                        || request.including.contains(.deprecatedImages))
                     && (!request.ids.isEmpty || image.accountID == caller.accountID || image.isPublic
                         || image.launchAccounts.contains(caller.accountID))
             }

@@ -46,7 +46,9 @@ extension CloudController {
             }
             return found
         case (nil, nil): throw .missingParameter("IamInstanceProfile")
-        case (_?, _?):
+        // The same twice is what it is once.
+        case (let arn?, let name?):
+            if let found = view.identities.profiles.named(name, of: account)?.value, found.arn == arn { return found }
             throw .invalidCombination(
                 "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
         }

@@ -159,6 +159,14 @@ extension CloudController {
             return .imageImport(stored)
         }
         if try networkPart(text, as: caller) != nil { return .networkPart }
+        // Of these there are none yet.
+        let absent: [(prefix: String, kind: ResourceKind)] = [
+            ("vol-", .volume), ("snap-", .snapshot), ("eipalloc-", .address),
+        ]
+        for (prefix, kind) in absent where text.hasPrefix(prefix) { throw .notFound(kind, [text]) }
+        if NetworkInterface.isID(text) {
+            throw .unsupported("Network interfaces have no tags of their own; tag their instances.")
+        }
         throw .malformedID(.tag, text)
     }
 

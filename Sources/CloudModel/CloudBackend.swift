@@ -41,6 +41,15 @@ public struct DescribeRequest: Hashable, Sendable {
     public var dryRun: Bool
     /// Whether the parts of the answer that take counting are wanted: slots and nodes of zones.
     public var withDetails = true
+    /// What else is wanted of that which is usually left out.
+    public var including: Set<Inclusion> = []
+    /// What a listing leaves out if nobody asks for it.
+    public enum Inclusion: String, Hashable, Sendable {
+        /// Other accounts' images whose time is over.
+        case deprecatedImages
+        /// Own images that nobody may launch.
+        case disabledImages
+    }
     /// Makes a request.
     public init(
         ids: [String] = [], names: [String] = [], filters: [Filter] = [], maxResults: Int? = nil,

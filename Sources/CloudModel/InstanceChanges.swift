@@ -103,6 +103,12 @@ public enum ImageChange: Hashable, Sendable {
     case launchPermissions(add: Set<String>, remove: Set<String>)
     /// Only the owner may launch it.
     case resetLaunchPermissions
+    /// When it is to be out of date; nil to take that back.
+    case deprecation(Timestamp?)
+    /// Whether nobody may launch it; one that is disabled is its owner's alone.
+    case disabled(Bool)
+    /// Whether DeregisterImage is refused.
+    case deregistrationProtection(Bool)
 }
 
 /// CopyImage, in the cloud's own terms: another image of the same bytes.

@@ -27,6 +27,10 @@ public enum NamingRules {
                 parameter: "GroupName", value: String(name.prefix(64)),
                 reason: "A security group's name has 1 to 255 printable ASCII characters.")
         }
+        guard name != "default" else {
+            throw .invalidValue(
+                parameter: "GroupName", value: name, reason: "Cannot use reserved security group name: default")
+        }
         guard !name.hasPrefix("sg-") else {
             throw .invalidValue(
                 parameter: "GroupName", value: name,
@@ -81,7 +85,7 @@ public enum NamingRules {
             guard keys.insert(tag.key).inserted else {
                 throw .invalidValue(
                     parameter: "Tag.Key", value: tag.key,
-                    reason: "Tag keys must be unique within a request; '\(tag.key)' is given twice.")
+                    reason: "Duplicate tag key '\(tag.key)' specified.")
             }
         }
         guard tags.count <= tagLimit else {
@@ -101,9 +105,12 @@ public enum NamingRules {
                 result.append(tag)
             }
         }
-        guard result.count <= tagLimit else {
+        // What the cloud itself has put on does not count.
+        let own = result.count { !$0.key.hasPrefix("aws:") }
+        guard own <= tagLimit else {
             throw .limitExceeded(
-                .tag, limit: tagLimit, inUse: existing.count, requested: result.count - existing.count)
+                .tag, limit: tagLimit, inUse: own - (result.count - existing.count),
+                requested: result.count - existing.count)
         }
         return result
     }

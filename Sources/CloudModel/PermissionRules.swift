@@ -13,8 +13,8 @@ public enum PermissionRules {
     /// The rules that `permissions` stand for, each with a new id.
     ///
     /// - Parameter resolve: finds the group that a peer names, as `.group`.
-    /// - Throws: `missingParameter`, `invalidValue` with EC2's wording, and what `resolve` throws; `duplicate` if the
-    ///   request names the same rule twice.
+    /// - Throws: `missingParameter`, `invalidValue` with EC2's wording, and what `resolve` throws; also if the request
+    ///   names the same rule twice.
     public static func rules(
         of permissions: [Permission], egress: Bool, tags: [Tag] = [],
         resolve: (Permission.GroupPeer) throws(CloudError) -> SecurityGroupRule.Peer
@@ -43,7 +43,9 @@ public enum PermissionRules {
                     id: .random(), isEgress: egress, ipProtocol: ipProtocol, fromPort: from, toPort: to, peer: peer,
                     description: description, tags: tags)
                 guard !rules.contains(where: { $0.permitsSame(as: rule) }) else {
-                    throw .duplicate(.permission, rule.permissionText)
+                    throw .invalidValue(
+                        parameter: "ipPermissions", value: rule.permissionText,
+                        reason: "The same permission must not appear multiple times")
                 }
                 rules.append(rule)
             }
@@ -114,11 +116,18 @@ public enum PermissionRules {
         .invalidValue(parameter: "cidrIp", value: text, reason: "CIDR block \(text) is malformed")
     }
 
+    private static let descriptionCharacters = Set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789. _-:/()#,@[]+=&;{}!$*".utf8)
+
     /// Refuses descriptions that EC2 refuses.
     public static func check(description: String?) throws(CloudError) {
-        guard let description, description.utf8.count > 255 else { return }
-        throw .invalidValue(
-            parameter: "description", value: description, reason: "A rule's description has at most 255 characters.")
+        guard let description else { return }
+        guard description.utf8.count <= 255, description.utf8.allSatisfy(descriptionCharacters.contains) else {
+            throw .invalidValue(
+                parameter: "description", value: String(description.prefix(64)),
+                reason: "Invalid rule description. Valid descriptions are strings less than 256 characters from the "
+                    + "following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+        }
     }
 }
 

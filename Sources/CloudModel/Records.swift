@@ -124,7 +124,7 @@ public struct Image: Hashable, Sendable, Codable {
     /// How its bytes are laid out.
     public enum Format: String, Sendable, Codable { case raw, qcow2, plain }
     /// EC2's image states that occur here.
-    public enum State: String, Sendable, Codable { case pending, available, failed, deregistered }
+    public enum State: String, Sendable, Codable { case pending, available, failed, disabled, deregistered }
 
     /// Its identifier.
     public var id: ImageID
@@ -168,6 +168,10 @@ public struct Image: Hashable, Sendable, Codable {
     public var object: String?
     /// Why it is in the state failed.
     public var failure: String?
+    /// From when on only its owner, and who knows its id, still finds it.
+    public var deprecatesAt: Timestamp?
+    /// Whether DeregisterImage is refused.
+    public var isProtectedFromDeregistration: Bool?
 
     /// Makes an image record.
     public init(

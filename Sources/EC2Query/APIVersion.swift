@@ -26,6 +26,10 @@ struct APIVersion: Sendable, Equatable, Comparable {
     /// Before 2011-01-01 security groups had names only, which stood in elements called `groupId`.
     var namesGroupsByName: Bool { self < APIVersion(known: "2011-01-01") }
 
+    /// Only instances outside of a VPC have groups that are told with the reservation; clients of the versions that knew
+    /// such instances look for them there.
+    var tellsGroupsOfReservations: Bool { self < APIVersion(known: "2016-11-15") }
+
     /// Before 2009-10-31 TerminateInstances called the current state `shutdownState`.
     var saysShutdownState: Bool { self < APIVersion(known: "2009-10-31") }
 

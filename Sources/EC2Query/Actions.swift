@@ -12,6 +12,9 @@ struct Call: Sendable {
     let region: String
     /// Whether the client uses the original's path, so that the original's extensions are in place.
     let isOriginalPath: Bool
+
+    /// Whether reservations have groups: clients of the original and of old versions expect it.
+    var tellsGroupsOfReservations: Bool { isOriginalPath || version.tellsGroupsOfReservations }
 }
 
 /// One action of the API: a row of the table in which everything is looked up.
@@ -142,6 +145,19 @@ public struct EC2Action: Sendable {
             "CopyImage", since: "2013-02-01", Images.copy,
             "Another image of the same object, idempotent by ClientToken. Within the one region."),
         EC2Action(
+            "EnableImageDeprecation", since: "2016-11-15", Images.deprecate,
+            "Says from when on an image is out of date; others then find it by its id only."),
+        EC2Action("DisableImageDeprecation", since: "2016-11-15", Images.undeprecate, "Takes that back."),
+        EC2Action(
+            "DisableImage", since: "2016-11-15", Images.disable,
+            "Lets nobody launch an image, and makes it private. What runs, runs on."),
+        EC2Action("EnableImage", since: "2016-11-15", Images.enable, "Lets its owner launch it again."),
+        EC2Action(
+            "EnableImageDeregistrationProtection", since: "2016-11-15", Images.protect,
+            "Has DeregisterImage refused. No cooldown."),
+        EC2Action(
+            "DisableImageDeregistrationProtection", since: "2016-11-15", Images.unprotect, "Takes that back."),
+        EC2Action(
             "ImportImage", since: "2014-10-01", ImageImports.start,
             "Makes an image of a disk in Walrus, raw or (extension) qcow2, idempotent by ClientToken. No other formats, "
                 + "no snapshots."),
@@ -244,6 +260,9 @@ public struct EC2Action: Sendable {
             "DescribeNetworkInterfaces", since: "2011-07-15", Networks.describeInterfaces,
             "The one interface of each instance."),
         EC2Action(
+            "DescribeNetworkInterfaceAttribute", since: "2011-07-15", Networks.describeInterfaceAttribute,
+            "One attribute of an instance's interface."),
+        EC2Action(
             "DescribeDhcpOptions", since: "2011-07-15", Networks.describeDHCPOptions, "What guests are told."),
         EC2Action(
             "GetLaunchTemplateData", since: "2016-11-15", LaunchTemplates.fromInstance,
@@ -271,6 +290,31 @@ public struct EC2Action: Sendable {
         EC2Action(
             "DescribeAggregateIdFormat", since: "2016-11-15", IDFormats.describeAggregate, "The same in the one region."
         ),
+        EC2Action(
+            "DescribePrincipalIdFormat", since: "2016-11-15", IDFormats.describePrincipals, "The same for the account."),
+        EC2Action(
+            "ModifyIdFormat", since: "2015-10-01", IDFormats.modify,
+            "Long identifiers can be asked for; short ones are refused."),
+        EC2Action(
+            "ModifyIdentityIdFormat", since: "2016-04-01", IDFormats.modifyIdentity, "The same for a user or role."),
+        EC2Action(
+            "GetEbsEncryptionByDefault", since: "2016-11-15", AccountSettings.ebsEncryption,
+            "Always no: nothing encrypts disks."),
+        EC2Action(
+            "GetSerialConsoleAccessStatus", since: "2016-11-15", AccountSettings.serialConsole,
+            "Always no: consoles can be read, but not typed into."),
+        EC2Action(
+            "GetImageBlockPublicAccessState", since: "2016-11-15", AccountSettings.imageSharing,
+            "Always unblocked: owners may make images public."),
+        EC2Action(
+            "GetSnapshotBlockPublicAccessState", since: "2016-11-15", AccountSettings.snapshotSharing,
+            "Always unblocked."),
+        EC2Action(
+            "GetAllowedImagesSettings", since: "2016-11-15", AccountSettings.allowedImages,
+            "Always disabled: every image that is visible may be launched."),
+        EC2Action(
+            "GetInstanceMetadataDefaults", since: "2016-11-15", AccountSettings.metadataDefaults,
+            "The account has none of its own."),
         EC2Action("CreateTags", since: "2010-08-31", Tags.create, "Puts tags on resources."),
         EC2Action("DeleteTags", since: "2010-08-31", Tags.delete, "Takes tags off resources."),
         EC2Action("DescribeTags", since: "2010-08-31", Tags.describe, "Lists tags with their resources."),

@@ -147,6 +147,87 @@ func thrown(by call: () async throws -> Void) async -> CloudError? {
             ).isPublic)
     }
 
+    @Test func `an image that is disabled is nobody's but its owner's, and is not launched`() async throws {
+        let cloud = try await TestCloud.open()
+        let image = try await cloud.image()
+        let user = try await cloud.user("user")
+        let id = image.id.value
+        func change(_ change: ImageChange, as caller: Caller? = nil) async throws(CloudError) {
+            try await cloud.controller.modifyImage(id: id, change, dryRun: false, as: caller ?? cloud.admin)
+        }
+        func listed(_ including: Set<DescribeRequest.Inclusion> = [], as caller: Caller) async throws -> Bool {
+            var request = DescribeRequest()
+            request.including = including
+            return try await cloud.controller.describeImages(request, owners: [], executableBy: [], as: caller)
+                .items.contains { $0.id == image.id }
+        }
+        await #expect(throws: CloudError.self) { try await change(.disabled(true), as: user) }
+        try await change(.disabled(true))
+        try await change(.disabled(true))
+        #expect(try await !listed(as: cloud.admin))
+        #expect(try await listed([.disabledImages], as: cloud.admin))
+        #expect(try await !listed([.disabledImages], as: user))
+        await #expect(
+            throws: CloudError.incorrectState(.image, id, state: "disabled", operation: "RunInstances")
+        ) { try await cloud.run(image) }
+        await #expect(throws: CloudError.notFound(.image, [id])) { try await cloud.run(image, as: user) }
+        await #expect(
+            throws: CloudError.incorrectState(.image, id, state: "disabled", operation: "ModifyImageAttribute")
+        ) { try await change(.launchPermissions(add: ["all"], remove: [])) }
+        try await change(.disabled(false))
+        _ = try await cloud.run(image)
+        #expect(try await !listed(as: user))
+    }
+
+    @Test func `an image that is out of date is found by its owner and by its id`() async throws {
+        let cloud = try await TestCloud.open()
+        let image = try await cloud.image()
+        let user = try await cloud.user("user")
+        let now = cloud.clock.now
+        func deprecate(_ moment: Timestamp?) async throws(CloudError) {
+            try await cloud.controller.modifyImage(
+                id: image.id.value, .deprecation(moment), dryRun: false, as: cloud.admin)
+        }
+        func listed(_ request: DescribeRequest, as caller: Caller) async throws -> Bool {
+            try await cloud.controller.describeImages(request, owners: [], executableBy: [], as: caller)
+                .items.contains { $0.id == image.id }
+        }
+        var all = DescribeRequest()
+        all.including = [.deprecatedImages]
+        for wrong in [now, Timestamp(milliseconds: now.milliseconds + 4000 * 86_400_000)] {
+            await #expect(throws: CloudError.self) { try await deprecate(wrong) }
+        }
+        try await deprecate(Timestamp(milliseconds: now.milliseconds + 60_000))
+        #expect(try await listed(DescribeRequest(), as: user))
+        cloud.clock.advance(seconds: 120)
+        #expect(try await !listed(DescribeRequest(), as: user))
+        #expect(try await listed(all, as: user))
+        #expect(try await listed(DescribeRequest(), as: cloud.admin))
+        #expect(try await listed(DescribeRequest(ids: [image.id.value]), as: user))
+        try await deprecate(nil)
+        #expect(try await listed(DescribeRequest(), as: user))
+    }
+
+    @Test func `a protected image is not deregistered`() async throws {
+        let cloud = try await TestCloud.open()
+        let image = try await cloud.image()
+        func protect(_ isProtected: Bool) async throws {
+            try await cloud.controller.modifyImage(
+                id: image.id.value, .deregistrationProtection(isProtected), dryRun: false, as: cloud.admin)
+        }
+        func deregister() async throws {
+            try await cloud.controller.deregisterImage(id: image.id.value, dryRun: false, as: cloud.admin)
+        }
+        try await protect(true)
+        let refusal = await thrown { try await deregister() }
+        guard case .notPermitted? = refusal else {
+            Issue.record("\(String(describing: refusal))")
+            return
+        }
+        try await protect(false)
+        try await deregister()
+    }
+
     @Test func `a copy of an image is another image of the same bytes`() async throws {
         let cloud = try await TestCloud.open()
         let image = try await cloud.image()

@@ -80,6 +80,11 @@ import Testing
             Permission(ipProtocol: "-1", blocks: [.init(cidr: "1.2.3.4")]),
             Permission(ipProtocol: "-1", blocks: [.init(cidr: "0.0.0.0/0"), .init(cidr: "1.2.3.4/0")]),
             Permission(ipProtocol: "-1", groups: [.init(group: GroupSelector(name: "none"))]),
+            Permission(ipProtocol: "-1", blocks: [.init(cidr: "0.0.0.0/0", description: "Let's Encrypt")]),
+            Permission(ipProtocol: "-1", blocks: [.init(cidr: "0.0.0.0/0", description: "é")]),
+            Permission(
+                ipProtocol: "-1",
+                blocks: [.init(cidr: "0.0.0.0/0", description: String(repeating: "x", count: 256))]),
         ]
         for permission in wrong { #expect(throws: CloudError.self) { try rules(permission) } }
         #expect(throws: CloudError.self) { try PermissionRules.rules(of: [], egress: false) { _ in .cidr("") } }
@@ -96,6 +101,13 @@ import Testing
         ] {
             #expect(throws: CloudError.self) { try NamingRules.checkTags(tags) }
         }
+        // What the cloud has put on does not count.
+        let full = (0..<49).map { Tag(key: "\($0)", value: "") } + [Tag(key: "aws:ec2launchtemplate:id", value: "lt")]
+        let whole = try NamingRules.merge([Tag(key: "last", value: "")], into: full)
+        #expect(whole.count == 51)
+        #expect(throws: CloudError.limitExceeded(.tag, limit: 50, inUse: 50, requested: 1)) {
+            try NamingRules.merge([Tag(key: "more", value: "")], into: whole)
+        }
         let merged = try NamingRules.merge(
             [Tag(key: "b", value: "2"), Tag(key: "a", value: "3")], into: [Tag(key: "a", value: "1")])
         #expect(merged == [Tag(key: "a", value: "3"), Tag(key: "b", value: "2")])
@@ -106,7 +118,7 @@ import Testing
     @Test func namesFollowEC2sRestrictions() throws {
         try NamingRules.checkGroupName("a (b) _.-")
         try NamingRules.checkKeyPairName("key with blanks/and slashes")
-        for name in ["", "sg-1234", "ä", "line\nbreak", String(repeating: "x", count: 256)] {
+        for name in ["", "default", "sg-1234", "ä", "line\nbreak", String(repeating: "x", count: 256)] {
             #expect(throws: CloudError.self) { try NamingRules.checkGroupName(name) }
         }
         #expect(throws: CloudError.self) { try NamingRules.checkKeyPairName("\u{7F}") }

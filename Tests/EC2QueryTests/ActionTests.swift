@@ -69,7 +69,8 @@ struct ActionCase: Sendable, CustomTestStringConvertible {
             "RunInstances", RunInstancesTests.minimal, asks: "run",
             answers: [
                 ("reservationId", "r-0123456789abcdef0"), ("ownerId", FakeCloud.accountID),
-                ("groupSet/item/groupId", group), ("instancesSet/item/instanceId", instance),
+                ("groupSet", ""), ("instancesSet/item/instanceId", instance),
+                ("instancesSet/item/groupSet/item/groupId", group),
                 ("instancesSet/item/instanceState/code", "16"), ("instancesSet/item/instanceState/name", "running"),
             ]),
         ActionCase(
@@ -83,7 +84,8 @@ struct ActionCase: Sendable, CustomTestStringConvertible {
                 (set + "launchTime", "2026-11-21T04:00:00.123Z"), (set + "placement/availabilityZone", "us-east-1a"),
                 (set + "placement/tenancy", "default"), (set + "kernelId", "aki-0123456789abcdef0"),
                 (set + "ramdiskId", "ari-0123456789abcdef0"), (set + "monitoring/state", "enabled"),
-                (set + "groupSet/item/groupId", group), (set + "groupSet/item/groupName", "default"),
+                ("reservationSet/item/groupSet", ""), (set + "groupSet/item/groupId", group),
+                (set + "groupSet/item/groupName", "default"),
                 (set + "stateReason/code", "pending"), (set + "architecture", "x86_64"),
                 (set + "rootDeviceType", "instance-store"), (set + "rootDeviceName", "/dev/sda1"),
                 (set + "virtualizationType", "hvm"), (set + "clientToken", "token-1"),

@@ -23,6 +23,60 @@ import XML
         #expect(request?.filters == [Filter(name: "tag:a", values: [""])])
     }
 
+    @Test func `groups of a reservation are told to those who look for them there`() async {
+        let place = "reservationSet/item/groupSet/item/groupId"
+        #expect(await cloud.send("DescribeInstances")[place] == nil)
+        #expect(await cloud.send("DescribeInstances", version: "2014-10-01")[place] == ActionTests.group)
+        #expect(
+            await cloud.send("DescribeInstances", path: "/services/compute")[place] == ActionTests.group)
+    }
+
+    @Test func `tags are specified once for each type of resource`() async {
+        func run(_ types: [String]) async -> Answer {
+            await cloud.send(
+                "RunInstances",
+                RunInstancesTests.minimal
+                    + types.enumerated().flatMap { index, type in
+                        let place = "TagSpecification.\(index + 1)."
+                        return [
+                            (place + "ResourceType", type), (place + "Tag.1.Key", "k\(index)"),
+                            (place + "Tag.1.Value", "v"),
+                        ]
+                    })
+        }
+        #expect(await run(["instance", "volume"]).code == nil)
+        let twice = await run(["instance", "instance"])
+        #expect(twice.code == "InvalidParameterValue")
+        #expect(
+            twice.message == "The same resource type may not be specified more than once in tag specifications")
+        let none = await run([""])
+        #expect(none.code == "InvalidParameterValue")
+        #expect(none.message == "Tag specification resource type must have a value")
+        let other = await run(["image"])
+        #expect(other.message?.hasPrefix("'image' is not a valid taggable resource type for this operation") == true)
+    }
+
+    @Test func `a group that does not exist is told before what is wrong with the rules`() async {
+        await cloud.backend.fail(with: .notFound(.securityGroup, ["sg-123abc"]))
+        for action in ["AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"] {
+            let answer = await cloud.send(action, [("GroupId", "sg-123abc"), ("IpPermissions.1", "")])
+            #expect(answer.code == "InvalidGroup.NotFound")
+            #expect(answer.message == "The security group 'sg-123abc' does not exist")
+        }
+    }
+
+    @Test func `what is usually left out of the images can be asked for`() async {
+        _ = await cloud.send("DescribeImages", [("IncludeDeprecated", "true"), ("IncludeDisabled", "true")])
+        #expect(await cloud.backend.describeRequest?.including == [.deprecatedImages, .disabledImages])
+    }
+
+    @Test func `a placement group is found by its name across services`() async {
+        let arn = "arn:aws:ec2:us-east-1:\(FakeCloud.accountID):placement-group/near"
+        _ = await cloud.send("DescribePlacementGroups", [("Filter.1.Name", "group-arn"), ("Filter.1.Value.1", arn)])
+        let values = await cloud.backend.describeRequest?.filters.first?.values
+        #expect(values == ["arn:aws:ec2:*:\(FakeCloud.accountID):placement-group/near"])
+    }
+
     @Test func `old versions name groups by name and the new state as they did`() async {
         let old = await cloud.send("DescribeInstances", version: "2009-11-30")
         #expect(old["reservationSet/item/groupSet/item/groupId"] == "default")

@@ -215,6 +215,32 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("DescribeIdentityIdFormat", "MissingParameter"),
         ErrorCase("DescribeIdentityIdFormat", [("PrincipalArn", "me")], "InvalidParameterValue"),
         ErrorCase("DescribeAggregateIdFormat", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("DescribePrincipalIdFormat", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("DescribePrincipalIdFormat", [("Resource.1", "moon")], "InvalidParameterValue"),
+        ErrorCase("DescribePrincipalIdFormat", [("NextToken", "x")], "InvalidNextToken"),
+        ErrorCase("ModifyIdFormat", [("Resource", "instance")], "MissingParameter"),
+        ErrorCase("ModifyIdFormat", [("Resource", "moon"), ("UseLongIds", "true")], "InvalidParameterValue"),
+        ErrorCase("ModifyIdFormat", [("Resource", "instance"), ("UseLongIds", "false")], "OperationNotPermitted"),
+        ErrorCase("ModifyIdentityIdFormat", [("Resource", "instance"), ("UseLongIds", "true")], "MissingParameter"),
+        ErrorCase("GetEbsEncryptionByDefault", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("GetSerialConsoleAccessStatus", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("GetImageBlockPublicAccessState", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("GetSnapshotBlockPublicAccessState", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("GetAllowedImagesSettings", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("GetInstanceMetadataDefaults", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("EnableImageDeprecation", [("ImageId", "ami-1")], "MissingParameter"),
+        ErrorCase("EnableImageDeprecation", [("ImageId", "ami-1"), ("DeprecateAt", "soon")], "InvalidParameterValue"),
+        ErrorCase("DisableImageDeprecation", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
+        ErrorCase("DisableImage", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
+        ErrorCase(
+            "DisableImage", [("ImageId", "ami-1")],
+            .incorrectState(.image, "ami-1", state: "pending", operation: "DisableImage"), "InvalidAMIID.Unavailable"),
+        ErrorCase("EnableImage", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
+        ErrorCase(
+            "EnableImageDeregistrationProtection", [("ImageId", "ami-1"), ("WithCooldown", "true")],
+            "UnsupportedOperation"),
+        ErrorCase(
+            "DisableImageDeregistrationProtection", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DeregisterImage", [("ImageId", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DescribeImages", [("ImageId.1", "ami-0123abcd")], noImage, "InvalidAMIID.NotFound"),
         ErrorCase("DescribeImageAttribute", [("ImageId", "ami-1"), ("Attribute", "x")], "InvalidParameterValue"),
@@ -383,6 +409,15 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
             "DescribeVpcAttribute", [("VpcId", "x"), ("Attribute", "enableDnsSupport")], "InvalidVpcId.Malformed"),
         ErrorCase("DescribeSubnets", [("SubnetId.1", "subnet-0123abcd")], "InvalidSubnetID.NotFound"),
         ErrorCase("DescribeSubnets", [("SubnetId.1", "subnet-fake")], "InvalidSubnetID.NotFound"),
+        ErrorCase(
+            "DescribeNetworkInterfaceAttribute", [("NetworkInterfaceId", "eni-0123abcd"), ("Attribute", "groupSet")],
+            "InvalidNetworkInterfaceID.NotFound"),
+        ErrorCase(
+            "DescribeNetworkInterfaceAttribute", [("NetworkInterfaceId", "eni-x"), ("Attribute", "groupSet")],
+            "InvalidNetworkInterfaceId.Malformed"),
+        ErrorCase(
+            "DescribeNetworkInterfaceAttribute", [("NetworkInterfaceId", "eni-0123abcd"), ("Attribute", "x")],
+            "InvalidParameterValue"),
         ErrorCase(
             "DescribeNetworkInterfaces", [("NetworkInterfaceId.1", "eni-0123abcd")],
             "InvalidNetworkInterfaceID.NotFound"),

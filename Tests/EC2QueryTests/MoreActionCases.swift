@@ -66,6 +66,23 @@ extension ActionTests {
             "ResetImageAttribute", [("ImageId", "ami-1"), ("Attribute", "launchPermission")],
             asks: "change ami-1 resetLaunchPermissions", answers: [("return", "true")]),
         ActionCase(
+            "EnableImageDeprecation", [("ImageId", "ami-1"), ("DeprecateAt", "2027-01-01T00:00:00.000Z")],
+            asks: "change ami-1 deprecation(Optional(CloudModel.Timestamp(milliseconds: 1798761600000)))",
+            answers: [("return", "true")]),
+        ActionCase(
+            "DisableImageDeprecation", [("ImageId", "ami-1")], asks: "change ami-1 deprecation(nil)",
+            answers: [("return", "true")]),
+        ActionCase(
+            "DisableImage", [("ImageId", "ami-1")], asks: "change ami-1 disabled(true)", answers: [("return", "true")]),
+        ActionCase(
+            "EnableImage", [("ImageId", "ami-1")], asks: "change ami-1 disabled(false)", answers: [("return", "true")]),
+        ActionCase(
+            "EnableImageDeregistrationProtection", [("ImageId", "ami-1"), ("WithCooldown", "false")],
+            asks: "change ami-1 deregistrationProtection(true)", answers: [("return", "enabled-without-cooldown")]),
+        ActionCase(
+            "DisableImageDeregistrationProtection", [("ImageId", "ami-1")],
+            asks: "change ami-1 deregistrationProtection(false)", answers: [("return", "disabled")]),
+        ActionCase(
             "ImportImage",
             [
                 ("DiskContainer.1.Format", "RAW"), ("DiskContainer.1.UserBucket.S3Bucket", "b"),
@@ -129,6 +146,25 @@ extension ActionTests {
             answers: [("statusSet/item/useLongIds", "true")]),
         ActionCase(
             "DescribeAggregateIdFormat", asks: "", answers: [("useLongIdsAggregated", "true")]),
+        ActionCase(
+            "DescribePrincipalIdFormat", [("Resource.1", "instance")], asks: "",
+            answers: [
+                ("principalSet/item/arn", "arn:aws:iam::\(FakeCloud.accountID):root"),
+                ("principalSet/item/statusSet/item/resource", "instance"),
+                ("principalSet/item/statusSet/item/useLongIds", "true"),
+            ]),
+        ActionCase(
+            "ModifyIdFormat", [("Resource", "all-current"), ("UseLongIds", "true")], asks: "",
+            answers: [("return", "true")]),
+        ActionCase(
+            "ModifyIdentityIdFormat", [("PrincipalArn", "all"), ("Resource", "instance"), ("UseLongIds", "true")],
+            asks: "", answers: [("return", "true")]),
+        ActionCase("GetEbsEncryptionByDefault", asks: "", answers: [("ebsEncryptionByDefault", "false")]),
+        ActionCase("GetSerialConsoleAccessStatus", asks: "", answers: [("serialConsoleAccessEnabled", "false")]),
+        ActionCase("GetImageBlockPublicAccessState", asks: "", answers: [("imageBlockPublicAccessState", "unblocked")]),
+        ActionCase("GetSnapshotBlockPublicAccessState", asks: "", answers: [("state", "unblocked")]),
+        ActionCase("GetAllowedImagesSettings", asks: "", answers: [("state", "disabled"), ("imageCriterionSet", "")]),
+        ActionCase("GetInstanceMetadataDefaults", asks: "", answers: [("accountLevel/managedBy", "account")]),
         ActionCase(
             "GetSecurityGroupsForVpc", [("VpcId", vpc)], asks: "groups",
             answers: [
@@ -334,6 +370,13 @@ extension ActionTests {
             answers: [
                 ("networkAclSet/item/default", "true"), ("networkAclSet/item/entrySet/item/ruleAction", "allow"),
                 ("networkAclSet/item/associationSet/item/subnetId", subnet),
+            ]),
+        ActionCase(
+            "DescribeNetworkInterfaceAttribute",
+            [("NetworkInterfaceId", "eni-0123456789abcdef0"), ("Attribute", "attachment")], asks: "instances",
+            answers: [
+                ("networkInterfaceId", "eni-0123456789abcdef0"), ("attachment/instanceId", instance),
+                ("attachment/deviceIndex", "0"),
             ]),
         ActionCase(
             "DescribeNetworkInterfaces",

@@ -32,9 +32,11 @@ enum Images {
         answer.success()
     }
 
-    /// DescribeImages. `IncludeDeprecated` and `IncludeDisabled` change nothing: no image here is either.
+    /// DescribeImages.
     static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let request = try call.parameters.describeRequest(ids: "ImageId")
+        var request = try call.parameters.describeRequest(ids: "ImageId")
+        if try call.parameters.flag("IncludeDeprecated") == true { request.including.insert(.deprecatedImages) }
+        if try call.parameters.flag("IncludeDisabled") == true { request.including.insert(.disabledImages) }
         let page = try await call.backend.describeImages(
             request, owners: call.parameters.list("Owner"), executableBy: call.parameters.list("ExecutableBy"),
             as: call.caller)
@@ -109,6 +111,10 @@ extension XMLWriter {
         element("platformDetails", "Linux/UNIX")
         element("usageOperation", "RunInstances")
         element("bootMode", "legacy-bios")
+        if let moment = image.deprecatesAt { element("deprecationTime", moment.iso8601) }
+        if image.isProtectedFromDeregistration == true {
+            element("deregistrationProtection", "enabled-without-cooldown")
+        }
         tagSet(image.tags)
     }
 }

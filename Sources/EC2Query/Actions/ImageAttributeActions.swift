@@ -21,7 +21,8 @@ extension Images {
         case "kernel": answer.value(name, image.kernelID?.value)
         case "ramdisk": answer.value(name, image.ramdiskID?.value)
         case "bootMode": answer.value(name, "legacy-bios")
-        case "deregistrationProtection": answer.value(name, "disabled")
+        case "deregistrationProtection":
+            answer.value(name, image.isProtectedFromDeregistration == true ? "enabled-without-cooldown" : "disabled")
         case "launchPermission":
             answer.open(name)
             if image.isPublic {

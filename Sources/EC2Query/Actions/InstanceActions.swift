@@ -13,7 +13,8 @@ extension Instances {
         var networks = NetworkMarkup()
         for reservation in page.items {
             answer.open("item")
-            answer.reservation(reservation, version: call.version, &networks)
+            answer.reservation(
+                reservation, version: call.version, withGroups: call.tellsGroupsOfReservations, &networks)
             answer.close()
         }
         answer.close()

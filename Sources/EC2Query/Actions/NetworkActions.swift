@@ -149,6 +149,37 @@ enum Networks {
         answer.nextToken(page.nextToken)
     }
 
+    private static let interfaceAttributes: Set<String> = [
+        "description", "groupSet", "sourceDestCheck", "attachment", "associatePublicIpAddress",
+    ]
+
+    /// DescribeNetworkInterfaceAttribute.
+    static func describeInterfaceAttribute(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
+        let id = try call.parameters.required("NetworkInterfaceId")
+        let name = try call.parameters.attribute(among: interfaceAttributes)
+        guard NetworkInterface.isID(id) else { throw .malformedID(.networkInterface, id) }
+        let reservations = try await call.backend.describeInstances(DescribeRequest(), as: call.caller).items
+        let found = reservations.lazy.flatMap(\.instances).compactMap { NetworkInterface(of: $0) }
+            .first { $0.id == id }
+        guard let interface = found else { throw .notFound(.networkInterface, [id]) }
+        if try call.parameters.dryRun() { throw .dryRunSucceeded }
+        answer.element("networkInterfaceId", id)
+        switch name {
+        case "description": answer.value(name, "")
+        case "sourceDestCheck": answer.value(name, "true")
+        case "associatePublicIpAddress": answer.element(name, true)
+        case "groupSet":
+            answer.list(name, interface.instance.groups) { writer, group in
+                writer.element("groupId", group.id.value)
+                writer.element("groupName", group.name)
+            }
+        default:
+            answer.open(name)
+            answer.attachment(of: interface)
+            answer.close()
+        }
+    }
+
     /// DescribeNetworkInterfaces: those of the caller's instances.
     static func describeInterfaces(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
         let request = try call.parameters.describeRequest(ids: "NetworkInterfaceId")

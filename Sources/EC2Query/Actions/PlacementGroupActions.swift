@@ -18,15 +18,25 @@ enum PlacementGroups {
             as: call.caller)
         answer.success()
         answer.open("placementGroup")
-        answer.placementGroup(group)
+        answer.placementGroup(group, region: call.region)
         answer.close()
     }
 
     /// DescribePlacementGroups.
     static func describe(_ call: Call, _ answer: inout XMLWriter) async throws(CloudError) {
-        let groups = try await call.backend.describePlacementGroups(
-            try call.parameters.describeRequest(ids: "GroupId", names: "GroupName"), as: call.caller)
-        answer.list("placementGroupSet", groups) { writer, group in writer.placementGroup(group) }
+        var request = try call.parameters.describeRequest(ids: "GroupId", names: "GroupName")
+        // The back end knows no region; it takes any.
+        request.filters = request.filters.map { filter in
+            guard filter.name == "group-arn" else { return filter }
+            let prefix = "arn:aws:ec2:\(call.region):"
+            return Filter(
+                name: filter.name,
+                values: filter.values.map {
+                    $0.hasPrefix(prefix) ? "arn:aws:ec2:*:" + $0.dropFirst(prefix.count) : $0
+                })
+        }
+        let groups = try await call.backend.describePlacementGroups(request, as: call.caller)
+        answer.list("placementGroupSet", groups) { writer, group in writer.placementGroup(group, region: call.region) }
     }
 
     /// DeletePlacementGroup.
@@ -38,11 +48,12 @@ enum PlacementGroups {
 }
 
 extension XMLWriter {
-    fileprivate mutating func placementGroup(_ group: PlacementGroup) {
+    fileprivate mutating func placementGroup(_ group: PlacementGroup, region: String) {
         element("groupName", group.name)
         element("strategy", PlacementGroup.strategy)
         element("state", "available")
         element("groupId", group.id.value)
+        element("groupArn", "arn:aws:ec2:\(region):\(group.accountID):placement-group/\(group.name)")
         tagSet(group.tags)
     }
 }

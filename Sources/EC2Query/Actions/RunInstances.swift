@@ -30,7 +30,8 @@ extension Instances {
         }
         let reservation = try await call.backend.runInstances(request, as: call.caller)
         var networks = NetworkMarkup()
-        answer.reservation(reservation, version: call.version, &networks)
+        answer.reservation(
+            reservation, version: call.version, withGroups: call.tellsGroupsOfReservations, &networks)
     }
 
     private static func zoneName(of id: String, _ call: Call) async throws(CloudError) -> String {

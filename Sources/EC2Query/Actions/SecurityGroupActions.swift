@@ -58,8 +58,16 @@ enum SecurityGroups {
 
     private static func authorize(_ call: Call, egress: Bool, _ answer: inout XMLWriter) async throws(CloudError) {
         let group = try selector(call.parameters)
-        let permissions = try permissions(call.parameters)
-        guard !permissions.isEmpty else { throw .missingParameter("IpPermissions") }
+        let permissions: [Permission]
+        do throws(CloudError) {
+            permissions = try self.permissions(call.parameters)
+            guard !permissions.isEmpty else { throw .missingParameter("IpPermissions") }
+        } catch {
+            // That there is no such group is the first thing that EC2 says.
+            let request = DescribeRequest(ids: group.id.map { [$0] } ?? [], names: group.name.map { [$0] } ?? [])
+            _ = try await call.backend.describeSecurityGroups(request, as: call.caller)
+            throw error
+        }
         let rules = try await call.backend.authorize(
             permissions, egress: egress, group: group,
             tags: try call.parameters.tagSpecifications(for: "security-group-rule"),

@@ -8,11 +8,15 @@ extension XMLWriter {
     static let usualInstance = 3500
 
     /// The elements of a reservation.
-    mutating func reservation(_ reservation: Reservation, version: APIVersion, _ networks: inout NetworkMarkup) {
+    ///
+    /// - Parameter withGroups: see `Call.tellsGroupsOfReservations`.
+    mutating func reservation(
+        _ reservation: Reservation, version: APIVersion, withGroups: Bool, _ networks: inout NetworkMarkup
+    ) {
         element("reservationId", reservation.id.value)
         element("ownerId", reservation.accountID)
         element("requesterId", reservation.accountID)
-        groupSet(reservation.instances.first?.groups ?? [], version: version)
+        groupSet(withGroups ? reservation.instances.first?.groups ?? [] : [], version: version)
         open("instancesSet")
         for instance in reservation.instances {
             open("item")

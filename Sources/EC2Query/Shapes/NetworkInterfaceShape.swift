@@ -60,6 +60,17 @@ extension XMLWriter {
         if place == .resource { raw("<tagSet/>") }
     }
 
+    /// The elements of an interface's attachment.
+    mutating func attachment(of interface: NetworkInterface) {
+        element("attachmentId", interface.attachmentID)
+        element("instanceId", interface.instance.id.value)
+        element("instanceOwnerId", interface.instance.accountID)
+        element("deviceIndex", 0)
+        element("status", "attached")
+        element("attachTime", interface.instance.launchTime.iso8601)
+        element("deleteOnTermination", true)
+    }
+
     private static let afterAttachTime =
         "</attachTime><deleteOnTermination>true</deleteOnTermination><networkCardIndex>0</networkCardIndex></attachment>"
 }

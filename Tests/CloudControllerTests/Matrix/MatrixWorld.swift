@@ -254,6 +254,7 @@ struct MatrixWorld: Sendable {
         try keep(
             "$association", "associationId",
             try await setUp("DescribeIamInstanceProfileAssociations", [], .ec2))
+        names["$interface"] = try #require(names["$instance"]).replacing("i-", with: "eni-")
         names["$vpc"] = try await setUp("DescribeVpcs", [], .ec2).text("vpcId")
         names["$subnet"] = try await setUp("DescribeSubnets", [], .ec2).text("subnetId")
         marks += ["private-", names["$vpc"] ?? ""]
