@@ -260,7 +260,7 @@ public struct EC2Action: Sendable {
             "DescribeNetworkInterfaces", since: "2011-07-15", Networks.describeInterfaces,
             "The one interface of each instance."),
         EC2Action(
-            "DescribeNetworkInterfaceAttribute", since: "2011-07-15", Networks.describeInterfaceAttribute,
+            "DescribeNetworkInterfaceAttribute", since: "2011-12-01", Networks.describeInterfaceAttribute,
             "One attribute of an instance's interface."),
         EC2Action(
             "DescribeDhcpOptions", since: "2011-07-15", Networks.describeDHCPOptions, "What guests are told."),

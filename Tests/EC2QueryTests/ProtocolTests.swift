@@ -62,7 +62,7 @@ import XML
 
     @Test func `the table names each action once and knows EC2's`() {
         #expect(Set(EC2Action.all.map(\.name)).count == EC2Action.all.count)
-        #expect(EC2Action.unoffered.count == 770 - EC2Action.all.count - EmptyList.all.count)
+        #expect(EC2Action.unoffered.count == 835 - EC2Action.all.count - EmptyList.all.count)
         #expect(
             EC2Action.all.filter { $0.authorization == .administrator }.map(\.name) == ["ModifyInstanceTypeAttribute"])
         for action in EC2Action.all { #expect(!action.summary.isEmpty && action.since.utf8.count == 10) }

@@ -72,7 +72,7 @@ import Testing
         ("UserData", "not base64!", "InvalidUserData.Malformed"), ("UserData", "AAA", "InvalidUserData.Malformed"),
         ("Monitoring.Enabled", "yes", "InvalidParameterValue"), ("DryRun", "2", "InvalidParameterValue"),
         ("ClientToken", String(repeating: "x", count: 65), "InvalidParameterValue"),
-        ("TagSpecification.1.Tag.1.Key", "k", "MissingParameter"),
+        ("TagSpecification.1.Tag.1.Key", "k", "InvalidParameterValue"),
         ("BlockDeviceMapping.1.VirtualName", "disk", "InvalidParameterValue"),
     ]) func `malformed values are refused`(name: String, value: String, code: String) async {
         #expect(await run([(name, value)]).code == code)

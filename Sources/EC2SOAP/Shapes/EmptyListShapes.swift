@@ -32,6 +32,11 @@ extension ShapeTable {
         action DescribeNetworkInterfaces @2011-12-01:
             networkInterfaceIdSet:NetworkInterfaceIdSetType? =NetworkInterfaceId, filterSet:FilterSetType? =Filter ->
             networkInterfaceSet:NetworkInterfaceSetType
+        action DescribeNetworkInterfaceAttribute @2011-12-01: networkInterfaceId,
+            (description:EmptyElementType =Attribute | sourceDestCheck:EmptyElementType =Attribute |
+            groupSet:EmptyElementType =Attribute | attachment:EmptyElementType =Attribute) -> networkInterfaceId,
+            (description:NullableAttributeValueType | sourceDestCheck:NullableAttributeBooleanValueType |
+            groupSet:GroupSetType | attachment:NetworkInterfaceAttachmentType)
         type NetworkInterfaceIdSetType: item:NetworkInterfaceIdSetItemType*
         type NetworkInterfaceIdSetItemType: networkInterfaceId =.
         type NetworkInterfaceSetType: item:NetworkInterfaceType*
