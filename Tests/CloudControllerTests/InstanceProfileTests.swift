@@ -238,8 +238,9 @@ import Testing
             }
         }
         await #expect(throws: CloudError.self) {
-            try await run(ProfileSelector(arn: profile.arn, name: "reader"), in: cloud, as: owner)
+            try await run(ProfileSelector(arn: profile.arn, name: "another"), in: cloud, as: owner)
         }
+        _ = try await run(ProfileSelector(arn: profile.arn, name: profile.name), in: cloud, as: owner)
         _ = try await cloud.controller.createInstanceProfile(name: "empty", path: "/", tags: [], as: owner)
         await #expect(throws: CloudError.self) {
             try await run(ProfileSelector(name: "empty"), in: cloud, as: owner)

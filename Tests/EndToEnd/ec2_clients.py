@@ -11,7 +11,7 @@ import botocore.exceptions
 import libcloud.compute.providers
 import libcloud.compute.types
 
-from harness import Cloud, main, room, wait_for
+from harness import Cloud, main, wait_for
 
 
 class Clients:
@@ -28,7 +28,10 @@ class Clients:
         self.ec2 = session.client("ec2", endpoint_url=values["EC2_URL"])
         self.s3 = session.client(
             "s3", endpoint_url=values["S3_URL"], config=botocore.config.Config(s3={"addressing_style": "path"}))
-        room(self.ec2, 8)
+        # Ready means that the nodes are there: nobody has to wait for them.
+        lines = self.ec2.describe_availability_zones(ZoneNames=["verbose"])["AvailabilityZones"]
+        nodes = [line for line in lines if line["ZoneName"].startswith("|- ") and line["State"].startswith("up ")]
+        assert len(nodes) == 8, lines
         self.s3.create_bucket(Bucket="disks")
         self.s3.put_object(Bucket="disks", Key="small.img", Body=bytes(510) + b"\x55\xaa" + bytes(1 << 20))
         self.image = self.ec2.register_image(
