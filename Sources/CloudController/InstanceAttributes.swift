@@ -66,6 +66,15 @@ extension CloudController {
                     .securityGroup, limit: NamingRules.groupsPerInstance, inUse: 0, requested: groups.count)
             }
             instance.groups = groups
+        case .metadata(let requiresTokens, let isDisabled, let hopLimit):
+            let known = options.metadata ?? MetadataOptions()
+            var next = known
+            next.requiresTokens = requiresTokens ?? known.requiresTokens
+            next.isDisabled = isDisabled ?? known.isDisabled
+            next.hopLimit = hopLimit ?? known.hopLimit
+            // Changes are for the node as long as the instance lives, as it goes on with what the launch said.
+            if next != known { next.isChanged = true }
+            options.metadata = next == MetadataOptions() ? nil : next
         case .whileStopped(let attribute):
             throw .incorrectState(
                 .instance, instance.id.value, state: instance.state.rawValue,

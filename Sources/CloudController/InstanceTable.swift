@@ -30,6 +30,8 @@ struct ZoneInstances {
     var ending: Set<InstanceID> = []
     /// On a node and not over, with an instance profile.
     var profiled: Set<InstanceID> = []
+    /// Not over, and how their guests reach their metadata was changed after the launch.
+    var withChangedMetadata: Set<InstanceID> = []
     /// Number of instances that are not over, by group.
     var members: [SecurityGroupID: Int] = [:]
 }
@@ -143,6 +145,9 @@ struct InstanceTable {
             memberCounts[group.id, default: 0] += 1
             zones[instance.zone, default: ZoneInstances()].members[group.id, default: 0] += 1
         }
+        if instance.options?.metadata?.isChanged == true {
+            zones[instance.zone, default: ZoneInstances()].withChangedMetadata.insert(instance.id)
+        }
         if instance.nodeName != nil {
             zones[instance.zone, default: ZoneInstances()].placed.insert(instance.id)
             if instance.options?.profile != nil {
@@ -173,6 +178,7 @@ struct InstanceTable {
         }
         zones[instance.zone]?.placed.remove(instance.id)
         zones[instance.zone]?.profiled.remove(instance.id)
+        zones[instance.zone]?.withChangedMetadata.remove(instance.id)
         zones[instance.zone]?.unplaced.remove(instance.id)
         zones[instance.zone]?.ending.remove(instance.id)
         if instance.isWaiting {

@@ -3,7 +3,8 @@ import Contracts
 import Crypto
 import Logging
 
-// The network document of a zone: the rules of the security groups that have members there. Its revision is durable
+// The network document of a zone: the rules of the security groups that have members there, and how guests reach their
+// metadata where that was changed. Its revision is durable
 // and grows with every change of the content, so that a cluster never takes an older one for newer.
 
 extension CloudController {
@@ -12,11 +13,12 @@ extension CloudController {
         // Twice at most: the second time with a revision beyond the one that the cluster turned out to have.
         for _ in 0..<2 {
             let content = networkContent(of: link.name)
+            let metadata = metadataContent(of: link.name)
             do throws(CloudError) {
-                let revision = try await revision(for: content, of: link.name)
+                let revision = try await revision(for: content, metadata, of: link.name)
                 if zoneStates[link.name]?.networkRevision == revision { return }
                 let document = Contract.NetworkDocument(
-                    revision: revision, mode: configuration.networkMode, securityGroup: content)
+                    revision: revision, mode: configuration.networkMode, securityGroup: content, metadata: metadata)
                 let answered: Int64
                 do throws(ClusterFailure) {
                     answered = try await link.broadcast(document)
@@ -49,6 +51,15 @@ extension CloudController {
         }
     }
 
+    /// How guests in the zone reach their metadata where that was changed after their launch, by id.
+    func metadataContent(of zone: String) -> [Contract.InstanceMetadata] {
+        let changed = view.instances.zones[zone]?.withChangedMetadata ?? []
+        return changed.sorted().compactMap { id in
+            guard let options = view.instances[id]?.value.options?.metadata else { return nil }
+            return Contract.InstanceMetadata(instanceId: id.value, options: options.contract)
+        }
+    }
+
     /// One rule for each range of ports, with all its peers. IPv6 peers are left out: instances have IPv4 addresses.
     private static func ingress(of group: SecurityGroup) -> [Contract.PermissionRule] {
         var rules: [Contract.PermissionRule] = []
@@ -74,10 +85,10 @@ extension CloudController {
     }
 
     /// The revision that stands for `content`; a new one if the content is new.
-    private func revision(for content: [Contract.SecurityGroupRules], of zone: String) async throws(CloudError)
-        -> Int64
-    {
-        let digest = Self.digest(content, mode: configuration.networkMode)
+    private func revision(
+        for content: [Contract.SecurityGroupRules], _ metadata: [Contract.InstanceMetadata], of zone: String
+    ) async throws(CloudError) -> Int64 {
+        let digest = Self.digest(content, metadata, mode: configuration.networkMode)
         return try await mutate { view in
             var mutation = Mutation()
             guard let stored = view.networks[zone] else {
@@ -103,7 +114,9 @@ extension CloudController {
         }
     }
 
-    private static func digest(_ content: [Contract.SecurityGroupRules], mode: Contract.NetworkMode) -> String {
+    private static func digest(
+        _ content: [Contract.SecurityGroupRules], _ metadata: [Contract.InstanceMetadata], mode: Contract.NetworkMode
+    ) -> String {
         var lines = [mode.rawValue]
         for group in content {
             lines.append("group \(group.groupId) \(group.accountId) \(group.groupName)")
@@ -112,6 +125,10 @@ extension CloudController {
                     "in \(rule.protocol) \(rule.fromPort) \(rule.toPort) \(rule.cidr.joined(separator: ",")) "
                         + rule.sourceGroupId.joined(separator: ","))
             }
+        }
+        for entry in metadata {
+            lines.append(
+                "metadata \(entry.instanceId) \(entry.options.tokensRequired) \(entry.options.disabled)")
         }
         return SHA256.hash(data: Array(lines.joined(separator: "\n").utf8)).hexadecimal
     }

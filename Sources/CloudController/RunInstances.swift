@@ -530,6 +530,9 @@ extension RunInstancesRequest {
                 options.isProtectedFromStop == true ? "protected" : "plain", options.placementGroup ?? "",
             ])
         }
+        if let metadata = options.metadata {
+            add(["metadata", "\(metadata.requiresTokens) \(metadata.isDisabled) \(metadata.hopLimit)"])
+        }
         if let profile { add(["profile", profile.arn ?? "", profile.name ?? ""]) }
         if !systemTags.isEmpty { add(systemTags.flatMap { [$0.key, $0.value] }) }
         return hash.finalize().hexadecimal

@@ -119,6 +119,12 @@ struct InstanceReport: Sendable {
             launchTime: Timestamp(milliseconds: spec.launchTime), clientToken: nil, isMonitored: false, tags: [])
         instance.privateAddress = spec.privateAddress
         instance.publicAddress = spec.publicAddress
+        if let metadata = spec.metadata {
+            var options = InstanceOptions()
+            options.metadata = MetadataOptions(
+                requiresTokens: metadata.tokensRequired, isDisabled: metadata.disabled)
+            instance.options = options
+        }
         return instance
     }
 }
@@ -302,7 +308,15 @@ extension Instance {
             architecture: architecture, image: material.image, kernel: material.kernel, ramdisk: material.ramdisk,
             kernelArguments: material.kernelArguments, macAddress: macAddress, privateAddress: privateAddress,
             publicAddress: publicAddress, keyName: keyName, publicKey: publicKey, userData: material.userData,
-            group: groups.map { Contract.GroupReference(groupId: $0.id.value, groupName: $0.name) })
+            group: groups.map { Contract.GroupReference(groupId: $0.id.value, groupName: $0.name) },
+            metadata: options?.metadata?.contract)
+    }
+}
+
+extension MetadataOptions {
+    /// What a node is told of them.
+    var contract: Contract.MetadataOptions {
+        Contract.MetadataOptions(tokensRequired: requiresTokens, disabled: isDisabled)
     }
 }
 

@@ -14,6 +14,8 @@ public struct InstanceOptions: Hashable, Sendable, Codable {
     public var lease: Lease?
     /// That its launch had, or has, to wait for room; nil if there was room at once.
     public var wait: LaunchWait?
+    /// How its guest reaches its metadata; nil for what is usual.
+    public var metadata: MetadataOptions?
     /// Makes options.
     public init(
         isProtectedFromTermination: Bool? = nil, isProtectedFromStop: Bool? = nil, placementGroup: String? = nil
@@ -24,6 +26,25 @@ public struct InstanceOptions: Hashable, Sendable, Codable {
     }
     /// Itself, or nil if it says nothing, which is how it is stored.
     public var unlessEmpty: InstanceOptions? { self == InstanceOptions() ? nil : self }
+}
+
+/// How a guest reaches its metadata service (EC2: InstanceMetadataOptions).
+public struct MetadataOptions: Hashable, Sendable, Codable {
+    /// Whether a request without the token of a session is refused (EC2: httpTokens is "required").
+    public var requiresTokens: Bool
+    /// Whether every request is refused (EC2: httpEndpoint is "disabled").
+    public var isDisabled: Bool
+    /// How far an answer with a token may travel, 1 to 64. It is kept and told, but between a guest and its node there is
+    /// nothing that would count.
+    public var hopLimit: Int
+    /// Whether it was changed after the launch, so that the instance's node has to be told.
+    public var isChanged: Bool?
+    /// Makes options; without arguments what is usual.
+    public init(requiresTokens: Bool = false, isDisabled: Bool = false, hopLimit: Int = 1) {
+        self.requiresTokens = requiresTokens
+        self.isDisabled = isDisabled
+        self.hopLimit = hopLimit
+    }
 }
 
 /// Until when an instance may run by the service level agreement. Users see it as EC2's scheduled event
@@ -90,6 +111,8 @@ public enum InstanceChange: Hashable, Sendable {
     case stopProtection(Bool)
     /// The groups that it is to be a member of, by id.
     case groups([String])
+    /// How its guest reaches its metadata; nil for what stays as it is.
+    case metadata(requiresTokens: Bool?, isDisabled: Bool?, hopLimit: Int?)
     /// Something that can only be changed while the instance is stopped: type, kernel, ramdisk, user data. Names EC2's
     /// attribute.
     case whileStopped(String)

@@ -108,6 +108,12 @@ extension Instance: FilterableResource {
             return { [$0.state == .running ? "ok" : "not-applicable"] }
         case "instance-status.reachability", "system-status.reachability":
             return { $0.state == .running ? ["passed"] : [] }
+        case "metadata-options.http-tokens":
+            return { [$0.options?.metadata?.requiresTokens == true ? "required" : "optional"] }
+        case "metadata-options.http-endpoint":
+            return { [$0.options?.metadata?.isDisabled == true ? "disabled" : "enabled"] }
+        case "metadata-options.http-put-response-hop-limit":
+            return { [String($0.options?.metadata?.hopLimit ?? 1)] }
         // The end of a lease is EC2's retirement.
         case "event.code": return { $0.options?.lease == nil ? [] : ["instance-retirement"] }
         case "event.description": return { $0.options?.lease == nil ? [] : [Lease.eventDescription] }
@@ -120,9 +126,8 @@ extension Instance: FilterableResource {
 
     /// Attributes that every instance of this cloud has with the same value.
     private static let sameForAll = [
-        "metadata-options.state": "applied", "metadata-options.http-tokens": "optional",
-        "metadata-options.http-put-response-hop-limit": "1", "metadata-options.http-endpoint": "enabled",
-        "metadata-options.http-protocol-ipv4": "enabled", "metadata-options.http-protocol-ipv6": "disabled",
+        "metadata-options.state": "applied", "metadata-options.http-protocol-ipv4": "enabled",
+        "metadata-options.http-protocol-ipv6": "disabled",
         "metadata-options.instance-metadata-tags": "disabled",
         "capacity-reservation-specification.capacity-reservation-preference": "none",
         "network-interface.operator.managed": "false",

@@ -14,34 +14,39 @@ extension ClusterController {
         return ClusterContract.BroadcastNetworkInfoResponse(revision: network.revision)
     }
 
-    /// Rules of the groups that instances on the node, or promised to it, are members of.
-    private func rules(for name: String) -> [Contract.SecurityGroupRules] {
-        guard let node = nodes[name] else { return [] }
+    private func needs(of name: String) -> NodeNetwork {
+        guard let node = nodes[name] else { return NodeNetwork() }
         var wanted: Set<String> = []
         for id in node.instances { for group in reports[id]?.spec.group ?? [] { wanted.insert(group.groupId) } }
         for id in node.promised.keys { for group in placements[id]?.spec.group ?? [] { wanted.insert(group.groupId) } }
-        return network.securityGroup.filter { wanted.contains($0.groupId) }
+        return NodeNetwork(
+            rules: network.securityGroup.filter { wanted.contains($0.groupId) },
+            metadata: network.metadata.filter {
+                node.instances.contains($0.instanceId) || node.promised[$0.instanceId] != nil
+            })
     }
 
     /// The document for a node, if it needs one newer than `revision`; notes that it has it.
     func documentToSend(_ name: String, has revision: Int64?) -> Contract.NetworkDocument? {
         guard network.revision > 0 else { return nil }
-        let needed = rules(for: name)
-        if revision != nil, nodes[name]?.sentRules == needed, let revision, revision >= nodes[name]?.sentRevision ?? 0 {
+        let needed = needs(of: name)
+        if revision != nil, nodes[name]?.sentNetwork == needed, let revision, revision >= nodes[name]?.sentRevision ?? 0
+        {
             return nil
         }
-        nodes[name]?.sentRules = needed
+        nodes[name]?.sentNetwork = needed
         nodes[name]?.sentRevision = network.revision
         return Contract.NetworkDocument(
-            revision: network.revision, mode: configuration.networkMode, securityGroup: needed)
+            revision: network.revision, mode: configuration.networkMode, securityGroup: needed.rules,
+            metadata: needed.metadata)
     }
 
     /// Sends the node its rules if they changed. A failure is repeated with the node's next report, which names the
     /// revision that it really has.
     private func pushNetwork(to name: String) {
         guard let node = nodes[name], node.description.state != .down else { return }
-        let needed = rules(for: name)
-        guard needed != node.sentRules else { return }
+        let needed = needs(of: name)
+        guard needed != node.sentNetwork else { return }
         guard let document = documentToSend(name, has: nil) else { return }
         Task {
             do {
@@ -49,7 +54,7 @@ extension ClusterController {
                     NodeContract.BroadcastNetworkInfoRequest(network: document))
             } catch {
                 nodes[name]?.sentRevision = -1
-                nodes[name]?.sentRules = []
+                nodes[name]?.sentNetwork = NodeNetwork()
                 logger.warning(
                     "A node did not take the network document; it gets it with its next report.",
                     metadata: ["node": "\(name)", "error": "\(error)"])
@@ -59,12 +64,12 @@ extension ClusterController {
 
     /// Makes sure, before an instance is handed over, that the node has the rules of its groups.
     func prepareNetwork(of id: String, on name: String) async throws(ServiceFault) {
-        guard let node = nodes[name], rules(for: name) != node.sentRules else { return }
+        guard let node = nodes[name], needs(of: name) != node.sentNetwork else { return }
         guard let document = documentToSend(name, has: nil) else { return }
         do throws(ServiceFault) {
             _ = try await node.client.broadcastNetworkInfo(NodeContract.BroadcastNetworkInfoRequest(network: document))
         } catch {
-            nodes[name]?.sentRules = []
+            nodes[name]?.sentNetwork = NodeNetwork()
             throw error
         }
     }

@@ -2,6 +2,14 @@ public import Contracts
 import Logging
 import Store
 
+/// What one node needs of the zone's network document.
+struct NodeNetwork: Sendable, Equatable {
+    /// Rules of the groups that instances on the node, or promised to it, are members of.
+    var rules: [Contract.SecurityGroupRules] = []
+    /// Of the same instances.
+    var metadata: [Contract.InstanceMetadata] = []
+}
+
 /// A node as the cluster knows it in this life.
 struct Node: Sendable {
     var description: Contract.NodeDescription
@@ -11,8 +19,8 @@ struct Node: Sendable {
     var promised: [String: Contract.InstanceTypeSpec] = [:]
     /// Instances in its last reports that are not terminated.
     var instances: Set<String> = []
-    /// Groups whose rules the node must have; the rules that it was last given; and their revision.
-    var sentRules: [Contract.SecurityGroupRules] = []
+    /// What it was last given of the zone's network document, and its revision.
+    var sentNetwork = NodeNetwork()
     var sentRevision: Int64 = -1
 
     /// As a policy sees it.

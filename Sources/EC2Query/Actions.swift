@@ -96,6 +96,10 @@ public struct EC2Action: Sendable {
             "ResetInstanceAttribute", since: "2009-10-31", Instances.resetAttribute,
             "sourceDestCheck; kernel and ramdisk take a stopped instance."),
         EC2Action(
+            "ModifyInstanceMetadataOptions", since: "2016-11-15", Instances.modifyMetadata,
+            "Says whether the metadata service wants tokens, and whether it answers. The hop limit is kept and told, but there "
+                + "are no hops to count. No IPv6, no tags."),
+        EC2Action(
             "MonitorInstances", since: "2009-05-15", Instances.monitor, "Switches detailed monitoring on."),
         EC2Action(
             "UnmonitorInstances", since: "2009-05-15", Instances.unmonitor, "Switches detailed monitoring off."),

@@ -27,6 +27,8 @@ final class Instance: @unchecked Sendable {
     var metadata: MetadataServer?
     /// What its instance profile gives it.
     let credentials: GuestCredentials
+    /// How its guest reaches its metadata.
+    let metadataOptions: GuestMetadataOptions
     /// The latest copy of its root disk that was asked for, and whether it is still wanted; see `DiskCopying`.
     var bundle: Contract.BundleReport?
     var bundleIsCancelled = false
@@ -42,6 +44,7 @@ final class Instance: @unchecked Sendable {
         credentials: Contract.InstanceCredentials? = nil
     ) {
         self.credentials = GuestCredentials(credentials)
+        metadataOptions = GuestMetadataOptions(spec.metadata)
         self.spec = spec
         self.correlation = correlation
         self.machine = machine

@@ -196,12 +196,13 @@ extension NodeController {
         guard let directory = records.directory(of: instance.id), settings.usesUserNetwork,
             instance.lock.withLock({ instance.metadata == nil })
         else { return }
+        takeMetadataOptions([instance])
         do throws(PosixError) {
             let server = try MetadataServer(
                 path: MetadataServer.socketPath(directory),
                 service: MetadataService(
-                    instance.spec, region: settings.region, credentials: instance.credentials), log: environment.log,
-                context: context(instance))
+                    instance.spec, region: settings.region, credentials: instance.credentials,
+                    options: instance.metadataOptions), log: environment.log, context: context(instance))
             instance.lock.withLock { instance.metadata = server }
         } catch {
             environment.log.error("no metadata for the guest: \(error)", context(instance))

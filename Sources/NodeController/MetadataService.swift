@@ -1,8 +1,8 @@
 // The instance metadata service of one guest: HTTP's meaning, without sockets.
 //
 // Requests come through a socket that only this guest's relay knows, so the caller is the guest. Version 1
-// (no token) and version 2 (IMDSv2: PUT a token, send it with each request) are both answered; a token that is
-// sent must be valid. Tokens live in memory: after a restart of the node controller a client gets 401 and takes
+// (no token) and version 2 (IMDSv2: PUT a token, send it with each request) are both answered, unless the instance's options
+// want tokens or nothing at all; a token that is sent must be valid. Tokens live in memory: after a restart of the node controller a client gets 401 and takes
 // a new one, as with an expired token.
 
 public import Contracts
@@ -63,21 +63,28 @@ public final class MetadataService: @unchecked Sendable {
 
     private let tree: MetadataTree
     private let credentials: GuestCredentials
+    private let options: GuestMetadataOptions
     // Guards `tokens`; requests come from several threads.
     private let lock = Lock()
     private var tokens: [(text: String, expires: Milliseconds)] = []
 
     /// The service of an instance.
-    /// - Parameter credentials: what its instance profile gives it, now and later.
+    /// - Parameters:
+    ///   - credentials: what its instance profile gives it, now and later.
+    ///   - options: how the guest reaches it, now and later.
     public init(
-        _ spec: Contract.InstanceSpec, region: String? = nil, credentials: GuestCredentials = GuestCredentials()
+        _ spec: Contract.InstanceSpec, region: String? = nil, credentials: GuestCredentials = GuestCredentials(),
+        options: GuestMetadataOptions = GuestMetadataOptions()
     ) {
         tree = MetadataTree(spec, region: region)
         self.credentials = credentials
+        self.options = options
     }
 
     /// Answers a request that came at a time (of the steady clock).
     public func respond(_ request: Request, now: Milliseconds) -> Response {
+        let options = options.current
+        if options.disabled { return MetadataService.page(403, "Forbidden") }
         let path = MetadataService.path(of: request.target)
         if MetadataService.isTokenPath(path) {
             return request.method == "PUT" ? makeToken(request, now) : MetadataService.page(405, "Method Not Allowed")
@@ -85,9 +92,8 @@ public final class MetadataService: @unchecked Sendable {
         guard request.method == "GET" || request.method == "HEAD" else {
             return MetadataService.page(405, "Method Not Allowed")
         }
-        if let token = request.token, !isValid(token, now) {
-            return MetadataService.page(401, "Unauthorized")
-        }
+        let isKnown = request.token.map { isValid($0, now) } ?? !options.tokensRequired
+        guard isKnown else { return MetadataService.page(401, "Unauthorized") }
         var response: Response
         var tree = tree
         tree.credentials = credentials.current

@@ -239,8 +239,20 @@ extension NodeController: NodeContract.Service {
             // The cluster controller sends it again after a restart.
             environment.log.error("\(error)", context())
         }
+        takeMetadataOptions(running)
         for instance in running where instance.lock.withLock({ instance.machine.phase == .running }) {
             environment.workers.submit { self.refreshForwards(instance) }
+        }
+    }
+
+    /// Makes these instances' metadata as the document in force says; what it does not name stays as it is.
+    func takeMetadataOptions(_ instances: [Instance]) {
+        let changed = lock.withLock { network?.metadata ?? [] }
+        if changed.isEmpty { return }
+        var options: [String: Contract.MetadataOptions] = [:]
+        for entry in changed { options[entry.instanceId] = entry.options }
+        for instance in instances {
+            if let next = options[instance.id] { instance.metadataOptions.take(next) }
         }
     }
 

@@ -1,4 +1,5 @@
 import CloudModel
+import Contracts
 import Testing
 
 @testable import CloudController
@@ -107,6 +108,42 @@ func thrown(by call: () async throws -> Void) async -> CloudError? {
         await #expect(throws: CloudError.dryRunSucceeded) {
             try await cloud.controller.monitorInstances(
                 ids: [id.value], enabled: false, dryRun: true, as: cloud.admin)
+        }
+    }
+
+    @Test func `how a guest reaches its metadata is told to its node at launch, and when it changes`() async throws {
+        let cloud = try await TestCloud.open()
+        let image = try await cloud.image()
+        var request = RunInstancesRequest(imageID: image.id.value, clientToken: "once")
+        request.options.metadata = MetadataOptions(requiresTokens: true, hopLimit: 2)
+        let id = try await cloud.controller.runInstances(request, as: cloud.admin).instances[0].id
+        request.options.metadata = nil
+        await #expect(throws: CloudError.idempotentParameterMismatch(token: "once")) {
+            try await cloud.controller.runInstances(request, as: cloud.admin)
+        }
+        try await cloud.eventually("it runs") { try await cloud.instance(id).state == .running }
+        let launched = await cloud.zone.reports[id.value]?.spec.metadata
+        #expect(launched == Contract.MetadataOptions(tokensRequired: true, disabled: false))
+        let before = try await cloud.instance(id)
+        #expect(before.options?.metadata == MetadataOptions(requiresTokens: true, hopLimit: 2))
+        func change(_ change: InstanceChange, dryRun: Bool = false) async throws(CloudError) {
+            try await cloud.controller.modifyInstance(id: id.value, [change], dryRun: dryRun, as: cloud.admin)
+        }
+        await #expect(throws: CloudError.dryRunSucceeded) {
+            try await change(.metadata(requiresTokens: false, isDisabled: nil, hopLimit: nil), dryRun: true)
+        }
+        try await change(.metadata(requiresTokens: false, isDisabled: true, hopLimit: nil))
+        try await cloud.eventually("the zone is told") {
+            await cloud.zone.network?.metadata == [
+                .init(instanceId: id.value, options: .init(tokensRequired: false, disabled: true))
+            ]
+        }
+        // What is usual is a change as well: the node goes on with what the launch said.
+        try await change(.metadata(requiresTokens: nil, isDisabled: false, hopLimit: 1))
+        try await cloud.eventually("the zone is told again") {
+            await cloud.zone.network?.metadata == [
+                .init(instanceId: id.value, options: .init(tokensRequired: false, disabled: false))
+            ]
         }
     }
 

@@ -242,6 +242,29 @@ import Testing
         #expect(await zone.nodes[0].networks.count == count + 1, "a change of a group that it has not is none for it")
     }
 
+    @Test func `a node is told how its instances reach their metadata, and of no others`() async throws {
+        let zone = try await Zone(["a"])
+        try await zone.registerAll()
+        _ = try await zone.run(zone.spec("i-1"))
+        try await zone.until("delivered") { await zone.nodes[0].runs == ["i-1"] }
+        func entry(_ id: String, _ tokensRequired: Bool) -> Contract.InstanceMetadata {
+            .init(instanceId: id, options: .init(tokensRequired: tokensRequired, disabled: false))
+        }
+        func broadcast(_ revision: Int64, _ metadata: [Contract.InstanceMetadata]) async throws {
+            _ = try await zone.cluster.broadcastNetworkInfo(
+                .init(network: .init(revision: revision, mode: .user, securityGroup: [], metadata: metadata)))
+        }
+        try await broadcast(1, [entry("i-1", true), entry("i-2", true)])
+        try await zone.until("it is told") { await zone.nodes[0].networks.last?.metadata == [entry("i-1", true)] }
+        let count = await zone.nodes[0].networks.count
+        try await broadcast(2, [entry("i-1", true)])
+        try await broadcast(3, [entry("i-1", false)])
+        try await zone.until("it is told again") {
+            await zone.nodes[0].networks.last?.metadata == [entry("i-1", false)]
+        }
+        #expect(await zone.nodes[0].networks.count == count + 1)
+    }
+
     @Test func aNodeThatTheClusterDoesNotKnowIsToldToRegister() async throws {
         let zone = try await Zone(["a"])
         let answer = try await zone.cluster.reportNode(.init(node: await zone.nodes[0].description(), complete: false))

@@ -18,7 +18,8 @@ enum Samples {
         privateAddress: "127.0.0.9", publicAddress: "127.0.0.9", hostName: "h", keyName: awkward,
         publicKey: "ssh-rsa A",
         userData: Array(0...255),
-        group: [.init(groupId: "sg-1", groupName: "default"), .init(groupId: "", groupName: "")]
+        group: [.init(groupId: "sg-1", groupName: "default"), .init(groupId: "", groupName: "")],
+        metadata: .init(tokensRequired: true, disabled: false)
     )
 
     static let smallSpec = Contract.InstanceSpec(
@@ -57,7 +58,8 @@ enum Samples {
                         protocol: "tcp", fromPort: 22, toPort: 22, cidr: ["0.0.0.0/0", "::/0"], sourceGroupId: ["sg-2"]),
                     .init(protocol: "-1", fromPort: -1, toPort: -1),
                 ]), .init(groupId: "sg-2", accountId: "1", groupName: "empty"),
-        ])
+        ],
+        metadata: [.init(instanceId: "i-1", options: .init(tokensRequired: false, disabled: true))])
 
     static let change = Contract.InstanceStateChange(
         instanceId: "i-1", previousState: .running, currentState: .shuttingDown)

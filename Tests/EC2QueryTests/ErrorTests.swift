@@ -215,6 +215,19 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("DescribeIdentityIdFormat", "MissingParameter"),
         ErrorCase("DescribeIdentityIdFormat", [("PrincipalArn", "me")], "InvalidParameterValue"),
         ErrorCase("DescribeAggregateIdFormat", [("DryRun", "true")], "DryRunOperation"),
+        ErrorCase("ModifyInstanceMetadataOptions", [("InstanceId", i)], "MissingParameter"),
+        ErrorCase(
+            "ModifyInstanceMetadataOptions", [("InstanceId", i), ("HttpTokens", "sometimes")], "InvalidParameterValue"),
+        ErrorCase(
+            "ModifyInstanceMetadataOptions", [("InstanceId", i), ("HttpPutResponseHopLimit", "65")],
+            "InvalidParameterValue"),
+        ErrorCase(
+            "ModifyInstanceMetadataOptions",
+            [("InstanceId", i), ("HttpTokens", "required"), ("InstanceMetadataTags", "enabled")],
+            "UnsupportedOperation"),
+        ErrorCase(
+            "ModifyInstanceMetadataOptions", [("InstanceId", i), ("HttpTokens", "required")], noInstance,
+            "InvalidInstanceID.NotFound"),
         ErrorCase("DescribePrincipalIdFormat", [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("DescribePrincipalIdFormat", [("Resource.1", "moon")], "InvalidParameterValue"),
         ErrorCase("DescribePrincipalIdFormat", [("NextToken", "x")], "InvalidNextToken"),

@@ -20,6 +20,14 @@ extension ActionTests {
             "ResetInstanceAttribute", [("InstanceId", instance), ("Attribute", "sourceDestCheck")],
             asks: "modify \(instance) []", answers: [("return", "true")]),
         ActionCase(
+            "ModifyInstanceMetadataOptions", [("InstanceId", instance), ("HttpTokens", "required")],
+            asks: "modify \(instance) [CloudModel.InstanceChange.metadata(requiresTokens: Optional(true), "
+                + "isDisabled: nil, hopLimit: nil)]",
+            answers: [
+                ("instanceId", instance), ("instanceMetadataOptions/state", "pending"),
+                ("instanceMetadataOptions/httpEndpoint", "enabled"),
+            ]),
+        ActionCase(
             "MonitorInstances", [("InstanceId.1", "i-1")], asks: "monitor [\"i-1\"] true",
             answers: [("instancesSet/item/instanceId", instance), ("instancesSet/item/monitoring/state", "enabled")]),
         ActionCase(

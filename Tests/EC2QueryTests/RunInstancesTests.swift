@@ -11,6 +11,20 @@ import Testing
         await cloud.send("RunInstances", Self.minimal + parameters)
     }
 
+    @Test func `how guests reach their metadata can be chosen`() async {
+        _ = await run([("MetadataOptions.HttpTokens", "optional"), ("MetadataOptions.HttpPutResponseHopLimit", "1")])
+        #expect(await cloud.backend.runRequest?.options.metadata == nil)
+        _ = await run([
+            ("MetadataOptions.HttpTokens", "required"), ("MetadataOptions.HttpEndpoint", "disabled"),
+            ("MetadataOptions.HttpPutResponseHopLimit", "2"),
+        ])
+        #expect(
+            await cloud.backend.runRequest?.options.metadata
+                == MetadataOptions(requiresTokens: true, isDisabled: true, hopLimit: 2))
+        #expect(await run([("MetadataOptions.HttpTokens", "maybe")]).code == "InvalidParameterValue")
+        #expect(await run([("MetadataOptions.HttpPutResponseHopLimit", "0")]).code == "InvalidParameterValue")
+    }
+
     @Test func `the least request is enough`() async {
         let answer = await run([])
         #expect(answer.code == nil)
@@ -23,7 +37,7 @@ import Testing
         ("InstanceMarketOptions.MarketType", "spot"), ("InstanceMarketOptions.SpotOptions.MaxPrice", "1"),
         ("Placement.Tenancy", "dedicated"), ("Placement.PartitionNumber", "1"),
         ("Placement.HostId", "h"), ("CpuOptions.CoreCount", "2"),
-        ("MetadataOptions.HttpTokens", "required"), ("MetadataOptions.HttpEndpoint", "disabled"),
+        ("MetadataOptions.HttpProtocolIpv6", "enabled"), ("MetadataOptions.InstanceMetadataTags", "enabled"),
         ("HibernationOptions.Configured", "true"), ("EnclaveOptions.Enabled", "true"), ("EbsOptimized", "true"),
         ("InstanceInitiatedShutdownBehavior", "stop"),
         ("BlockDeviceMapping.1.Ebs.SnapshotId", "snap-0123456789abcdef0"),

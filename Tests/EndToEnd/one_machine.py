@@ -39,6 +39,26 @@ def refused(call, **arguments):
     raise AssertionError("it was allowed")
 
 
+def only_with_tokens(cloud, instance, token, guest):
+    """A running guest's metadata service can want tokens, and no longer want them."""
+    def options(tokens):
+        answer = cloud.aws("ec2", "modify-instance-metadata-options", "--instance-id", instance, "--http-tokens", tokens)
+        assert answer["InstanceMetadataOptions"]["HttpTokens"] == tokens, answer
+        assert cloud.instances(instance)[0]["MetadataOptions"]["HttpTokens"] == tokens
+
+    def plain():
+        return guest("printf 'GET /latest/meta-data/instance-id HTTP/1.0\\r\\n\\r\\n' | nc 169.254.169.254 80 | head -n 1")
+
+    assert " 200 " in plain(), plain()
+    options("required")
+    wait_for("requests without token are refused", lambda: " 401 " in plain(), 30)
+    found = guest(f"printf 'GET /latest/meta-data/instance-id HTTP/1.0\\r\\nX-aws-ec2-metadata-token: {token}\\r\\n\\r\\n'"
+                  " | nc 169.254.169.254 80 | tail -n 1")
+    assert found.strip() == instance, found
+    options("optional")
+    wait_for("requests without token are answered", lambda: " 200 " in plain(), 30)
+
+
 def use_profile(cloud, instance, guest):
     """What the guest reads in its metadata is good for what the role allows, in anybody's hands."""
     info = json.loads(guest("metadata meta-data/iam/info"))
@@ -192,6 +212,7 @@ def test_a_real_instance_from_key_pair_to_termination(binaries, venv):
                     "printf 'PUT /latest/api/token HTTP/1.0\\r\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\r\\n\\r\\n'"
                     " | nc 169.254.169.254 80 | tail -n 1")
         assert len(token.stdout.strip()) >= 20, token
+        only_with_tokens(cloud, instance, token.stdout.strip(), lambda command: ssh(cloud, address, key, command).stdout)
 
         use_profile(cloud, instance, lambda command: ssh(cloud, address, key, command).stdout)
 

@@ -224,6 +224,29 @@ struct GuestCredentialsTests {
         #expect(get(service, "iam/") == nil)
     }
 
+    @Test func `an instance's options want tokens, or nothing at all, and can change`() {
+        var spec = Fixture.spec()
+        spec.metadata = Contract.MetadataOptions(tokensRequired: true, disabled: false)
+        let options = GuestMetadataOptions(spec.metadata)
+        let service = MetadataService(spec, options: options)
+        func status(_ token: String?) -> Int {
+            service.respond(.init(method: "GET", target: "/latest/meta-data/instance-id", token: token), now: 0).status
+        }
+        func newToken() -> MetadataService.Response {
+            service.respond(.init(method: "PUT", target: "/latest/api/token", tokenSeconds: "60"), now: 0)
+        }
+        let token = String(decoding: newToken().body, as: UTF8.self)
+        #expect(status(nil) == 401)
+        #expect(status("wrong") == 401)
+        #expect(status(token) == 200)
+        options.take(Contract.MetadataOptions(tokensRequired: true, disabled: true))
+        #expect(status(token) == 403)
+        #expect(newToken().status == 403)
+        options.take(Contract.MetadataOptions(tokensRequired: false, disabled: false))
+        #expect(status(nil) == 200)
+        #expect(status("wrong") == 401)
+    }
+
     @Test func `a message that comes late takes nothing back, but a clock may be set`() {
         let credentials = GuestCredentials(Self.credentials(10_000_000))
         #expect(!credentials.isNews(Self.credentials(9_999_999)))

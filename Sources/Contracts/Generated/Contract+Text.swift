@@ -181,6 +181,29 @@ extension Contract {
               </xsd:element>
               <xsd:element name="userData" type="xsd:base64Binary" minOccurs="0"/>
               <xsd:element name="group" type="t:GroupReference" minOccurs="0" maxOccurs="unbounded"/>
+              <xsd:element name="metadata" type="t:MetadataOptions" minOccurs="0">
+                <xsd:annotation><xsd:documentation>How the guest reaches its metadata from its launch on; with and without tokens when absent.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+            </xsd:sequence>
+          </xsd:complexType>
+
+          <xsd:complexType name="MetadataOptions">
+            <xsd:annotation><xsd:documentation>How a guest reaches its metadata service.</xsd:documentation></xsd:annotation>
+            <xsd:sequence>
+              <xsd:element name="tokensRequired" type="xsd:boolean">
+                <xsd:annotation><xsd:documentation>Whether a request without the token of a session is refused (IMDSv2 only).</xsd:documentation></xsd:annotation>
+              </xsd:element>
+              <xsd:element name="disabled" type="xsd:boolean">
+                <xsd:annotation><xsd:documentation>Whether every request is refused.</xsd:documentation></xsd:annotation>
+              </xsd:element>
+            </xsd:sequence>
+          </xsd:complexType>
+
+          <xsd:complexType name="InstanceMetadata">
+            <xsd:annotation><xsd:documentation>How the guest of an instance reaches its metadata from now on.</xsd:documentation></xsd:annotation>
+            <xsd:sequence>
+              <xsd:element name="instanceId" type="xsd:string"/>
+              <xsd:element name="options" type="t:MetadataOptions"/>
             </xsd:sequence>
           </xsd:complexType>
 
@@ -316,6 +339,9 @@ extension Contract {
               <xsd:element name="revision" type="xsd:long"/>
               <xsd:element name="mode" type="t:NetworkMode"/>
               <xsd:element name="securityGroup" type="t:SecurityGroupRules" minOccurs="0" maxOccurs="unbounded"/>
+              <xsd:element name="metadata" type="t:InstanceMetadata" minOccurs="0" maxOccurs="unbounded">
+                <xsd:annotation><xsd:documentation>Of each instance whose options were changed after its launch.</xsd:documentation></xsd:annotation>
+              </xsd:element>
             </xsd:sequence>
           </xsd:complexType>
 

@@ -431,6 +431,8 @@ extension Contract {
         public var userData: [UInt8]?
         /// The element `group`.
         public var group: [Contract.GroupReference]
+        /// How the guest reaches its metadata from its launch on; with and without tokens when absent.
+        public var metadata: Contract.MetadataOptions?
 
         /// Makes a value; what is optional is absent unless given.
         public init(
@@ -439,7 +441,7 @@ extension Contract {
             kernel: Contract.Artifact? = nil, ramdisk: Contract.Artifact? = nil, kernelArguments: String? = nil,
             macAddress: String, privateAddress: String? = nil, publicAddress: String? = nil, hostName: String? = nil,
             keyName: String? = nil, publicKey: String? = nil, userData: [UInt8]? = nil,
-            group: [Contract.GroupReference] = []
+            group: [Contract.GroupReference] = [], metadata: Contract.MetadataOptions? = nil
         ) {
             self.instanceId = instanceId
             self.reservationId = reservationId
@@ -461,6 +463,7 @@ extension Contract {
             self.publicKey = publicKey
             self.userData = userData
             self.group = group
+            self.metadata = metadata
         }
 
         /// Reads the content of an element.
@@ -486,6 +489,7 @@ extension Contract {
             self.publicKey = try xml.optional("publicKey", in: namespace, ContractValue.string)
             self.userData = try xml.optional("userData", in: namespace, ContractValue.base64)
             self.group = try xml.array("group", in: namespace, Contract.GroupReference.init(xml:))
+            self.metadata = try xml.optional("metadata", in: namespace, Contract.MetadataOptions.init(xml:))
         }
 
         /// Writes an element with this content.
@@ -511,6 +515,69 @@ extension Contract {
             if let value = self.publicKey { writer.element("publicKey", value) }
             if let value = self.userData { writer.element("userData", ascii: Base64.encode(value)) }
             for value in self.group { value.write(to: &writer, as: "group") }
+            if let value = self.metadata { value.write(to: &writer, as: "metadata") }
+            writer.close()
+        }
+    }
+}
+
+extension Contract {
+    /// How a guest reaches its metadata service.
+    public struct MetadataOptions: Sendable, Equatable {
+        /// Whether a request without the token of a session is refused (IMDSv2 only).
+        public var tokensRequired: Bool
+        /// Whether every request is refused.
+        public var disabled: Bool
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(tokensRequired: Bool, disabled: Bool) {
+            self.tokensRequired = tokensRequired
+            self.disabled = disabled
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = Contract.namespace
+            self.tokensRequired = try xml.required("tokensRequired", in: namespace, ContractValue.boolean)
+            self.disabled = try xml.required("disabled", in: namespace, ContractValue.boolean)
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace)
+            writer.element("tokensRequired", self.tokensRequired)
+            writer.element("disabled", self.disabled)
+            writer.close()
+        }
+    }
+}
+
+extension Contract {
+    /// How the guest of an instance reaches its metadata from now on.
+    public struct InstanceMetadata: Sendable, Equatable {
+        /// The element `instanceId`.
+        public var instanceId: String
+        /// The element `options`.
+        public var options: Contract.MetadataOptions
+
+        /// Makes a value; what is optional is absent unless given.
+        public init(instanceId: String, options: Contract.MetadataOptions) {
+            self.instanceId = instanceId
+            self.options = options
+        }
+
+        /// Reads the content of an element.
+        public init(xml: XMLElement) throws(ContractError) {
+            let namespace = Contract.namespace
+            self.instanceId = try xml.required("instanceId", in: namespace, ContractValue.string)
+            self.options = try xml.required("options", in: namespace, Contract.MetadataOptions.init(xml:))
+        }
+
+        /// Writes an element with this content.
+        public func write(to writer: inout XMLWriter, as name: String) {
+            writer.open(name, namespace: Contract.namespace)
+            writer.element("instanceId", self.instanceId)
+            self.options.write(to: &writer, as: "options")
             writer.close()
         }
     }
@@ -918,12 +985,18 @@ extension Contract {
         public var mode: Contract.NetworkMode
         /// The element `securityGroup`.
         public var securityGroup: [Contract.SecurityGroupRules]
+        /// Of each instance whose options were changed after its launch.
+        public var metadata: [Contract.InstanceMetadata]
 
         /// Makes a value; what is optional is absent unless given.
-        public init(revision: Int64, mode: Contract.NetworkMode, securityGroup: [Contract.SecurityGroupRules] = []) {
+        public init(
+            revision: Int64, mode: Contract.NetworkMode, securityGroup: [Contract.SecurityGroupRules] = [],
+            metadata: [Contract.InstanceMetadata] = []
+        ) {
             self.revision = revision
             self.mode = mode
             self.securityGroup = securityGroup
+            self.metadata = metadata
         }
 
         /// Reads the content of an element.
@@ -932,6 +1005,7 @@ extension Contract {
             self.revision = try xml.required("revision", in: namespace, ContractValue.long)
             self.mode = try xml.required("mode", in: namespace, Contract.NetworkMode.init(xml:))
             self.securityGroup = try xml.array("securityGroup", in: namespace, Contract.SecurityGroupRules.init(xml:))
+            self.metadata = try xml.array("metadata", in: namespace, Contract.InstanceMetadata.init(xml:))
         }
 
         /// Writes an element with this content.
@@ -940,6 +1014,7 @@ extension Contract {
             writer.element("revision", self.revision)
             writer.element("mode", self.mode.rawValue)
             for value in self.securityGroup { value.write(to: &writer, as: "securityGroup") }
+            for value in self.metadata { value.write(to: &writer, as: "metadata") }
             writer.close()
         }
     }

@@ -279,6 +279,11 @@ enum LaunchTemplates {
         data["KeyName"] = instance.keyName
         data["UserData"] = userData.map { Base64.encode($0) }
         data["Placement.GroupName"] = instance.options?.placementGroup
+        if let options = instance.options?.metadata {
+            data["MetadataOptions.HttpTokens"] = options.requiresTokens ? "required" : "optional"
+            data["MetadataOptions.HttpEndpoint"] = options.isDisabled ? "disabled" : "enabled"
+            data["MetadataOptions.HttpPutResponseHopLimit"] = String(options.hopLimit)
+        }
         data["IamInstanceProfile.Arn"] = instance.profile?.profileARN
         for (index, group) in instance.groups.enumerated() { data["SecurityGroupId.\(index + 1)"] = group.id.value }
         let tags = instance.tags.filter { !$0.key.hasPrefix("aws:") }

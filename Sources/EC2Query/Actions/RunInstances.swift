@@ -83,6 +83,7 @@ extension Instances {
             isProtectedFromTermination: try parameters.flag("DisableApiTermination") == true ? true : nil,
             isProtectedFromStop: try parameters.flag("DisableApiStop") == true ? true : nil,
             placementGroup: parameters.text("Placement.GroupName"))
+        request.options.metadata = try MetadataWishes(parameters, below: "MetadataOptions.").options
         request.profile = InstanceProfiles.selector(parameters)
         return request
     }
@@ -179,11 +180,6 @@ extension Instances {
         UnofferedParameter("CpuOptions.ThreadsPerCore", accepting: ["1"], "Cores have one thread."),
         UnofferedParameter("CpuOptions.AmdSevSnp", accepting: ["disabled"], "Leave it out."),
         UnofferedParameter("CpuOptions.NestedVirtualization", accepting: ["disabled"], "Leave it out."),
-        UnofferedParameter(
-            "MetadataOptions.HttpTokens", accepting: ["optional"],
-            "The metadata service takes requests with and without token."),
-        UnofferedParameter(
-            "MetadataOptions.HttpEndpoint", accepting: ["enabled"], "The metadata service cannot be switched off."),
         UnofferedParameter("MetadataOptions.HttpProtocolIpv6", accepting: ["disabled"], "Leave it out."),
         UnofferedParameter("MetadataOptions.InstanceMetadataTags", accepting: ["disabled"], "Leave it out."),
         UnofferedParameter("HibernationOptions.Configured", accepting: ["false"], "Instances cannot hibernate."),

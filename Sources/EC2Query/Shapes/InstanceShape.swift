@@ -78,6 +78,12 @@ extension XMLWriter {
         if let profile = instance.profile { iamInstanceProfile(profile) }
         raw(Self.beforeCores)
         plain("", String(instance.type.cores), Self.afterCores)
+        if instance.options?.metadata == nil {
+            raw(Self.usualMetadata)
+        } else {
+            metadataOptions(of: instance, state: "applied")
+        }
+        raw(Self.afterMetadata)
     }
 
     // EC2's API says xen for its KVM-based hypervisor as well (API reference, Instance).
@@ -88,10 +94,15 @@ extension XMLWriter {
         "</coreCount><threadsPerCore>1</threadsPerCore></cpuOptions><capacityReservationSpecification>"
         + "<capacityReservationPreference>none</capacityReservationPreference></capacityReservationSpecification>"
         + "<hibernationOptions><configured>false</configured></hibernationOptions><enclaveOptions>"
-        + "<enabled>false</enabled></enclaveOptions><metadataOptions><state>applied</state>"
-        + "<httpTokens>optional</httpTokens><httpPutResponseHopLimit>1</httpPutResponseHopLimit>"
+        + "<enabled>false</enabled></enclaveOptions><metadataOptions>"
+
+    private static let usualMetadata =
+        "<state>applied</state><httpTokens>optional</httpTokens><httpPutResponseHopLimit>1</httpPutResponseHopLimit>"
         + "<httpEndpoint>enabled</httpEndpoint><httpProtocolIpv6>disabled</httpProtocolIpv6>"
-        + "<instanceMetadataTags>disabled</instanceMetadataTags></metadataOptions>"
+        + "<instanceMetadataTags>disabled</instanceMetadataTags>"
+
+    private static let afterMetadata =
+        "</metadataOptions>"
         + "<platformDetails>Linux/UNIX</platformDetails><usageOperation>RunInstances</usageOperation>"
 
     /// A state with its number.

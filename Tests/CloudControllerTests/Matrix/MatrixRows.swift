@@ -57,6 +57,7 @@ extension MatrixRow {
         MatrixRow(.ec2, "GetConsoleOutput", instance), MatrixRow(.ec2, "GetPasswordData", instance),
         MatrixRow(.ec2, "DescribeInstanceAttribute", instance, [("Attribute", "userData")]),
         MatrixRow(.ec2, "ModifyInstanceAttribute", instance, [("DisableApiTermination.Value", "true")]),
+        MatrixRow(.ec2, "ModifyInstanceMetadataOptions", instance, [("HttpTokens", "required")]),
         MatrixRow(.ec2, "ResetInstanceAttribute", instance, [("Attribute", "sourceDestCheck")]),
         MatrixRow(.ec2, "MonitorInstances", instances), MatrixRow(.ec2, "UnmonitorInstances", instances),
         MatrixRow(
