@@ -58,7 +58,7 @@ import Testing
     @Test(arguments: [
         ("SubnetId", ""), ("EbsOptimized", "false"), ("Placement.Tenancy", "default"),
         ("CreditSpecification.CpuCredits", "unlimited"), ("MetadataOptions.HttpTokens", "optional"),
-        ("MetadataOptions.HttpPutResponseHopLimit", "2"), ("DisableApiTermination", "False"),
+        ("MetadataOptions.HttpPutResponseHopLimit", "1"), ("DisableApiTermination", "False"),
         ("InstanceInitiatedShutdownBehavior", "terminate"), ("HibernationOptions.Configured", "false"),
         ("BlockDeviceMapping.1.VirtualName", "ephemeral0"), ("MaintenanceOptions.AutoRecovery", "default"),
         ("CapacityReservationSpecification.CapacityReservationPreference", "open"), ("AddressingType", "public"),
