@@ -457,7 +457,7 @@ def boot_sector(message):
     # xor ax,ax; mov ds,ax; mov si,message; each: lodsb; test al,al; jz end; mov ah,al; ready: in al,LSR; test al,THRE;
     # jz ready; mov al,ah; out THR,al; jmp each; end: hlt; jmp end
     begin = bytes.fromhex("31c08ed8be")
-    loop = bytes.fromhex("ac84c0740f88c4bafd03eca82074fb88e0baf803eeebeaf4ebfd")
+    loop = bytes.fromhex("ac84c0741288c4bafd03eca82074fb88e0baf803eeebe9f4ebfd")
     at = 0x7C00 + len(begin) + 2 + len(loop)
     return (begin + at.to_bytes(2, "little") + loop + message + b"\0").ljust(510, b"\0") + b"\x55\xaa"
 
