@@ -86,7 +86,8 @@ extension QueryFault {
         let status =
             switch error {
             case .missing, .mismatch: 403
-            case .missingParameter, .malformed, .unsupported, .ambiguous, .unsignedHeader, .skewed, .expired,
+            case .missingParameter, .malformed, .invalidDate, .unsupported, .ambiguous, .unsignedHeader, .skewed,
+                .expired,
                 .expiresOutOfRange:
                 400
             }

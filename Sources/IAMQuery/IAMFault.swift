@@ -14,7 +14,7 @@ extension QueryFault {
                 self.init("MissingAuthenticationToken", status: 403, "Request is missing Authentication Token")
             case .mismatch: self.init("SignatureDoesNotMatch", status: 403, error.message)
             case .skewed, .expired: self.init("SignatureDoesNotMatch", status: 403, error.message)
-            case .malformed, .unsignedHeader, .missingParameter:
+            case .malformed, .invalidDate, .unsignedHeader, .missingParameter:
                 self.init("IncompleteSignature", status: 400, error.message)
             case .unsupported, .ambiguous, .expiresOutOfRange:
                 self.init("InvalidParameterValue", status: 400, error.message)

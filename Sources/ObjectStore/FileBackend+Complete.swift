@@ -48,8 +48,7 @@ extension FileBackend {
             }
             let size = chosen.reduce(0) { $0 + $1.size }
             if let announced = options.size, announced != size {
-                throw ObjectStoreError.contentMismatch(
-                    "The parts have \(size) bytes together, not the \(announced) that were announced.")
+                throw ObjectStoreError.sizeMismatch(announced: announced, computed: size)
             }
             var attributes = begun.attributes
             attributes.checksum = try Self.checksum(of: chosen, asked: begun.attributes.checksum)

@@ -22,8 +22,10 @@ public enum ObjectStoreError: Error, Sendable, Equatable {
     case partTooSmall(number: Int, size: Int64, minimum: Int64)
     /// The body ended early or went on too long.
     case incompleteBody(expected: Int64, received: Int64)
-    /// The checksum or the size of the whole is not the announced one.
+    /// The checksum of the whole is not the announced one.
     case contentMismatch(String)
+    /// The parts have another size together than was announced.
+    case sizeMismatch(announced: Int64, computed: Int64)
     /// The object is encrypted and its key was not given, or the bytes do not belong to the key.
     case undecipherable(String)
     /// The condition of a write does not hold.
@@ -41,7 +43,7 @@ public enum ObjectStoreError: Error, Sendable, Equatable {
         case .insufficientStorage, .unavailable, .failed: true
         case .noSuchBucket, .bucketExists, .bucketNotEmpty, .noSuchKey, .noSuchVersion, .isDeleteMarker,
             .noSuchUpload, .invalidPart, .invalidPartOrder, .partTooSmall, .incompleteBody, .contentMismatch,
-            .undecipherable, .preconditionFailed:
+            .sizeMismatch, .undecipherable, .preconditionFailed:
             false
         }
     }

@@ -38,7 +38,7 @@ struct AWSChunkedDecoder {
     }
 
     private static func malformed(_ what: String) -> S3Error {
-        S3Error(.invalidRequest, "The aws-chunked body is malformed: " + what)
+        S3Error(.incompleteBody, "The request body terminated unexpectedly: " + what)
     }
 
     private static let badSignature = S3Error(
@@ -145,7 +145,7 @@ struct AWSChunkedDecoder {
 
     private mutating func addTrailer(_ line: String) throws(S3Error) {
         guard let colon = line.firstIndex(of: ":"), trailers.count < Self.mostTrailers else {
-            throw Self.malformed("its trailer is not a list of headers.")
+            throw S3Error.malformedTrailer("It is no list of headers.")
         }
         let value = line[line.index(after: colon)...].drop { $0 == " " }
         trailers.append((line[..<colon].lowercased(), String(value)))
@@ -159,5 +159,14 @@ struct AWSChunkedDecoder {
         guard let signature, verifier?.finishTrailer(text, signature: signature) == true else {
             throw Self.badSignature
         }
+    }
+}
+
+extension S3Error {
+    static func malformedTrailer(_ what: String) -> S3Error {
+        S3Error(
+            .malformedTrailerError,
+            "The request contained trailing data that was not well-formed or did not conform to our published schema. "
+                + what)
     }
 }

@@ -42,6 +42,11 @@ extension S3Call {
     /// Opens the source if its conditions hold.
     private func openSource() async throws -> Source {
         let source = try copySource()
+        if let expected = request.header("x-amz-source-expected-bucket-owner"),
+            try await walrus.state(caller, source.bucket).record.owner != expected
+        {
+            throw WalrusError.accessDenied
+        }
         let customer = try customerKey(prefix: "x-amz-copy-source-server-side-encryption-customer-")
         let (content, state) = try await walrus.getObject(
             caller, bucket: source.bucket, key: source.key, version: source.version, customerKey: customer)
@@ -64,6 +69,15 @@ extension S3Call {
         }
     }
 
+    /// The checksum that a copy shall have.
+    private func copyChecksum() throws -> ChecksumAlgorithm? {
+        guard let name = request.header("x-amz-checksum-algorithm") else { return nil }
+        guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
+            throw S3Error(.invalidRequest, ChecksumAlgorithm.unsupported)
+        }
+        return algorithm
+    }
+
     func copyObject(_ bucket: String, _ key: String) async throws -> Response {
         var attributes = try attributes()
         var write = try await writeOptions(&attributes)
@@ -75,9 +89,8 @@ extension S3Call {
         write.redirect = attributes.redirect
         let directive = Walrus.CopyDirective(
             attributes: try isReplaced("x-amz-metadata-directive") ? attributes : nil, tags: tags,
-            checksum: request.header("x-amz-checksum-algorithm").flatMap {
-                ChecksumAlgorithm(rawValue: $0.uppercased())
-            }, changesSomething: changes, ownHeaders: [S3Header.storageClass: attributes.headers[S3Header.storageClass]]
+            checksum: try copyChecksum(), changesSomething: changes,
+            ownHeaders: [S3Header.storageClass: attributes.headers[S3Header.storageClass]]
         )
         let source = try await openSource()
         defer { source.content.close() }

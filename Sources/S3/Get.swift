@@ -182,6 +182,9 @@ extension S3Call {
         _ record: ObjectRecord, _ parts: [ObjectPart], _ headers: inout HTTPFields
     ) throws -> Range<Int64>? {
         guard let text = request["partNumber"] else { return nil }
+        guard request.header("range") == nil else {
+            throw S3Error(.invalidRequest, "Cannot specify both Range header and partNumber query parameter")
+        }
         guard let number = Int(text), (1...10_000).contains(number) else {
             throw S3Error.argument(
                 "partNumber", text, "Part number must be an integer between 1 and 10000, inclusive")

@@ -21,9 +21,16 @@ struct IncomingBody: Sendable {
     /// Whether the client announced the SHA-256 of the body.
     var hasSHA256: Bool { sha256 != nil }
 
-    /// - Parameter hasChecksum: whether the checksum headers are about the body.
-    init(_ call: S3Call, hasChecksum: Bool = true) throws {
+    /// - Parameters:
+    ///   - hasChecksum: whether the checksum headers are about the body.
+    ///   - needsLength: whether a request without a body has to say so.
+    init(_ call: S3Call, hasChecksum: Bool = true, needsLength: Bool = false) throws {
         let request = call.request
+        if needsLength, !request.isInner, request.header("content-length") == nil,
+            request.header("transfer-encoding") == nil
+        {
+            throw S3Error(.missingContentLength, "You must provide the Content-Length HTTP header.")
+        }
         let trailers = Trailers()
         var decoder: AWSChunkedDecoder?
         var hash: String?
@@ -64,6 +71,9 @@ struct IncomingBody: Sendable {
             return request.header("transfer-encoding") == nil ? 0 : nil
         }
         guard let size = Int64(text), size >= 0 else {
+            if isChunked {
+                throw S3Error(.missingContentLength, "x-amz-decoded-content-length is not a number.")
+            }
             throw S3Error(.invalidArgument, "\(name) is not a number.", fields: [("ArgumentValue", text)])
         }
         return size
@@ -74,7 +84,9 @@ struct IncomingBody: Sendable {
         for algorithm in ChecksumAlgorithm.allCases {
             guard let text = request.header(algorithm.headerName) else { continue }
             guard found == nil else {
-                throw S3Error(.invalidRequest, "Expecting a single x-amz-checksum- header.")
+                throw S3Error(
+                    .invalidRequest,
+                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
             }
             found = (algorithm, try decode(text, algorithm))
         }
@@ -85,12 +97,30 @@ struct IncomingBody: Sendable {
                     throw S3Error(.invalidRequest, "The value specified in the x-amz-trailer header is not supported")
                 }
                 guard found == nil else {
-                    throw S3Error(.invalidRequest, "Expecting a single x-amz-checksum- header.")
+                    throw S3Error(
+                        .invalidRequest,
+                        "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
                 }
                 found = (algorithm, nil)
             }
         }
+        try checkAnnounced(request, found?.0)
         return (found?.0, found?.1)
+    }
+
+    /// Clients that choose an algorithm for the checksum name it in a header of its own.
+    private static func checkAnnounced(_ request: S3Request, _ found: ChecksumAlgorithm?) throws {
+        let header = "x-amz-sdk-checksum-algorithm"
+        guard let name = request.header(header) else { return }
+        guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
+            throw S3Error(.invalidRequest, ChecksumAlgorithm.unsupported)
+        }
+        guard let found else {
+            throw S3Error(
+                .invalidRequest,
+                "\(header) specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+        }
+        guard found == algorithm else { throw S3Error(.invalidRequest, "Value for \(header) header is invalid.") }
     }
 
     private static func decode(_ text: String, _ algorithm: ChecksumAlgorithm) throws -> [UInt8] {
@@ -132,7 +162,7 @@ struct IncomingBody: Sendable {
             expected = checksumValue
         } else {
             guard let text = stream.trailers[checksum.headerName] else {
-                throw S3Error(.invalidRequest, "The trailer \(checksum.headerName) that was announced did not come.")
+                throw S3Error.malformedTrailer("\(checksum.headerName) was announced and did not come.")
             }
             expected = try Self.decode(text, checksum)
         }
@@ -207,4 +237,11 @@ struct BodyStream: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
+}
+
+extension ChecksumAlgorithm {
+    /// What S3 says of any other.
+    static let unsupported =
+        "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+        + "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
 }

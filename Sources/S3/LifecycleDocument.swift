@@ -106,10 +106,10 @@ extension S3Call {
             }
             return LifecycleRule.Filter(prefix: prefix, isLegacy: true)
         }
-        guard filter.children.count <= 1 else {
-            throw S3Error.malformed("A Filter has one condition; several stand in And.")
-        }
         let and = filter.child("And")
+        guard and == nil || filter.children.count == 1 else {
+            throw S3Error.malformed("A Filter has conditions or an And of them, not both.")
+        }
         let inner = and ?? filter
         func size(_ name: String) throws -> Int64? {
             guard let text = text(inner, name) else { return nil }
@@ -123,7 +123,8 @@ extension S3Call {
                     ObjectTag(key: $0.child("Key")?.text ?? "", value: $0.child("Value")?.text ?? "")
                 }, most: 10),
             largerThan: try size("ObjectSizeGreaterThan"), smallerThan: try size("ObjectSizeLessThan"),
-            isAnd: and != nil)
+            // S3 wants several in an And; others take them without, and some clients rely on that.
+            isAnd: and != nil || filter.children.count > 1)
     }
 
     func writeLifecycle(_ rules: [LifecycleRule]) -> Response {

@@ -48,10 +48,7 @@ extension S3Call {
             return nil
         }
         guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
-            throw S3Error(
-                .invalidRequest,
-                "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"
-            )
+            throw S3Error(.invalidRequest, ChecksumAlgorithm.unsupported)
         }
         let isHash = algorithm == .sha1 || algorithm == .sha256
         let isComposite: Bool
@@ -74,7 +71,7 @@ extension S3Call {
     func uploadPart(_ bucket: String, _ key: String) async throws -> Response {
         let (number, upload) = try partNumberAndUpload()
         try refuseManagedKeys()
-        let incoming = try IncomingBody(self)
+        let incoming = try IncomingBody(self, needsLength: true)
         var options = incoming.options(ObjectAttributes())
         options.hasSHA256 = incoming.hasSHA256
         let asked = try await walrus.uploadChecksum(caller, bucket: bucket, key: key, upload: upload)
@@ -117,7 +114,12 @@ extension S3Call {
         }
         var options = CompletionOptions(condition: try writeCondition())
         options.checksum = ChecksumAlgorithm.allCases.lazy.compactMap { request.header($0.headerName) }.first
-        options.size = request.header("x-amz-mp-object-size").flatMap { Int64($0) }
+        if let text = request.header("x-amz-mp-object-size") {
+            guard let size = Int64(text), size >= 0 else {
+                throw S3Error(.invalidRequest, "Value for x-amz-mp-object-size header is invalid.")
+            }
+            options.size = size
+        }
         let record = try await walrus.completeUpload(
             caller, bucket: bucket, key: key, upload: uploadID, parts: parts, options: options,
             customerKey: try customerKey())

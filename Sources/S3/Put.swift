@@ -76,7 +76,7 @@ extension S3Call {
     func putObject(_ bucket: String, _ key: String) async throws -> Response {
         // Before the headers are judged: a policy may forbid what would be refused as well.
         _ = try await walrus.authorised(caller, .putObject, bucket, key: key)
-        let incoming = try IncomingBody(self)
+        let incoming = try IncomingBody(self, needsLength: true)
         var attributes = try attributes()
         let write = try await writeOptions(&attributes)
         var options = incoming.options(attributes, condition: try writeCondition())

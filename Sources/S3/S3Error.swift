@@ -62,6 +62,7 @@ struct S3Error: Error, Sendable {
         case malformedACLError = "MalformedACLError"
         case malformedPOSTRequest = "MalformedPOSTRequest"
         case malformedPolicy = "MalformedPolicy"
+        case malformedTrailerError = "MalformedTrailerError"
         case noSuchBucketPolicy = "NoSuchBucketPolicy"
         case noSuchCORSConfiguration = "NoSuchCORSConfiguration"
         case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
@@ -265,6 +266,11 @@ struct S3Error: Error, Sendable {
                 fields: [("ResourceType", "DeleteMarker")])
             headers = [("x-amz-delete-marker", "true"), ("x-amz-version-id", version), ("allow", "DELETE")]
         case .contentMismatch(let text): self.init(.badDigest, text)
+        case .sizeMismatch(let announced, let computed):
+            self.init(
+                .invalidRequest,
+                "The provided 'x-amz-mp-object-size' header value \(announced) does not match what was computed: \(computed)"
+            )
         case .undecipherable(let text):
             self.init(.internalError, "We encountered an internal error. Please try again.", detail: text)
         case .noSuchUpload(let id):

@@ -163,10 +163,14 @@ enum S3Operation: Sendable, Equatable {
         }
     }
 
-    /// Query parameters that select an operation of S3 which is not served.
-    private static let otherSubresources: Set<String> = [
-        "accelerate", "analytics", "intelligent-tiering", "inventory", "metrics", "replication", "restore", "select",
-        "torrent", "metadataTable", "renameObject", "session",
+    /// Query parameters that select an operation of S3 which is not served, on buckets and on objects. Elsewhere they
+    /// mean nothing.
+    private static let otherBucketParameters: Set<String> = [
+        "abac", "accelerate", "analytics", "intelligent-tiering", "inventory", "metadataConfiguration",
+        "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "replication", "session",
+    ]
+    private static let otherObjectParameters: Set<String> = [
+        "annotation", "annotations", "encryption", "renameObject", "restore", "select", "torrent",
     ]
 
     /// Headers that ask for what is not there. To leave one out silently would be a false success.
@@ -201,7 +205,8 @@ enum S3Operation: Sendable, Equatable {
     static func parse(_ request: S3Request) throws -> S3Operation {
         if request.method == "OPTIONS" { return .preflight }
         try checkHeaders(request)
-        for (name, _) in request.query where otherSubresources.contains(name) {
+        let others = request.key == nil ? otherBucketParameters : otherObjectParameters
+        for (name, _) in request.query where request.bucket != nil && others.contains(name) {
             throw S3Error(
                 .notImplemented, "A parameter you provided implies functionality that is not implemented: \(name)",
                 fields: [("Parameter", name)])

@@ -12,7 +12,8 @@ public enum Authentication {
     public static func parse(
         _ request: SignedRequest, service: SignatureService
     ) throws(SignatureError) -> ParsedSignature {
-        let authorization = request.header("authorization")
+        // An empty header says nothing.
+        let authorization = request.header("authorization").flatMap { $0.isEmpty ? nil : $0 }
         let query = QueryParameters(request.query.utf8, plusIsSpace: true)
         let presignedV4 = query["X-Amz-Algorithm"] != nil
         if let authorization {

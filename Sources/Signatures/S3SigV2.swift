@@ -15,7 +15,7 @@ enum S3SigV2 {
     static func parseHeader(_ value: String, _ request: SignedRequest) throws(SignatureError) -> Claim {
         let credential = trimmed(value.dropFirst(4))
         guard let colon = credential.lastIndex(of: ":"), colon != credential.startIndex else {
-            throw .malformed("The Authorization header must be 'AWS AccessKeyId:Signature'.")
+            throw .unsupported("AWS authorization header is invalid. Expected AwsAccessKeyId:signature")
         }
         return Claim(
             accessKeyID: String(credential[..<colon]), signature: String(credential[credential.index(after: colon)...]),

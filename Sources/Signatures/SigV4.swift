@@ -40,11 +40,11 @@ enum SigV4 {
         let time: Int64
         if let text = request.header("x-amz-date") {
             guard let parsed = Timestamp.parseISO8601(text) ?? Timestamp.parseHTTP(text) else {
-                throw .malformed("X-Amz-Date must be in the form 20130524T000000Z.")
+                throw .invalidDate
             }
             time = parsed
         } else if let text = request.header("date") {
-            guard let parsed = Timestamp.parseHTTP(text) else { throw .malformed("The Date header is not a date.") }
+            guard let parsed = Timestamp.parseHTTP(text) else { throw .invalidDate }
             time = parsed
         } else {
             throw .missingParameter("X-Amz-Date")

@@ -6,6 +6,8 @@ public enum SignatureError: Error, Sendable, Equatable {
     case missingParameter(String)
     /// The authentication is there but cannot be read; the text says where.
     case malformed(String)
+    /// The date of a signed request is no date.
+    case invalidDate
     /// A signature version, method or algorithm that this service does not take.
     case unsupported(String)
     /// More than one kind of authentication in one request.
@@ -26,7 +28,7 @@ public enum SignatureError: Error, Sendable, Equatable {
         switch self {
         case .missing: "MissingAuthenticationToken"
         case .missingParameter: "MissingParameter"
-        case .malformed, .unsignedHeader: "IncompleteSignature"
+        case .malformed, .invalidDate, .unsignedHeader: "IncompleteSignature"
         case .unsupported, .ambiguous, .expiresOutOfRange: "InvalidParameterValue"
         case .skewed, .expired: "RequestExpired"
         case .mismatch: "SignatureDoesNotMatch"
@@ -36,7 +38,7 @@ public enum SignatureError: Error, Sendable, Equatable {
     /// The code of S3.
     public var s3Code: String {
         switch self {
-        case .missing, .missingParameter, .unsignedHeader, .expired: "AccessDenied"
+        case .missing, .missingParameter, .invalidDate, .unsignedHeader, .expired: "AccessDenied"
         case .malformed: "AuthorizationHeaderMalformed"
         case .unsupported, .ambiguous: "InvalidArgument"
         case .expiresOutOfRange: "AuthorizationQueryParametersError"
@@ -51,6 +53,8 @@ public enum SignatureError: Error, Sendable, Equatable {
         case .missing: "The request must contain a valid access key ID and signature."
         case .missingParameter(let name): "The request must contain the parameter \(name)."
         case .malformed(let what): what
+        case .invalidDate:
+            "AWS authentication requires a valid Date or x-amz-date header; X-Amz-Date has the form 20130524T000000Z."
         case .unsupported(let what): what
         case .ambiguous:
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "

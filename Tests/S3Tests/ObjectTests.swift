@@ -190,11 +190,12 @@ import Testing
             }
             for (bad, length, refusal) in [
                 (text, "12", "400 IncompleteBody"), (text, "10", "400 IncompleteBody"),
-                (text, "x", "400 InvalidArgument"),
-                ("5\r\nhello\r\n", "5", "400 IncompleteBody"), ("5\r\nhello!\r\n0\r\n\r\n", "5", "400 InvalidRequest"),
-                ("-5\r\nhello\r\n0\r\n\r\n", "5", "400 InvalidRequest"),
-                ("5\r\nhello\r\n0\r\n\r\n", "5", "400 InvalidRequest"),
-                ("ffffffffffffffff\r\nhello", "5", "400 InvalidRequest"),
+                (text, "x", "411 MissingContentLength"),
+                ("5\r\nhello\r\n", "5", "400 IncompleteBody"), ("5\r\nhello!\r\n0\r\n\r\n", "5", "400 IncompleteBody"),
+                ("-5\r\nhello\r\n0\r\n\r\n", "5", "400 IncompleteBody"),
+                ("5\r\nhello\r\n0\r\n\r\n", "5", "400 MalformedTrailerError"),
+                ("5\r\nhello\r\n0\r\nno header\r\n\r\n", "5", "400 MalformedTrailerError"),
+                ("ffffffffffffffff\r\nhello", "5", "400 IncompleteBody"),
                 ("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n", "5", "400 BadDigest"),
             ] {
                 #expect(try await unsigned(bad, length: length).refusal == refusal, "\(bad) \(length)")

@@ -123,4 +123,90 @@ import Testing
             #expect(try await server.send("GET", "/?bucket-region=eu-mallee-1").elements("Name") == ["there"])
         }
     }
+
+    @Test(
+        arguments: [
+            ("PUT", "/k", [("x-amz-sdk-checksum-algorithm", "CRC32")], "400 InvalidRequest"),
+            ("PUT", "/k", [("x-amz-sdk-checksum-algorithm", "CRC5")], "400 InvalidRequest"),
+            (
+                "PUT", "/k", [("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", "VbwvtA==")],
+                "400 InvalidRequest"
+            ),
+            ("PUT", "/k", [("x-amz-sdk-checksum-algorithm", "crc32"), ("x-amz-checksum-crc32", "pQXfGw==")], "200 "),
+            ("GET", "/k?partNumber=1", [("Range", "bytes=0-0")], "400 InvalidRequest"),
+            ("GET", "/k?session=1&metrics", [], "200 "), ("GET", "/k?torrent", [], "501 NotImplemented"),
+            ("PUT", "/k?encryption", [], "501 NotImplemented"),
+            ("PUT", "?metadataConfiguration", [], "501 NotImplemented"),
+            ("DELETE", "?metadataConfiguration", [], "501 NotImplemented"),
+            ("GET", "?abac", [], "501 NotImplemented"), ("GET", "?session", [], "501 NotImplemented"),
+            (
+                "PUT", "/copy", [("x-amz-copy-source", "bucket/k"), ("x-amz-checksum-algorithm", "CRC5")],
+                "400 InvalidRequest"
+            ),
+            (
+                "PUT", "/copy",
+                [("x-amz-copy-source", "bucket/k"), ("x-amz-source-expected-bucket-owner", "account-BOB")],
+                "403 AccessDenied"
+            ),
+            (
+                "PUT", "/copy",
+                [("x-amz-copy-source", "bucket/k"), ("x-amz-source-expected-bucket-owner", "account-ALICE")], "200 "
+            ),
+        ] as [(String, String, [(String, String)], String)])
+    func `headers and parameters and their refusals`(
+        method: String, target: String, headers: [(String, String)], refusal: String
+    ) async throws {
+        try await Server.with { server in
+            _ = try await server.send("PUT", "/bucket")
+            _ = try await server.send("PUT", "/bucket/k", [1])
+            let body: [UInt8] = method == "PUT" && target.hasPrefix("/k") ? [1] : []
+            let reply = try await server.send(method, "/bucket" + target, body, headers: headers)
+            #expect(reply.refusal == refusal)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ([], "411 MissingContentLength"), ([("Authorization", "")], "403 AccessDenied"),
+            ([("Authorization", "AWS nothing")], "400 InvalidArgument"),
+            ([("Authorization", "AWS ALICE:x")], "403 AccessDenied"),
+            (
+                [
+                    ("x-amz-date", "yesterday"),
+                    (
+                        "Authorization",
+                        "AWS4-HMAC-SHA256 Credential=ALICE/20130524/r/s3/aws4_request, SignedHeaders=host, Signature=0"
+                    ),
+                ], "403 AccessDenied"
+            ),
+        ] as [([(String, String)], String)])
+    func `a put without its length, or without a signature that can be read`(
+        headers: [(String, String)], refusal: String
+    ) async throws {
+        try await Server.with { server in
+            _ = try await server.send("PUT", "/bucket")
+            let sent = headers.map { (name: $0.0, value: $0.1) }
+            if sent.isEmpty {
+                _ = try await server.send("PUT", "/bucket?acl", headers: [("x-amz-acl", "public-read-write")])
+            }
+            #expect(try await server.raw("PUT", "/bucket/k", headers: sent, hasLength: false).refusal == refusal)
+        }
+    }
+
+    @Test func `a filter of several conditions is shown as an And of them`() async throws {
+        try await Server.with { server in
+            _ = try await server.send("PUT", "/bucket")
+            let rule = """
+                <LifecycleConfiguration><Rule><Filter><Prefix>p</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan>\
+                </Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>
+                """
+            #expect(try await server.send("PUT", "/bucket?lifecycle", Array(rule.utf8)).status == 200)
+            #expect(
+                try await server.send("GET", "/bucket?lifecycle").text.contains(
+                    "<And><Prefix>p</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And>"))
+            let both = rule.replacing("<Prefix>p</Prefix>", with: "<And><Prefix>p</Prefix></And>")
+            #expect(
+                try await server.send("PUT", "/bucket?lifecycle", Array(both.utf8)).refusal == "400 MalformedXML")
+        }
+    }
 }

@@ -101,13 +101,16 @@ struct Server: Sendable {
 
     /// A request as it is, on a connection of its own.
     func raw(
-        _ method: String, _ target: String, _ body: [UInt8] = [], headers: [(name: String, value: String)] = []
+        _ method: String, _ target: String, _ body: [UInt8] = [], headers: [(name: String, value: String)] = [],
+        hasLength: Bool = true
     ) async throws -> Reply {
         var head = "\(method) \(target) HTTP/1.1\r\n"
         if !headers.contains(where: { $0.name.lowercased() == "host" }) { head += "Host: \(host)\r\n" }
         for header in headers { head += "\(header.name): \(header.value)\r\n" }
         let framed = headers.contains { ["content-length", "transfer-encoding"].contains($0.name.lowercased()) }
-        if !framed, !body.isEmpty || method == "POST" { head += "Content-Length: \(body.count)\r\n" }
+        if hasLength, !framed, !body.isEmpty || ["POST", "PUT"].contains(method) {
+            head += "Content-Length: \(body.count)\r\n"
+        }
         head += "Connection: close\r\n\r\n"
         let bytes = Array(head.utf8) + body
         let port = port
