@@ -7,6 +7,8 @@ internal import Walrus
 internal import XML
 
 extension S3Call {
+    private static let corsMethods: Set<String> = ["GET", "PUT", "HEAD", "POST", "DELETE"]
+
     func readCORS(_ bytes: [UInt8]) throws -> [CORSRule] {
         let root = try parse(bytes, root: "CORSConfiguration")
         let items = root.children("CORSRule")
@@ -20,7 +22,7 @@ extension S3Call {
             guard !methods.isEmpty, !origins.isEmpty else {
                 throw S3Error.malformed("A CORSRule has an AllowedMethod and an AllowedOrigin.")
             }
-            for method in methods where !["GET", "PUT", "HEAD", "POST", "DELETE"].contains(method) {
+            for method in methods where !Self.corsMethods.contains(method) {
                 throw S3Error(
                     .invalidRequest,
                     "Found unsupported HTTP method in CORS config. Unsupported method is \(method)")
@@ -51,9 +53,12 @@ extension S3Call {
 
     /// Answers a browser that asks what it may send.
     func preflight() async throws -> Response {
-        guard let origin = request.header("origin"), let method = request.header("access-control-request-method") else {
-            throw S3Error(
-                .invalidRequest, "Insufficient information. Origin request header needed.")
+        guard let origin = request.header("origin") else {
+            throw S3Error(.badRequest, "Insufficient information. Origin request header needed.")
+        }
+        let wanted = request.header("access-control-request-method")
+        guard let method = wanted, Self.corsMethods.contains(method) else {
+            throw S3Error(.badRequest, "Invalid Access-Control-Request-Method: \(wanted ?? "null")")
         }
         let headers = (request.header("access-control-request-headers") ?? "").split(separator: ",")
             .map { String($0).trimmingXMLWhitespace() }.filter { !$0.isEmpty }

@@ -209,4 +209,20 @@ import Testing
                 try await server.send("PUT", "/bucket?lifecycle", Array(both.utf8)).refusal == "400 MalformedXML")
         }
     }
+
+    @Test(
+        arguments: [
+            ([], "400 BadRequest"), ([("Origin", "https://a.org")], "400 BadRequest"),
+            ([("Origin", "https://a.org"), ("Access-Control-Request-Method", "PATCH")], "400 BadRequest"),
+            ([("Origin", "https://a.org"), ("Access-Control-Request-Method", "PUT")], "403 AccessForbidden"),
+        ] as [([(String, String)], String)])
+    func `a preflight that does not say what it asks for`(
+        headers: [(String, String)], refusal: String
+    ) async throws {
+        try await Server.with { server in
+            _ = try await server.send("PUT", "/bucket")
+            let sent = headers.map { (name: $0.0, value: $0.1) }
+            #expect(try await server.raw("OPTIONS", "/bucket/k", headers: sent).refusal == refusal)
+        }
+    }
 }
