@@ -224,7 +224,9 @@ extension CloudController {
         guard isGood else {
             throw .invalidValue(
                 parameter: "LaunchTemplateName", value: String(name.prefix(64)),
-                reason: "A launch template's name has 3 to 128 letters, digits and ( ) . - / _.")
+                reason:
+                    "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and "
+                    + "the following characters: - ( ) . / _.")
         }
     }
 

@@ -135,7 +135,7 @@ extension Instance: FilterableResource {
 
     /// Filters that EC2 knows and whose attributes no instance of this cloud has.
     private static let attributesWithoutValues: Set<String> = [
-        "affinity", "attached-ebs-status.status", "block-device-mapping.attach-time",
+        "affinity", "application-status.status", "attached-ebs-status.status", "block-device-mapping.attach-time",
         "block-device-mapping.delete-on-termination", "block-device-mapping.device-name",
         "block-device-mapping.status", "block-device-mapping.volume-id", "boot-mode", "capacity-reservation-id",
         "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",

@@ -29,8 +29,12 @@ extension Image: FilterableResource {
             "block-device-mapping.snapshot-id", "block-device-mapping.volume-size",
             "block-device-mapping.volume-type", "block-device-mapping.encrypted", "owner-alias", "platform",
             "product-code", "product-code.type", "source-image-id", "source-image-region", "source-instance-id",
-            "sriov-net-support":
+            "sriov-net-support", "image-watermark.source-image-creation-time", "image-watermark.source-image-id",
+            "image-watermark.source-image-region", "image-watermark.watermark-creation-time",
+            "image-watermark.watermark-key", "public-ssm-parameter-name":
             return { _ in [] }
+        // Nothing looks for weaknesses in images.
+        case let name where name.hasPrefix("scan-result."): return { _ in [] }
         case "state-reason-code": return { $0.failure == nil ? [] : [Image.failureCode] }
         case "state-reason-message": return { $0.failure.map { [$0] } ?? [] }
         default: return nil

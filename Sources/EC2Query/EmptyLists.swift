@@ -183,5 +183,65 @@ public struct EmptyList: Sendable {
         EmptyList(
             "DescribeTrafficMirrorTargets", since: "2016-11-15", "trafficMirrorTargetSet",
             ids: ["TrafficMirrorTargetId": "InvalidTrafficMirrorTargetId.NotFound"]),
+        EmptyList(
+            "DescribeAddressTransfers", since: "2016-11-15", "addressTransferSet",
+            ids: ["AllocationId": "InvalidAllocationID.NotFound"]),
+        EmptyList("DescribeCapacityReservationFleets", since: "2016-11-15", "capacityReservationFleetSet"),
+        EmptyList("DescribeCapacityBlocks", since: "2016-11-15", "capacityBlockSet"),
+        EmptyList(
+            "DescribeClientVpnEndpoints", since: "2016-11-15", "clientVpnEndpoint",
+            ids: ["ClientVpnEndpointId": "InvalidClientVpnEndpointId.NotFound"]),
+        EmptyList("DescribeCoipPools", since: "2016-11-15", "coipPoolSet"),
+        EmptyList("DescribeElasticGpus", since: "2016-11-15", "elasticGpuSet"),
+        EmptyList("DescribeFastLaunchImages", since: "2016-11-15", "fastLaunchImageSet"),
+        EmptyList("DescribeHostReservationOfferings", since: "2016-11-15", "offeringSet"),
+        EmptyList("DescribeInstanceTopology", since: "2016-11-15", "instanceSet"),
+        EmptyList("DescribeIpams", since: "2016-11-15", "ipamSet", ids: ["IpamId": "InvalidIpamId.NotFound"]),
+        EmptyList(
+            "DescribeIpamPools", since: "2016-11-15", "ipamPoolSet", ids: ["IpamPoolId": "InvalidIpamPoolId.NotFound"]),
+        EmptyList(
+            "DescribeIpamScopes", since: "2016-11-15", "ipamScopeSet",
+            ids: ["IpamScopeId": "InvalidIpamScopeId.NotFound"]),
+        EmptyList(
+            "DescribeLocalGateways", since: "2016-11-15", "localGatewaySet",
+            ids: ["LocalGatewayId": "InvalidLocalGatewayID.NotFound"]),
+        EmptyList("DescribeLocalGatewayRouteTables", since: "2016-11-15", "localGatewayRouteTableSet"),
+        EmptyList(
+            "DescribeLockedSnapshots", since: "2016-11-15", "snapshotSet",
+            ids: ["SnapshotId": "InvalidSnapshot.NotFound"]),
+        EmptyList("DescribeMacHosts", since: "2016-11-15", "macHostSet", ids: ["HostId": "InvalidHostID.NotFound"]),
+        EmptyList(
+            "DescribeNetworkInsightsPaths", since: "2016-11-15", "networkInsightsPathSet",
+            ids: ["NetworkInsightsPathId": "InvalidNetworkInsightsPathId.NotFound"]),
+        EmptyList(
+            "DescribeNetworkInsightsAnalyses", since: "2016-11-15", "networkInsightsAnalysisSet",
+            ids: ["NetworkInsightsAnalysisId": "InvalidNetworkInsightsAnalysisId.NotFound"]),
+        EmptyList("DescribeRouteServers", since: "2016-11-15", "routeServerSet"),
+        EmptyList("DescribeSnapshotTierStatus", since: "2016-11-15", "snapshotTierStatusSet"),
+        EmptyList("DescribeTrafficMirrorFilterRules", since: "2016-11-15", "trafficMirrorFilterRuleSet"),
+        EmptyList("DescribeTransitGatewayConnects", since: "2016-11-15", "transitGatewayConnectSet"),
+        EmptyList("DescribeTransitGatewayConnectPeers", since: "2016-11-15", "transitGatewayConnectPeerSet"),
+        EmptyList(
+            "DescribeTransitGatewayMulticastDomains", since: "2016-11-15", "transitGatewayMulticastDomains",
+            ids: ["TransitGatewayMulticastDomainIds": "InvalidTransitGatewayMulticastDomainId.NotFound"]),
+        EmptyList("DescribeTransitGatewayPolicyTables", since: "2016-11-15", "transitGatewayPolicyTables"),
+        EmptyList("DescribeTrunkInterfaceAssociations", since: "2016-11-15", "interfaceAssociationSet"),
+        EmptyList(
+            "DescribeVerifiedAccessEndpoints", since: "2016-11-15", "verifiedAccessEndpointSet",
+            ids: ["VerifiedAccessEndpointId": "InvalidVerifiedAccessEndpointId.NotFound"]),
+        EmptyList(
+            "DescribeVerifiedAccessGroups", since: "2016-11-15", "verifiedAccessGroupSet",
+            ids: ["VerifiedAccessGroupId": "InvalidVerifiedAccessGroupId.NotFound"]),
+        EmptyList(
+            "DescribeVerifiedAccessInstances", since: "2016-11-15", "verifiedAccessInstanceSet",
+            ids: ["VerifiedAccessInstanceId": "InvalidVerifiedAccessInstanceId.NotFound"]),
+        EmptyList(
+            "DescribeVerifiedAccessTrustProviders", since: "2016-11-15", "verifiedAccessTrustProviderSet",
+            ids: ["VerifiedAccessTrustProviderId": "InvalidVerifiedAccessTrustProviderId.NotFound"]),
+        EmptyList("DescribeVpcBlockPublicAccessExclusions", since: "2016-11-15", "vpcBlockPublicAccessExclusionSet"),
+        EmptyList("ListImagesInRecycleBin", since: "2016-11-15", "imageSet", ids: ["ImageId": "InvalidAMIID.NotFound"]),
+        EmptyList(
+            "ListSnapshotsInRecycleBin", since: "2016-11-15", "snapshotSet",
+            ids: ["SnapshotId": "InvalidSnapshot.NotFound"]),
     ]
 }

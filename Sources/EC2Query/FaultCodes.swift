@@ -115,6 +115,7 @@ extension EC2Fault {
         case "LaunchTemplate": "MissingParameter"
         case "LaunchPermission": "InvalidAMIAttributeItemValue"
         case "PublicKeyMaterial": "InvalidKey.Format"
+        case "LaunchTemplateName": "InvalidLaunchTemplateName.MalformedException"
         case "Filter.group-id": "InvalidGroupId.Malformed"
         default: "InvalidParameterValue"
         }
@@ -199,6 +200,8 @@ extension EC2Fault {
     static func duplicateMessage(_ kind: ResourceKind, _ name: String) -> String {
         switch kind {
         case .launchTemplateName: "Launch template name already in use."
+        // An administrator may have chosen the id, which is not a name.
+        case .image where ImageID(name) == nil: "AMI name \(Parameters.shortened(name)) is already in use"
         case .keyPair: "The keypair '\(Parameters.shortened(name))' already exists"
         case .permission, .securityGroupRule: "the specified rule \"\(Parameters.shortened(name))\" already exists"
         default: "The \(noun(kind)) '\(Parameters.shortened(name))' already exists"

@@ -124,6 +124,14 @@ import Testing
         #expect(throws: CloudError.self) { try FilterMatcher<Region>([Filter(name: name, values: ["x"])]) }
     }
 
+    @Test(arguments: ["image-watermark.watermark-key", "public-ssm-parameter-name", "scan-result.finding-scan-date"])
+    func `what no image of this cloud has finds none`(name: String) throws {
+        let image = Image(
+            id: .random(.machine), accountID: "1", name: "n", architecture: "x86_64", location: "b/k", format: .raw,
+            sizeBytes: 1, virtualSizeBytes: 1, sha256: "", createdAt: Samples.launch)
+        #expect(try !FilterMatcher<Image>([Filter(name: name, values: ["*"])]).matches(image))
+    }
+
     @Test func groupsAreFoundByTheirRules() throws {
         var group = SecurityGroup(
             id: .random(), accountID: "1", name: "g", description: "d", rules: [PermissionRules.allowAllEgress()])

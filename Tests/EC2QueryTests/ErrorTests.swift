@@ -389,6 +389,10 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
             "InvalidPlacementGroup.InUse"),
         ErrorCase("CreateLaunchTemplate", [("LaunchTemplateName", "web")], "MissingParameter"),
         ErrorCase(
+            "CreateLaunchTemplate", [("LaunchTemplateName", "*"), ("LaunchTemplateData.ImageId", "x")],
+            .invalidValue(parameter: "LaunchTemplateName", value: "*", reason: "so"),
+            "InvalidLaunchTemplateName.MalformedException"),
+        ErrorCase(
             "CreateLaunchTemplate", [("LaunchTemplateName", "web"), ("LaunchTemplateData.ImageId", "x")],
             .duplicate(.launchTemplateName, "web"), "InvalidLaunchTemplateName.AlreadyExistsException"),
         ErrorCase(
@@ -440,6 +444,7 @@ struct ErrorCase: Sendable, CustomTestStringConvertible {
         ErrorCase("DescribeNetworkInterfaces", [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("DescribeSubnets", [("DryRun", "true")], "DryRunOperation"),
         ErrorCase("DescribeRouteTables", [("RouteTableId.1", "rtb-0123abcd")], "InvalidRouteTableID.NotFound"),
+        ErrorCase("DescribeRouteTables", [("MaxResults", "101")], "InvalidParameterValue"),
         ErrorCase(
             "DescribeInternetGateways", [("InternetGatewayId.1", "igw-0123abcd")], "InvalidInternetGatewayID.NotFound"),
         ErrorCase("DescribeNetworkAcls", [("NetworkAclId.1", "acl-0123abcd")], "InvalidNetworkAclID.NotFound"),

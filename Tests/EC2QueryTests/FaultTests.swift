@@ -76,6 +76,11 @@ import Testing
         #expect(EC2Fault(.internalError(message: "m", detail: "d")).message == "m")
     }
 
+    @Test func `a name that is taken is told as one, and an identifier as one`() {
+        #expect(EC2Fault(.duplicate(.image, "demo")).message == "AMI name demo is already in use")
+        #expect(EC2Fault(.duplicate(.image, "ami-12c6146b")).message.hasPrefix("The image 'ami-12c6146b'"))
+    }
+
     @Test func `every kind of resource has codes and words`() {
         for kind in ResourceKind.allCases {
             for error: CloudError in [

@@ -112,7 +112,9 @@ enum Networks {
     ) async throws(CloudError) {
         let request = try call.parameters.describeRequest(ids: ids)
         let matcher = try FilterMatcher<NetworkElement>(request.filters)
-        let pagination = try Pagination(request, scope: list + " " + call.caller.accountID)
+        // Route tables are long ones in EC2.
+        let pagination = try Pagination(
+            request, bounds: part == .routeTable ? 5...100 : 5...1000, scope: list + " " + call.caller.accountID)
         let element = NetworkElement(part, of: try await call.backend.network(as: call.caller))
         try check(request.ids, part, known: [element.id])
         if request.dryRun { throw .dryRunSucceeded }
