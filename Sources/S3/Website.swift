@@ -117,7 +117,8 @@ extension S3Call {
         } catch {
             let failure = S3Error(error)
             if failure.code == .noSuchKey, key == asked, try await exists(bucket, asked + "/" + index) {
-                return redirection(.init(key: asked + "/", status: 302), key: asked, rulePrefix: nil)
+                return redirection(
+                    .init(key: asked + "/", status: 302), key: asked, rulePrefix: nil, isRelative: true)
             }
             if let rule = website.rule(key: asked, error: failure.status) {
                 return redirection(rule.redirect, key: asked, rulePrefix: rule.keyPrefix)
@@ -160,17 +161,21 @@ extension S3Call {
     }
 
     private func redirection(
-        _ redirect: WebsiteConfiguration.Redirect, key: String, rulePrefix: String?
+        _ redirect: WebsiteConfiguration.Redirect, key: String, rulePrefix: String?, isRelative: Bool = false
     ) -> Response {
         var target = key
         if let whole = redirect.key { target = whole }
         if let prefix = redirect.prefix {
             target = prefix + String(decoding: key.utf8.dropFirst((rulePrefix ?? "").utf8.count), as: UTF8.self)
         }
-        let path = "/" + PercentEncoding.encode(target, keepingSlash: true)
+        // The reader's query goes with him.
+        let query = request.rawQuery.isEmpty ? "" : "?" + request.rawQuery
+        let path = "/" + PercentEncoding.encode(target, keepingSlash: true) + query
+        let isSecure = caller.facts("aws:securetransport") == ["true"]
         let location =
-            redirect.host == nil && redirect.scheme == nil
-            ? path : (redirect.scheme ?? "http") + "://" + (redirect.host ?? request.authority) + path
+            isRelative
+            ? path
+            : (redirect.scheme ?? (isSecure ? "https" : "http")) + "://" + (redirect.host ?? request.authority) + path
         return Response(
             status: .init(code: redirect.status ?? 301), headers: [.location: location])
     }
