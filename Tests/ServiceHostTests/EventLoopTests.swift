@@ -20,13 +20,13 @@ struct EventLoopTests {
         try await withListener(dispatcher) { port, _ in
             for (path, expected) in [("/quick/a", "loop"), ("/slow/a", "elsewhere"), ("/", "loop")] {
                 let answer = try await HTTPClient.shared.execute(
-                    HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)"), timeout: .seconds(60))
+                    HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)"), timeout: .seconds(300))
                 #expect(try await String(buffer: answer.body.collect(upTo: 100)) == expected)
             }
         }
         try await withListener(Self.place) { port, _ in
             let answer = try await HTTPClient.shared.execute(
-                HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(60))
+                HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(300))
             #expect(try await String(buffer: answer.body.collect(upTo: 100)) == "elsewhere")
         }
     }
@@ -59,7 +59,7 @@ struct EventLoopTests {
         try await withListener(responder) { port, _ in
             for _ in 1...3 {
                 let answer = try await HTTPClient.shared.execute(
-                    HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(60))
+                    HTTPClientRequest(url: "http://127.0.0.1:\(port)/"), timeout: .seconds(300))
                 let found = try await answer.body.collect(upTo: 4 << 20)
                 #expect(found.readableBytesView.elementsEqual(expected))
             }

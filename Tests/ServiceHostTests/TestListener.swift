@@ -46,7 +46,7 @@ func withClient<R>(
 extension HTTPClient {
     /// A GET and its whole answer.
     func get(_ url: String) async throws -> (status: UInt, body: String, type: String?) {
-        let response = try await execute(HTTPClientRequest(url: url), timeout: .seconds(120))
+        let response = try await execute(HTTPClientRequest(url: url), timeout: .seconds(300))
         let body = try await response.body.collect(upTo: 1 << 20)
         return (response.status.code, String(buffer: body), response.headers.first(name: "content-type"))
     }
