@@ -25,18 +25,16 @@ struct EC2Responder: EventLoopResponder {
 
     func respond(to request: Request, context: ServiceRequestContext) async throws -> Response {
         let query = try await QueryExchange.request(request, context, largestBody: largestBody)
-        if !EC2SOAPInterface.isMeant(by: query), query.body.count <= Self.smallBody,
-            IdentityService.named(in: query) == nil
-        {
+        let isSOAP = EC2SOAPInterface.isMeant(by: query)
+        let service = isSOAP ? nil : IdentityService.named(in: query)
+        if !isSOAP, service == nil, query.body.count <= Self.smallBody {
             return QueryExchange.response(await interface.respond(to: query))
         }
         // Envelopes, passwords and large documents are no work for an event loop.
         return QueryExchange.response(
             await withTaskExecutorPreference(globalConcurrentExecutor) {
-                if EC2SOAPInterface.isMeant(by: query) { return await soap.respond(to: query) }
-                if let service = IdentityService.named(in: query) {
-                    return await identity.respond(to: query, service: service)
-                }
+                if isSOAP { return await soap.respond(to: query) }
+                if let service { return await identity.respond(to: query, service: service) }
                 return await interface.respond(to: query)
             })
     }
