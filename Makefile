@@ -104,7 +104,7 @@ cluster-test: setup-test roll ## A frontend and two nodes from the roll's disc a
 	$(VENV)/bin/python Tests/Cluster/cluster.py $$(ls -t iso/out/*.disk1.iso | head -n 1) $(BIN) $(VENV)
 
 xen-test: ## What of test-xen takes a few minutes
-	$(MAKE) test-xen STEPS="life handover behind broken stopped"
+	$(MAKE) test-xen STEPS="life contract handover behind broken stopped hardware"
 
 test-xen: setup-test setup-xen static ## A real Xen host, emulated, as a node of a cloud (needs root; STEPS="life disks")
 	Scripts/xen-helper.sh .build/static/$(CONFIGURATION)

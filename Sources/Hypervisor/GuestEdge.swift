@@ -43,12 +43,17 @@ final class GuestEdge: @unchecked Sendable {
     private var places: [String: Place] = [:]
     private var thread: Thread?
     private var isStopping = false
+    /// When the thread gives the kernel the rules of all links again.
+    private var rulesDue: Milliseconds = 0
     private let wakeReading: File
     private let wakeWriting: File
 
     /// The first rules load modules of the kernel.
     private static let commandTimeout: Milliseconds = 120_000
     private static let idlePause: Milliseconds = 5_000
+    private static let reopenPause: Milliseconds = 2_000
+    /// Somebody may reload the host's firewall, and the rules are gone.
+    private static let rulesPause: Milliseconds = 60_000
     /// Connections to the metadata service of one guest at a time.
     private static let mostRelays = 32
     /// Where the link of a guest is kept.
@@ -104,6 +109,8 @@ final class GuestEdge: @unchecked Sendable {
                 throw PosixError(errno: PosixError.invalid, operation: "read", detail: path)
             }
             try make(link)
+            // Each rewriting leaves out who is not known yet, so the last of many guests is waited for.
+            lock.withLock { rulesDue = Clock.monotonic + Self.reopenPause }
             try serve(id, link, directory)
             wake()
         } catch {
@@ -329,9 +336,19 @@ final class GuestEdge: @unchecked Sendable {
     }
 
     private func run() {
-        // The rules are there still unless somebody reloaded the host's firewall meanwhile.
-        if let failure = putRulesInForce() { Output.error("forwards are not in force: \(failure)") }
+        var told: String?
         while !lock.withLock({ isStopping }) {
+            // Those of adopted guests are there still.
+            let isDue = lock.withLock { () -> Bool in
+                guard Clock.monotonic >= rulesDue else { return false }
+                rulesDue = Clock.monotonic + Self.rulesPause
+                return true
+            }
+            if isDue {
+                let failure = putRulesInForce()
+                if let failure, failure != told { Output.error("forwards are not in force: \(failure)") }
+                told = failure
+            }
             let all = lock.withLock { Array(places.values) }
             var items = [Poll.Item(wakeReading.descriptor, readable: true)]
             for place in all {

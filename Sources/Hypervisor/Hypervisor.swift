@@ -23,6 +23,9 @@ public protocol Hypervisor: AnyObject, Sendable {
     /// Name of the driver in records and descriptions: "qemu", "xen", "simulated".
     var name: String { get }
 
+    /// What Linux in a guest calls its disks, without their letters: "vd", "xvd".
+    var diskPrefix: String { get }
+
     /// The tools that make and check disks in the formats that this driver's guests use.
     var diskImages: any DiskImages { get }
 

@@ -11,6 +11,8 @@ public final class QEMUHypervisor: Hypervisor, @unchecked Sendable {
 
     /// "qemu"
     public var name: String { Self.driverName }
+    /// virtio's "vd"
+    public var diskPrefix: String { "vd" }
     /// `qemu-img`.
     public let diskImages: any DiskImages
 

@@ -22,6 +22,8 @@ public struct SimulatedBehaviour: Sendable {
     public var survivesRestart = true
     /// What is wrong with the services that the hypervisor depends on; nil if nothing is.
     public var trouble: HypervisorError?
+    /// Why the hypervisor does not say whether a guest runs that is to be adopted; nil if it does.
+    public var adoptionTrouble: HypervisorError?
     /// `Hypervisor.healthCheckPause`.
     public var healthCheckMilliseconds: Milliseconds?
 

@@ -7,6 +7,8 @@ public final class SimulatedHypervisor: Hypervisor, @unchecked Sendable {
 
     /// "simulated"
     public var name: String { Self.driverName }
+    /// "vd"
+    public var diskPrefix: String { "vd" }
     /// Images of any path are there and sound, and making one makes no file.
     public let diskImages: any DiskImages
     /// The machine that it works on.
@@ -59,6 +61,7 @@ public final class SimulatedHypervisor: Hypervisor, @unchecked Sendable {
         guard handle.driver == Self.driverName, words.count == 3, words[0] == "boot" else {
             throw HypervisorError(.invalidDefinition, "\(handle.text) is no handle of the simulated driver")
         }
+        if let trouble = host.lock.withLock({ host.behaviour.adoptionTrouble }) { throw trouble }
         host.lock.lock()
         let isOfThisBoot = host.boot == words[1]
         let isKnown = host.guests[handle.id] != nil

@@ -14,14 +14,23 @@ extension XenHypervisor {
     /// See `Hypervisor.reboot`.
     public func reboot(_ handle: GuestHandle, graceMilliseconds: Int64) throws(HypervisorError) {
         let guest = try guest(handle)
+        let wish = XenGuest.Intent.rebooting(until: Clock.monotonic + max(0, graceMilliseconds))
         let runs = guest.lock.withLock { () -> Bool in
-            guard guest.phase == .running else { return false }
-            guest.intent = .rebooting(until: Clock.monotonic + max(0, graceMilliseconds))
+            guard guest.phase == .running, guest.intent != .stopping else { return false }
+            guest.intent = wish
             return true
         }
-        guard runs else { throw HypervisorError(.ended, "\(handle.id) has ended") }
-        if graceMilliseconds > 0, let domain = try number(of: guest) {
-            try toolstack.ask(domain, toReboot: true, patience: graceMilliseconds)
+        guard runs else { throw HypervisorError(.ended, "\(handle.id) has ended, or is being ended") }
+        if graceMilliseconds > 0 {
+            do throws(HypervisorError) {
+                if let domain = try number(of: guest) {
+                    try toolstack.ask(domain, toReboot: true, patience: graceMilliseconds)
+                }
+            } catch {
+                // Who asked is told that nothing comes of it, so nothing may.
+                guest.lock.withLock { if guest.intent == wish { guest.intent = .none } }
+                throw error
+            }
         }
         watcher.start()
     }
@@ -86,8 +95,9 @@ extension XenHypervisor {
         var isDue = isNews
         for guest in guests {
             guest.lock.lock()
-            if case .rebooting(let until) = guest.intent, now >= until { isDue = true }
-            if guest.domain == nil { isDue = true }
+            if case .rebooting(let until) = guest.intent, now >= until, !guest.isBusy { isDue = true }
+            // Whoever makes a domain again tells the watcher when it is there.
+            if guest.domain == nil, !guest.isBusy { isDue = true }
             guest.lock.unlock()
         }
         guard isDue else { return }
@@ -188,10 +198,29 @@ extension XenHypervisor {
             // Remains of a domain are taken away at the next look; a restart that failed is an end.
             Output.error("\(guest.handle.id): \(error.message)")
             guard again else { return }
+            guard removeRemains(guest) else {
+                // It is not over while a domain of its may be there: the next look goes on.
+                return guest.lock.withLock {
+                    if guest.intent != .stopping { guest.intent = .rebooting(until: Clock.monotonic) }
+                }
+            }
             end = GuestEnd(cause: .hypervisorDied, message: "it could not be started again: \(error.message)")
         }
         if end.cause == .crashed { tell(GuestEvent(handle: guest.handle, kind: .panicked)) }
         conclude(guest, end)
+    }
+
+    /// Whether no domain of the guest is left, such as one that a killed creation left half made.
+    private func removeRemains(_ guest: XenGuest) -> Bool {
+        do throws(HypervisorError) {
+            if let domain = try toolstack.domains().first(where: { domain in domain.uuid == guest.uuid }) {
+                try toolstack.destroy(domain.id)
+            }
+            return try !toolstack.domains().contains { domain in domain.uuid == guest.uuid && domain.state != .dying }
+        } catch {
+            Output.error("\(guest.handle.id): \(error.message)")
+            return false
+        }
     }
 
     private func restart(_ guest: XenGuest) throws(HypervisorError) {
@@ -235,21 +264,16 @@ extension XenHypervisor {
             guest.lock.lock()
             let domain = guest.phase == .running && !guest.isBusy ? guest.domain : nil
             guest.lock.unlock()
-            if let domain, guest.lacksTerminal(of: domain) { openConsole(guest, domain) }
+            if let domain, guest.lacksTerminal(of: domain) {
+                do throws(PosixError) {
+                    _ = try openConsole(guest, domain) { place in watcher.read(place) }
+                } catch {
+                    tellUnreadable(guest, error)
+                }
+            }
             if let descriptor = guest.terminalDescriptor { descriptors.append(descriptor) }
         }
         return descriptors
-    }
-
-    private func openConsole(_ guest: XenGuest, _ domain: Int) {
-        do throws(PosixError) {
-            for place in Self.terminals(of: domain) {
-                guard let path = watcher.read(place), path.hasPrefix("/dev/") else { continue }
-                return try guest.openTerminal(path, of: domain)
-            }
-        } catch {
-            Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
-        }
     }
 
     /// A guest with firmware writes to its serial port, a paravirtual one to Xen's console.
@@ -264,26 +288,36 @@ extension XenHypervisor {
         guard domain.state != .dying else { return guest.drain() }
         do throws(PosixError) {
             if guest.lacksTerminal(of: domain.id) {
+                // The watcher's connection is its thread's.
                 let store = try XenStoreConnection.open()
                 let deadline = Deadline(after: Self.consoleTimeout)
-                while try !openConsole(guest, domain.id, store), !deadline.isPast { Thread.sleep(20) }
+                func isOpen() throws(PosixError) -> Bool {
+                    try openConsole(guest, domain.id) { place throws(PosixError) in try store.read(place) }
+                }
+                while try !isOpen(), !deadline.isPast { Thread.sleep(20) }
             }
         } catch {
-            Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
+            tellUnreadable(guest, error)
         }
         guest.drainToEnd()
     }
 
     /// Whether xenstore said where the console is.
+    ///
+    /// - Parameter read: a value of xenstore.
     private func openConsole(
-        _ guest: XenGuest, _ domain: Int, _ store: XenStoreConnection
+        _ guest: XenGuest, _ domain: Int, _ read: (String) throws(PosixError) -> String?
     ) throws(PosixError) -> Bool {
         for place in Self.terminals(of: domain) {
-            guard let path = try store.read(place), path.hasPrefix("/dev/") else { continue }
+            guard let path = try read(place), path.hasPrefix("/dev/") else { continue }
             try guest.openTerminal(path, of: domain)
             return true
         }
         return false
+    }
+
+    private func tellUnreadable(_ guest: XenGuest, _ error: PosixError) {
+        Output.error("\(guest.handle.id): its console cannot be read: \(error.description)")
     }
 
     func readConsole(_ descriptor: Int32) {

@@ -12,6 +12,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// "xen"
     public var name: String { Self.driverName }
+    /// "xvd", also in guests with firmware, whose emulated disks Xen's drivers unplug.
+    public var diskPrefix: String { "xvd" }
     /// `qemu-img`.
     public let diskImages: any DiskImages
 
@@ -33,13 +35,22 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     /// Whether this is the control domain of a Xen host.
     public static func isControlDomain() -> Bool {
         do throws(PosixError) {
-            // In the host's own system it says "control_d"; it needs xenfs, which xencommons mounts.
+            // In the host's own system it says "control_d"; it needs xenfs, which xencommons mounts, perhaps later.
             if FileSystem.exists("/proc/xen/capabilities") {
                 let text = try FileSystem.readText("/proc/xen/capabilities", limit: 4096)
                 return text.split(whereSeparator: { character in character == "\n" || character == " " })
                     .contains("control_d")
             }
-            return false
+            let system = "/sys/hypervisor"
+            guard FileSystem.exists(system + "/type"), FileSystem.exists(system + "/uuid"),
+                try FileSystem.readText(system + "/type", limit: 64).hasPrefix("xen")
+            else { return false }
+            // Only the control domain's has nothing but zeros.
+            let uuid = try FileSystem.readText(system + "/uuid", limit: 64)
+            return !uuid.isEmpty
+                && uuid.utf8.allSatisfy { byte in
+                    byte == UInt8(ascii: "0") || byte == UInt8(ascii: "-") || byte <= 0x20
+                }
         } catch {
             return false
         }
@@ -116,7 +127,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             hypervisor: name, version: version, accelerator: "xen",
             acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
             guestArchitectures: host.architectures, boots: host.boots,
-            guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains(), toolstack))
+            guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains()))
         return (found, host)
     }
 
@@ -131,15 +142,19 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     /// See `Hypervisor.checkHealth`.
     public func checkHealth() throws(HypervisorError) { _ = try toolstack.domains() }
 
-    /// The host's memory without what its own system has, in MiB; nil if Xen does not say.
-    private static func guestMemory(
-        _ info: [String: String], domains: [XenDomain], _ toolstack: XenToolstack
-    ) -> Int64? {
+    /// What the control domain keeps, in MiB, where it has no fixed amount.
+    private static let controlDomainMemory: Int64 = 1024
+
+    /// The host's memory without what its own system has, in MiB; nil if Xen does not say. Without "dom0_mem" on Xen's
+    /// command line the control domain begins with nearly all of it, and gives it to guests as they come (xl.conf(5),
+    /// autoballoon), so what it has at a moment says nothing.
+    static func guestMemory(_ info: [String: String], domains: [XenDomain]) -> Int64? {
         guard let total = info["total_memory"].flatMap({ text in Int64(text) }),
             let own = domains.first(where: { domain in domain.id == 0 })?.memoryMiB
         else { return nil }
+        let isFixed = info["xen_commandline"].map { line in QEMUHypervisor.contains(line, "dom0_mem=") } ?? true
         // Xen itself and the domains' page tables need some.
-        return max(0, total - own - 128)
+        return max(0, total - (isFixed ? own : controlDomainMemory) - 128)
     }
 
     // MARK: Start

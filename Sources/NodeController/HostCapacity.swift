@@ -18,8 +18,13 @@ public enum HostCapacity {
         var cores = Int64(configuration.maxCores)
         if cores == 0 { cores = Int64(Host.processors) }
         var memory = Int64(configuration.maxMemoryMiB)
-        if memory == 0, let guestMemoryMiB { memory = guestMemoryMiB }
-        if memory == 0 { memory = max(64, (try Host.memory().total >> 20) - memoryForHostMiB) }
+        if memory == 0 {
+            if let guestMemoryMiB {
+                memory = guestMemoryMiB
+            } else {
+                memory = max(64, (try Host.memory().total >> 20) - memoryForHostMiB)
+            }
+        }
         var disk = Int64(configuration.maxDiskGiB)
         if disk == 0 {
             let space = try FileSystem.space(stateDirectory)

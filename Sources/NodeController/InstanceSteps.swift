@@ -201,7 +201,8 @@ extension NodeController {
             let server = try MetadataServer(
                 path: MetadataServer.socketPath(directory),
                 service: MetadataService(
-                    instance.spec, region: settings.region, credentials: instance.credentials,
+                    instance.spec, region: settings.region, diskPrefix: hypervisor.diskPrefix,
+                    credentials: instance.credentials,
                     options: instance.metadataOptions), log: environment.log, context: context(instance))
             instance.lock.withLock { instance.metadata = server }
         } catch {
@@ -234,7 +235,8 @@ extension NodeController {
         do throws(HypervisorError) {
             var guest = handle
             if guest == nil { guest = try leftover(of: instance) }
-            if let handle = guest {
+            // One that was not taken over yet is not known to the driver, though it may run.
+            if let handle = guest, try hypervisor.adopt(handle) != nil {
                 _ = try hypervisor.stop(handle, graceMilliseconds: 0)
                 keepConsole(instance, handle)
                 try hypervisor.forget(handle)

@@ -70,13 +70,16 @@ public final class MetadataService: @unchecked Sendable {
 
     /// The service of an instance.
     /// - Parameters:
+    ///   - region: see `MetadataTree`.
+    ///   - diskPrefix: see `MetadataTree`.
     ///   - credentials: what its instance profile gives it, now and later.
     ///   - options: how the guest reaches it, now and later.
     public init(
-        _ spec: Contract.InstanceSpec, region: String? = nil, credentials: GuestCredentials = GuestCredentials(),
+        _ spec: Contract.InstanceSpec, region: String? = nil, diskPrefix: String = "vd",
+        credentials: GuestCredentials = GuestCredentials(),
         options: GuestMetadataOptions = GuestMetadataOptions()
     ) {
-        tree = MetadataTree(spec, region: region)
+        tree = MetadataTree(spec, region: region, diskPrefix: diskPrefix)
         self.credentials = credentials
         self.options = options
     }

@@ -31,12 +31,16 @@ public struct MetadataTree: Sendable {
 
     private let spec: Contract.InstanceSpec
     private let region: String
+    private let diskPrefix: String
     /// What the instance is to find of its instance profile; nil if it has none.
     var credentials: Contract.InstanceCredentials?
 
     /// The metadata of an instance.
-    /// - Parameter region: the region's name; nil derives it from the zone as EC2 names them.
-    public init(_ spec: Contract.InstanceSpec, region: String? = nil) {
+    /// - Parameters:
+    ///   - region: the region's name; nil derives it from the zone as EC2 names them.
+    ///   - diskPrefix: what Linux in the guest calls its disks, without their letters.
+    public init(_ spec: Contract.InstanceSpec, region: String? = nil, diskPrefix: String = "vd") {
+        self.diskPrefix = diskPrefix
         self.spec = spec
         self.region = region ?? MetadataTree.region(ofZone: spec.zone)
     }
@@ -190,15 +194,15 @@ public struct MetadataTree: Sendable {
 
     /// The disks in the order in which the node attaches them: root, ephemeral, swap.
     private var blockDevices: [Entry] {
-        var entries = [Entry("ami", "vda")]
+        var entries = [Entry("ami", diskPrefix + "a")]
         var letter: UInt8 = 0x62
         if (spec.instanceType.ephemeralGiB ?? 0) > 0 {
-            entries.append(Entry("ephemeral0", "vd" + String(decoding: [letter], as: UTF8.self)))
+            entries.append(Entry("ephemeral0", diskPrefix + String(decoding: [letter], as: UTF8.self)))
             letter += 1
         }
-        entries.append(Entry("root", "/dev/vda"))
+        entries.append(Entry("root", "/dev/\(diskPrefix)a"))
         if (spec.instanceType.swapMiB ?? 0) > 0 {
-            entries.append(Entry("swap", "vd" + String(decoding: [letter], as: UTF8.self)))
+            entries.append(Entry("swap", diskPrefix + String(decoding: [letter], as: UTF8.self)))
         }
         return entries
     }

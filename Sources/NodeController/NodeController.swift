@@ -60,6 +60,8 @@ public final class NodeController: @unchecked Sendable {
         public var shutdownGrace: Milliseconds = 10_000
         /// How long a hypervisor that does not answer is waited for at the start.
         public var hypervisorPatience: Milliseconds = 30_000
+        /// After what time, in milliseconds, a guest is asked for again of which the hypervisor did not say whether it runs.
+        public var adoptionPause: Milliseconds = 15_000
         /// How long a terminated instance is still reported.
         public var tombstoneTime: Milliseconds = 600_000
         /// Whether guests are attached in the USER mode, with an address on this host's loopback.
@@ -139,7 +141,7 @@ public final class NodeController: @unchecked Sendable {
         lock.withLock { network = loaded.network }
         // Keeps this object alive until `stop`.
         hypervisor.setEventHandler { event in self.handle(event) }
-        var resumed: [(Instance, Bool)] = []
+        var resumed: [(Instance, Bool?)] = []
         for record in loaded.records {
             let instance = Instance(
                 spec: record.spec, correlation: record.correlation ?? "",
@@ -148,12 +150,12 @@ public final class NodeController: @unchecked Sendable {
                     reason: record.reason),
                 handle: record.handle.flatMap { GuestHandle(text: $0) },
                 credentials: loaded.credentials[record.spec.instanceId])
-            let alive = adopt(instance)
-            resumed.append((instance, alive))
+            resumed.append((instance, adopt(instance)))
             removeCopy(instance)
             if instance.machine.holdsResources { images?.hold(artifacts: artifacts(of: record.spec), by: instance.id) }
         }
-        records.removeOrphans(keeping: loaded.records, adopted: resumed.compactMap { $1 ? $0.id : nil }) { message in
+        records.removeOrphans(keeping: loaded.records, adopted: resumed.compactMap { $1 ?? true ? $0.id : nil }) {
+            message in
             environment.log.warning(message, context())
         }
         lock.withLock {
@@ -164,7 +166,11 @@ public final class NodeController: @unchecked Sendable {
         }
         for (instance, alive) in resumed {
             if instance.machine.phase != .terminated { openMetadata(instance) }
-            send(.resume(guestAlive: alive), to: instance)
+            if let alive {
+                send(.resume(guestAlive: alive), to: instance)
+            } else {
+                resumeLater(instance, generation: instance.machine.generation)
+            }
         }
         environment.workers.submit { self.probe() }
     }
@@ -234,8 +240,25 @@ public final class NodeController: @unchecked Sendable {
         }
     }
 
-    /// Whether the guest runs.
-    private func adopt(_ instance: Instance) -> Bool {
+    /// An instance stays as it was recorded until the hypervisor says whether its guest runs: one that only seems to be
+    /// gone would lose its disks, or be started twice.
+    ///
+    /// - Parameter generation: the machine's; if it has moved on, somebody ended the instance meanwhile.
+    private func resumeLater(_ instance: Instance, generation: Int64) {
+        environment.workers.submit(after: settings.adoptionPause) {
+            if self.lock.withLock({ self.isStopped }) { return }
+            guard instance.lock.withLock({ instance.machine.generation == generation }) else { return }
+            guard let alive = self.adopt(instance) else {
+                return self.resumeLater(instance, generation: generation)
+            }
+            // A request that came in this moment is done by the clean-up, which looks for the guest as well.
+            guard instance.lock.withLock({ instance.machine.generation == generation }) else { return }
+            self.send(.resume(guestAlive: alive), to: instance)
+        }
+    }
+
+    /// Whether the guest runs; nil if the hypervisor does not say.
+    private func adopt(_ instance: Instance) -> Bool? {
         do throws(HypervisorError) {
             if instance.handle == nil, instance.machine.phase.isStart || instance.machine.phase == .copying,
                 let directory = records.directory(of: instance.id)
@@ -250,7 +273,7 @@ public final class NodeController: @unchecked Sendable {
             return status.state == .running
         } catch {
             environment.log.error("the guest could not be taken over: \(error.message)", context(instance))
-            return false
+            return error.code == .notFound || error.code == .ended ? false : nil
         }
     }
 
@@ -279,10 +302,18 @@ public final class NodeController: @unchecked Sendable {
         changed(nil)
     }
 
+    /// In a thread of its own: while the tools hang, starts that wait for them may take all workers.
     private func watchHealth(every pause: Milliseconds) {
-        environment.workers.submit(after: pause) {
-            self.checkHealth()
-            self.watchHealth(every: pause)
+        do throws(PosixError) {
+            _ = try Thread.start(name: "health") {
+                while true {
+                    Thread.sleep(pause)
+                    if self.lock.withLock({ self.isStopped }) { return }
+                    self.checkHealth()
+                }
+            }
+        } catch {
+            environment.log.error("the hypervisor is not watched: \(error)", context())
         }
     }
 

@@ -275,13 +275,14 @@ final class NodeProcess: @unchecked Sendable {
         }
         let hypervisor = try driver(directory)
         guard let records, let client else { throw Failure(description: "the state directory is not open") }
+        let guestMemory = try guestMemory(hypervisor)
         var capacity = NodeResources.none
         var relay = ""
         try NodeProcess.posix { () throws(PosixError) in
             let cacheBytes = try HostCapacity.cacheBytes(configuration, stateDirectory: directory)
             capacity = try HostCapacity.resources(
                 configuration, stateDirectory: directory, cacheBytes: cacheBytes,
-                guestMemoryMiB: NodeProcess.guestMemory(hypervisor))
+                guestMemoryMiB: guestMemory)
             images = try ImageCache(
                 directory: FileSystem.join(directory, "cache"), limitBytes: cacheBytes, reserveBytes: 64 << 20,
                 images: hypervisor.diskImages, downloader: ArtifactDownloader(client: client), log: log)
@@ -310,12 +311,18 @@ final class NodeProcess: @unchecked Sendable {
         }
     }
 
-    /// A hypervisor that does not answer makes the node faulty later, with its own words.
-    private static func guestMemory(_ hypervisor: any Hypervisor) -> Int64? {
-        do throws(HypervisorError) {
-            return hypervisor is XenHypervisor ? try hypervisor.probe().guestMemoryMiB : nil
-        } catch {
-            return nil
+    /// Xen's memory is not this system's. Whoever started this process tries again if Xen does not say how much it has.
+    private func guestMemory(_ hypervisor: any Hypervisor) throws(Failure) -> Int64? {
+        guard hypervisor is XenHypervisor else { return nil }
+        let deadline = Deadline(after: 30_000)
+        while true {
+            do throws(HypervisorError) {
+                return try hypervisor.probe().guestMemoryMiB
+            } catch {
+                log.error("the hypervisor does not answer: \(error.message)")
+                if deadline.isPast { throw Failure(description: error.message) }
+            }
+            Thread.sleep(1_000)
         }
     }
 

@@ -28,7 +28,7 @@ import Testing
     @Test("a started guest runs, writes its console and is stopped at once", arguments: Rig.Kind.available)
     func startConsoleStop(kind: Rig.Kind) throws {
         try Rig.with(kind) { rig in
-            let handle = try rig.start(.idles)
+            let handle = try rig.start(.idles, isAboutDisks: true)
             #expect(try rig.hypervisor.status(handle).state == .running)
             #expect(try eventually { try rig.hasBooted(handle) })
             let end = try rig.hypervisor.stop(handle, graceMilliseconds: 0)
@@ -146,12 +146,12 @@ import Testing
         try Rig.with(kind) { rig in
             var sector = BootSector()
             sector.action = .idles
-            var definition = try rig.define("i-1", sector)
+            var definition = try rig.define("i-1", sector, isAboutDisks: true)
             let images = rig.hypervisor.diskImages
             let base = definition.disks[0].path
             let overlay = base + ".qcow2"
             try images.createOverlay(base: base, baseFormat: .raw, path: overlay, sizeBytes: 4 << 20)
-            if kind == .qemu { definition.disks = [GuestDisk(path: overlay, format: .qcow2, role: .root)] }
+            if kind != .simulated { definition.disks = [GuestDisk(path: overlay, format: .qcow2, role: .root)] }
             let handle = try rig.start(definition)
             #expect(try eventually { try rig.hasBooted(handle) })
             _ = try rig.hypervisor.stop(handle, graceMilliseconds: 0)
@@ -281,7 +281,7 @@ import Testing
     @Test("definitions that cannot work are refused with their reason", arguments: Rig.Kind.available)
     func refusesDefinitions(kind: Rig.Kind) throws {
         try Rig.with(kind) { rig in
-            let good = try rig.define()
+            let good = try rig.define(isAboutDisks: true)
             func code(_ change: (inout GuestDefinition) -> Void) -> HypervisorError.Code? {
                 var bad = good
                 change(&bad)

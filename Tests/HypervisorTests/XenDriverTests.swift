@@ -196,6 +196,38 @@ import Testing
         }
     }
 
+    @Test func `a restart whose creation hangs leaves no domain behind`() throws {
+        try FakeXen.with((60_000, 3_000)) { xen in
+            let handle = try xen.driver.start(xen.definition)
+            try xen.set("hang-create")
+            try xen.driver.reboot(handle, graceMilliseconds: 0)
+            #expect(eventually { xen.events.end(of: handle) != nil })
+            #expect(xen.events.end(of: handle)?.message.contains("could not be started again") == true)
+            #expect(try xen.domains.isEmpty)
+        }
+    }
+
+    @Test func `a reboot that was refused does not come later`() throws {
+        try FakeXen.with((2_000, 60_000)) { xen in
+            // Before, since looking has a short limit here, and the machine may be slow.
+            while failure({ _ = try xen.driver.probe() }) != nil {}
+            var started: GuestHandle?
+            while started == nil {
+                do throws(HypervisorError) {
+                    started = try xen.driver.start(xen.definition)
+                } catch {
+                    started = try? xen.driver.find(id: "i-1", directory: xen.directory + "/i-1")
+                }
+            }
+            let handle = try #require(started)
+            #expect(eventually { (try? xen.driver.adopt(handle)) != nil })
+            try xen.set("hang-list")
+            #expect(failure { try xen.driver.reboot(handle, graceMilliseconds: 60_000) }?.code == .timedOut)
+            #expect(try xen.driver.guest(handle).lock.withLock { try xen.driver.guest(handle).intent == .none })
+            try xen.set("hang-list", false)
+        }
+    }
+
     @Test func `a host whose tools hang or fail says so, and that it is over`() throws {
         try FakeXen.with((2_000, 60_000)) { xen in
             try xen.set("hang-list")

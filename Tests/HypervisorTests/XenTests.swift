@@ -329,6 +329,22 @@ import Testing
         }
     }
 
+    @Test func `memory for guests is what the control domain does not keep`() {
+        func memory(_ commandLine: String?, own: Int64) -> Int64? {
+            var info = ["total_memory": "8192"]
+            info["xen_commandline"] = commandLine
+            let domain = XenDomain(id: 0, name: "Domain-0", uuid: "", state: .alive, memoryMiB: own)
+            return XenHypervisor.guestMemory(info, domains: [domain])
+        }
+        #expect(memory("dom0_mem=2048M,max:2048M console=com1", own: 2048) == 6016)
+        #expect(memory("dom0_mem=8100M", own: 8100) == 0)
+        // Nothing fixed: what the control domain has just now is given to guests as they come.
+        #expect(memory("console=com1", own: 7900) == 7040)
+        #expect(memory("console=com1", own: 400) == 7040)
+        #expect(memory(nil, own: 2048) == 6016)
+        #expect(XenHypervisor.guestMemory(["total_memory": "8192"], domains: []) == nil)
+    }
+
     @Test func `who only looks learns what the driver would find, and nothing is tidied up`() throws {
         let script = """
             [ "$1" != info ] || printf '%s\\n' 'xen_major : 4' 'xen_minor : 17' 'xen_extra : .3' 'total_memory : 4096' \

@@ -110,6 +110,13 @@ struct MetadataTests {
         }
     }
 
+    @Test func `disks have the names that the guest gives them`() {
+        let tree = MetadataTree(spec(), diskPrefix: "xvd")
+        for (name, device) in [("ami", "xvda"), ("root", "/dev/xvda"), ("ephemeral0", "xvdb"), ("swap", "xvdc")] {
+            #expect(tree.answer(path: "/latest/meta-data/block-device-mapping/" + name) == .text(device))
+        }
+    }
+
     @Test func `what is not there is not listed`() {
         var bare = spec()
         bare.kernel = nil

@@ -56,6 +56,36 @@ struct RestartTests {
         #expect(node.node.report(Fixture.id(1))?.generation ?? 0 > generation ?? 0)
     }
 
+    @Test func `a guest of which the hypervisor says nothing stays what it was until it does`() throws {
+        let host = try TestHost()
+        var node = try host.boot()
+        let (kept, ended) = (Fixture.id(1), Fixture.id(2))
+        for id in [kept, ended] {
+            _ = try node.client.run(Fixture.spec(id))
+            node.waitFor(.running, id)
+        }
+        let generation = try #require(node.node.report(kept)).generation
+        node.stop()
+        host.simulated.change { behaviour in
+            behaviour.adoptionTrouble = HypervisorError(.timedOut, "xl list hung and was killed")
+        }
+        node = try host.boot()
+        defer { node.stop() }
+        #expect(node.node.report(kept)?.state == .running)
+        #expect(node.node.report(kept)?.generation == generation, "nothing has happened to it")
+        #expect(try node.client.free().coresFree == 6)
+        _ = try node.client.terminate(ended)
+        // Its guest may run still, so its disks have to stay.
+        #expect(node.node.report(ended)?.state == .shuttingDown)
+        let disks = try #require(node.records.directory(of: ended))
+        #expect(FileSystem.isDirectory(disks))
+        host.simulated.change { behaviour in behaviour.adoptionTrouble = nil }
+        node.waitFor(.terminated, ended)
+        Fixture.wait("it is adopted") { node.node.report(kept)?.generation ?? 0 > generation }
+        #expect(node.node.report(kept)?.state == .running)
+        #expect(try node.client.free().coresFree == 7)
+    }
+
     @Test func `a node whose hypervisor stops answering takes no instances until that is over`() throws {
         var behaviour = SimulatedBehaviour()
         behaviour.healthCheckMilliseconds = 20

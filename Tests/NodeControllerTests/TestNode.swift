@@ -53,6 +53,7 @@ final class TestNode {
         settings.shutdownGrace = 2_000
         settings.tombstoneTime = tombstone
         settings.hypervisorPatience = 100
+        settings.adoptionPause = 50
         settings.relayCommand = ["/nonexistent", "relay"]
         node = NodeController(
             settings: settings, hypervisor: SimulatedHypervisor(host: host.simulated), records: records, images: images,

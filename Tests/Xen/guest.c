@@ -69,6 +69,8 @@ static void notify(evtchn_port_t port) {
 
 static void forget(evtchn_port_t port) {
     struct shared_info *shared = (struct shared_info *)shared_page;
+    // While this says that there is something, nobody who waits is let wait.
+    shared->vcpu_info[0].evtchn_upcall_pending = 0;
     __atomic_and_fetch(&shared->evtchn_pending[port / 64], ~(1ul << port % 64), __ATOMIC_SEQ_CST);
 }
 
@@ -109,7 +111,6 @@ static void receive(char *bytes, size_t count) {
         bytes[i] = ring->rsp[MASK_XENSTORE_IDX(ring->rsp_cons)];
         __sync_synchronize();
         ring->rsp_cons++;
-        notify(store_port);
     }
 }
 
@@ -138,6 +139,8 @@ static unsigned message(char *text, size_t capacity) {
         if (i + 1 < capacity) text[i] = byte;
     }
     text[header.len < capacity ? header.len : capacity - 1] = 0;
+    // Once for a message, since it fits the ring.
+    notify(store_port);
     return header.type;
 }
 
