@@ -34,6 +34,10 @@ struct XenConfiguration {
     let bootLoader: String
     /// What the toolstack calls to attach the guest's interface; nil for Xen's own.
     var interfaceScript: String?
+    /// What xm of Xen 3.0 does not start a guest with firmware without: paths of Xen's firmware and of its QEMU. Later
+    /// ones find them by themselves, and take them still.
+    var firmware: String?
+    var deviceModel: String?
 
     private var kernel: String? { machine == .grub ? bootLoader : definition.kernel }
 
@@ -58,6 +62,10 @@ struct XenConfiguration {
             // xl has "type" since 4.10 and takes "builder" still; xm knows only this.
             lines += ["builder = \"hvm\"", "serial = \"pty\"", "vnc = 0", "sdl = 0", "boot = \"c\""]
             lines += ["acpi = 1", "apic = 1", "pae = 1"]
+            if family == .xm {
+                if let firmware { lines.append("kernel = \(try quoted(firmware))") }
+                if let deviceModel { lines.append("device_model = \(try quoted(deviceModel))") }
+            }
         }
         var disks: [String] = []
         for index in definition.disks.indices { disks.append(try quoted(disk(definition.disks[index], index))) }

@@ -7,6 +7,17 @@ struct XenDomain: Sendable, Equatable {
         case suspend = 2
         case crash = 3
         case watchdog = 4
+
+        /// xend's words; nil for others.
+        init?(xend word: String) {
+            switch word {
+            case "poweroff", "halt": self = .powerOff
+            case "reboot": self = .reboot
+            case "suspend": self = .suspend
+            case "crash": self = .crash
+            default: return nil
+            }
+        }
     }
 
     /// How far it is.
@@ -28,6 +39,8 @@ struct XenDomain: Sendable, Equatable {
     var state: State
     /// Whether its processors are held, by somebody or because it is not made completely.
     var isPaused = false
+    /// Whether the toolstack did not say why it ended, though it may be asked otherwise: `state` has a guess.
+    var lacksReason = false
     /// Its memory in MiB.
     var memoryMiB: Int64
 
@@ -100,7 +113,8 @@ struct XenDomain: Sendable, Equatable {
     // MARK: xm
 
     /// Reads `xm list --long`: one S-expression for each domain, `(domain (domid 3) (uuid …) (name …) (state -b----)
-    /// (shutdown_reason poweroff) …)`. Only what stands directly in `domain` counts; devices have words of their own.
+    /// (shutdown_reason poweroff) …)`; xend has not given the reason since 3.0.4. Only what stands directly in `domain`
+    /// counts; devices have words of their own.
     static func parse(longList text: String) throws(HypervisorError) -> [XenDomain] {
         var domains: [XenDomain] = []
         var reader = ExpressionReader(bytes: Array(text.utf8))
@@ -115,21 +129,20 @@ struct XenDomain: Sendable, Equatable {
             // A managed domain that does not run is listed without a number.
             guard let number = fields["domid"], let id = Int(number), let uuid = fields["uuid"] else { continue }
             var state = State.alive
+            var lacksReason = false
             let flags = Array((fields["state"] ?? "").utf8)
             if flags.contains(UInt8(ascii: "d")) {
                 state = .dying
             } else if flags.contains(UInt8(ascii: "s")) || flags.contains(UInt8(ascii: "c")) {
-                switch fields["shutdown_reason"] {
-                case "reboot": state = .shutDown(.reboot)
-                case "crash": state = .shutDown(.crash)
-                case "suspend": state = .shutDown(.suspend)
-                default: state = .shutDown(flags.contains(UInt8(ascii: "c")) ? .crash : .powerOff)
-                }
+                let hasCrashed = flags.contains(UInt8(ascii: "c"))
+                let reason = fields["shutdown_reason"].flatMap { word in Shutdown(xend: word) }
+                state = .shutDown(reason ?? (hasCrashed ? .crash : .powerOff))
+                lacksReason = reason == nil && !hasCrashed
             }
             domains.append(
                 XenDomain(
                     id: id, name: fields["name"] ?? "", uuid: uuid.lowercased(), state: state,
-                    isPaused: flags.contains(UInt8(ascii: "p")),
+                    isPaused: flags.contains(UInt8(ascii: "p")), lacksReason: lacksReason,
                     memoryMiB: fields["memory"].flatMap { text in Int64(text) } ?? 0))
         }
         return domains

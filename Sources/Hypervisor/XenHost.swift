@@ -12,6 +12,9 @@ struct XenHost: Sendable {
     let grubs: [GuestArchitecture: String]
     /// pygrub, which runs in the control domain.
     let pygrub: String?
+    /// Xen's firmware for guests with virtualization extensions, and the QEMU that serves them; only xm is told.
+    private(set) var firmware: String?
+    private(set) var deviceModel: String?
 
     /// Debian's grub-xen-host; then where a site that makes its own puts it.
     private static let grubDirectories = ["/usr/lib/grub-xen", "/usr/lib/xen/boot"]
@@ -49,6 +52,12 @@ struct XenHost: Sendable {
         self.init(
             capabilities: capabilities, family: family, version: version, grubs: grubs,
             pygrub: places.first { path in FileSystem.exists(path) })
+        guard family == .xm else { return }
+        // Xen's own places, then RHEL's and Debian's.
+        let own = "/usr/lib/xen-\(version.major).\(version.minor)"
+        firmware = ["/usr/lib/xen/boot/hvmloader", own + "/boot/hvmloader"].first { path in FileSystem.exists(path) }
+        deviceModel = ["/usr/lib64/xen/bin/qemu-dm", "/usr/lib/xen/bin/qemu-dm", own + "/bin/qemu-dm"]
+            .first { path in FileSystem.exists(path) }
     }
 
     /// Whether Xen has this kind of machine for an architecture ("x86_32p" is 32 bits with PAE).

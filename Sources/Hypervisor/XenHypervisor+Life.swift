@@ -8,6 +8,8 @@ extension XenHypervisor {
     private static let busyTimeout: Milliseconds = 180_000
     /// xenconsoled hears of a new domain within moments, on a busy host within seconds.
     private static let consoleTimeout: Milliseconds = 10_000
+    /// xend is told of an end by the same watch as this driver.
+    private static let reasonTimeout: Milliseconds = 5_000
 
     // MARK: Reboot and stop
 
@@ -155,8 +157,24 @@ extension XenHypervisor {
             return Output.error("\(guest.handle.id): \(error.message)")
         }
         guest.drain()
-        conclude(
-            guest, GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside or died"))
+        var end = GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside or died")
+        let intent = guest.lock.withLock { guest.intent }
+        // xend destroys a domain that was asked to end and did not: after 30 s (Xen 3.0, 3.1), later after 5 min.
+        if toolstack.family == .xm, intent != .none {
+            if intent == .stopping {
+                end = GuestEnd(cause: .killed, message: "its power was taken away")
+            } else {
+                do throws(HypervisorError) {
+                    return try restart(guest)
+                } catch {
+                    Output.error("\(guest.handle.id): \(error.message)")
+                    // As long as a domain of its may be there, the next look goes on.
+                    guard removeRemains(guest) else { return }
+                    end.message = "it could not be started again: \(error.message)"
+                }
+            }
+        }
+        conclude(guest, end)
     }
 
     /// A domain that ended, or that is to be made afresh. The guest is claimed.
@@ -164,7 +182,7 @@ extension XenHypervisor {
         let intent = guest.lock.withLock { guest.intent }
         var again = reboots
         var end = GuestEnd(cause: .guestPowerOff, message: "the guest powered itself off")
-        switch domain.state {
+        switch domain.lacksReason ? shutdown(of: domain) : domain.state {
         case .alive: break
         case .dying: end = GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside")
         case .shutDown(let reason):
@@ -221,6 +239,23 @@ extension XenHypervisor {
             Output.error("\(guest.handle.id): \(error.message)")
             return false
         }
+    }
+
+    /// Why a domain of xend's ended. xend writes it when it has seen the end, which may be a moment after others have.
+    private func shutdown(of domain: XenDomain) -> XenDomain.State {
+        do throws(PosixError) {
+            let store = try XenStoreConnection.open()
+            let deadline = Deadline(after: Self.reasonTimeout)
+            while true {
+                if let reason = try store.shutdownReason(xend: domain.id) { return .shutDown(reason) }
+                // 3.0.4's never writes it.
+                guard !deadline.isPast else { break }
+                Thread.sleep(100)
+            }
+        } catch {
+            Output.error("why domain \(domain.id) ended cannot be read: \(error.description)")
+        }
+        return domain.state
     }
 
     private func restart(_ guest: XenGuest) throws(HypervisorError) {

@@ -251,6 +251,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         var configuration = XenConfiguration(
             definition: definition, uuid: uuid, family: toolstack.family, machine: machine,
             bootLoader: host.bootLoader(machine, definition.architecture))
+        configuration.firmware = host.firmware
+        configuration.deviceModel = host.deviceModel
         // Firmware's devices have a second interface, which Xen's own script knows; xm was not tried.
         var script: String?
         if isOnEdge, machine != .hardware, toolstack.family != .xm, case .bridge(let bridge) = definition.network {

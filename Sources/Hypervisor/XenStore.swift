@@ -62,6 +62,15 @@ final class XenStoreConnection: @unchecked Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Why a domain of xend's ended: xend (since 3.1) writes that for the machine that the domain is an incarnation of;
+    /// nil if it has not, or says what is not known here.
+    func shutdownReason(xend domain: Int) throws(PosixError) -> XenDomain.Shutdown? {
+        guard let machine = try read("/local/domain/\(domain)/vm"), machine.hasPrefix("/vm/"),
+            let word = try read(machine + "/xend/last_shutdown_reason")
+        else { return nil }
+        return XenDomain.Shutdown(xend: word)
+    }
+
     /// The names below a path; empty if the path is not there.
     func list(_ path: String) throws(PosixError) -> [String] {
         guard let bytes = try ask(.directory, path) else { return [] }

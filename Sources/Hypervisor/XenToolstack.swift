@@ -45,7 +45,9 @@ struct XenToolstack: Sendable {
     static func choose() -> (XenToolstack, why: String)? {
         guard let commands = find() else { return nil }
         let name = commands.family.rawValue
-        guard commands.family == .xl else { return (commands, "driven by \(name), as this is Xen 3") }
+        guard commands.family == .xl else {
+            return (commands, "driven by \(name), since xend runs or xl is not installed")
+        }
         guard let program = helper() else { return (commands, "driven by \(name), since mallee-xl is not installed") }
         let library = XenToolstack(family: .xenlight, program: program)
         do throws(HypervisorError) {
@@ -76,9 +78,25 @@ struct XenToolstack: Sendable {
         return nil
     }
 
-    /// The commands of this host; nil if there are none. `xl` is preferred: where both are, xend is usually off.
+    /// Where xend listens for xm (Xen 3.0.3 to 4.4).
+    private static let xendSockets = ["/var/run/xend/xmlrpc.sock", "/run/xend/xmlrpc.sock"]
+
+    /// Whether xend runs; then everything is to be done through it.
+    private static func isXendRunning() -> Bool {
+        for path in xendSockets where FileSystem.exists(path) {
+            do throws(PosixError) {
+                _ = try Socket.connect(path: path, timeout: 5_000)
+                return true
+            } catch {}  // A socket that a xend has left.
+        }
+        return false
+    }
+
+    /// The commands of this host; nil if there are none. `xl` is preferred where both are, unless xend runs: xl of Xen
+    /// 4.0 to 4.4 cannot be used beside it.
     static func find() -> XenToolstack? {
-        for (family, name) in [(Family.xl, "xl"), (.xm, "xm")] {
+        let commands = [(Family.xl, "xl"), (.xm, "xm")]
+        for (family, name) in isXendRunning() ? commands.reversed() : commands {
             for path in [FileSystem.findExecutable(name), "/usr/sbin/" + name, "/sbin/" + name] {
                 guard let path, FileSystem.exists(path) else { continue }
                 return XenToolstack(family: family, program: path)
@@ -215,8 +233,9 @@ struct XenToolstack: Sendable {
         (
             .insufficientResources, "Xen has not enough free memory for it; end other guests or use another host",
             [
-                "annot allocate memory", "not enough memory", "failed to free memory", "ot enough free memory",
-                "allocate low memory", "ut of memory", "nsufficient memory",
+                "annot allocate memory", "ot enough memory", "failed to free memory", "ot enough free memory",
+                "allocate low memory", "ut of memory", "nsufficient memory", "but dom0_min_mem is",
+                "privileged domain did not balloon",
             ]
         ),
         (.insufficientResources, "the host's disk is full; free some space there", ["No space left"]),
@@ -224,7 +243,18 @@ struct XenToolstack: Sendable {
             .invalidKernel,
             "its kernel cannot be started by this Xen: it is damaged, for another architecture, or made without support "
                 + "for Xen",
-            ["no loader", "nvalid kernel", "xc_dom_find_loader", "xc_dom_parse_image", "xc_dom_kernel_file"]
+            [
+                "no loader", "nvalid kernel", "xc_dom_find_loader", "xc_dom_parse_image", "xc_dom_kernel_file",
+                "Building domain failed",
+            ]
+        ),
+        (
+            .startFailed, "its disk could not be attached; Xen before 3.3 does not read qcow2 files",
+            ["(tap) could not be connected", "(tap2) could not be connected"]
+        ),
+        (
+            .unavailable, "the host's xend does not answer; restart it (service xend restart)",
+            ["nable to connect to xend", "Xend has probably crashed"]
         ),
         (
             .unavailable, "the host's xenstored does not answer; restart the host's Xen services",

@@ -73,6 +73,43 @@ import Testing
         #expect(domains[1].memoryMiB == 256)
     }
 
+    /// In the form of Xen 4.1's xend; before 4.1, what is empty has no quotes.
+    @Test func `xend of later Xens leaves open why a domain ended`() throws {
+        func domain(_ state: String, _ more: String = "") throws -> XenDomain {
+            try #require(
+                XenDomain.parse(
+                    longList: """
+                        (domain
+                            (domid 9)
+                            (pool_name Pool-0)
+                            (bootloader '')
+                            (vcpus 2)
+                            (cpus (() ()))
+                            (on_crash preserve)
+                            (uuid c0ffee00-1111-4222-8333-444455556666)
+                            (name i-1)
+                            (maxmem 256)
+                            (memory 256)
+                            (cpu_time 1.5)
+                            (image (linux (kernel /c/kernel) (args 'root=/dev/xvda1 ro (state -b----)') (tsc_mode 0)))
+                            (status 2)
+                            (state \(state))
+                            \(more)
+                            (device (tap (uname tap:qcow2:/s/i-1/root.qcow2) (dev xvda) (mode w)))
+                        )
+                        """
+                ).first)
+        }
+        #expect(try domain("---s--").lacksReason)
+        #expect(try domain("---s--").state == .shutDown(.powerOff))
+        #expect(try domain("----c-").state == .shutDown(.crash))
+        for (state, more) in [("-b----", ""), ("----c-", ""), ("---s--", "(shutdown_reason poweroff)"), ("--p--d", "")]
+        {
+            #expect(try !domain(state, more).lacksReason)
+        }
+        #expect(try domain("-b----").memoryMiB == 256)
+    }
+
     @Test(arguments: 0..<500) func `a damaged list never crashes`(seed: Int) {
         var generator = SystemRandomNumberGenerator()
         var bytes = Array(Self.list.utf8)
@@ -142,6 +179,25 @@ import Testing
         #expect(
             try text(definition(), .paravirtual, .xm).contains(
                 "disk = [ \"tap:qcow2:/s/i-1/root.qcow2,xvda,w\", \"file:/s/i-1/swap.img,xvdb,r\" ]"))
+    }
+
+    @Test func `xm is told where firmware and QEMU are, and xl is not`() throws {
+        var definition = definition()
+        (definition.kernel, definition.ramdisk, definition.kernelArguments) = (nil, nil, nil)
+        func text(_ family: XenToolstack.Family, _ machine: XenConfiguration.Machine) throws -> String {
+            var configuration = XenConfiguration(
+                definition: definition, uuid: "c0ffee00-1111-4222-8333-444455556666", family: family, machine: machine,
+                bootLoader: "/usr/bin/pygrub")
+            configuration.firmware = "/usr/lib/xen/boot/hvmloader"
+            configuration.deviceModel = "/usr/lib64/xen/bin/qemu-dm"
+            return try configuration.text()
+        }
+        let hardware = try text(.xm, .hardware)
+        #expect(hardware.contains("\nkernel = \"/usr/lib/xen/boot/hvmloader\"\n"))
+        #expect(hardware.contains("\ndevice_model = \"/usr/lib64/xen/bin/qemu-dm\"\n"))
+        for other in [try text(.xl, .hardware), try text(.xm, .bootLoader)] {
+            #expect(!other.contains("kernel = ") && !other.contains("device_model"))
+        }
     }
 
     @Test func `nothing of a definition can end a string of the configuration`() {
@@ -311,6 +367,13 @@ import Testing
             ("write: No space left on device", .insufficientResources),
             ("xc_dom_find_loader: no loader", .invalidKernel),
             ("libxenlight does not work here: this is no control domain, or xenstored does not run", .unavailable),
+            // xm and xend, 3.0 to 4.1
+            ("Error: I need 262144 KiB, but dom0_min_mem is 262144 and shrinking to", .insufficientResources),
+            ("Error: Not enough memory is available, and dom0", .insufficientResources),
+            ("Error: The privileged domain did not balloon!", .insufficientResources),
+            ("Error: Building domain failed: ostype=linux dom=4 err=-22", .invalidKernel),
+            ("Error: Unable to connect to xend: Connection refused. Is xend running?", .unavailable),
+            ("Error: Device 51712 (tap) could not be connected.", .startFailed),
             ("what nobody has seen before", .startFailed), ("", .startFailed),
         ] {
             try toolstack("echo '\(words)' >&2; exit 3") { toolstack in
@@ -410,6 +473,23 @@ import Testing
         try store.watch("@releaseDomain")
         #expect(try store.takeEvents())
         #expect(try !store.takeEvents())
+        mine.shutdown()
+        #expect(thread.join(timeout: 120_000))
+    }
+
+    @Test func `why a domain of xend ended stands with the machine that it was`() throws {
+        let (mine, theirs) = try Socket.pair()
+        let thread = try serve(
+            theirs,
+            [
+                "/local/domain/3/vm": "/vm/c0ffee00-1111-4222-8333-444455556666-1",
+                "/vm/c0ffee00-1111-4222-8333-444455556666-1/xend/last_shutdown_reason": "reboot",
+                "/local/domain/4/vm": "/vm/c0ffee00-1111-4222-8333-444455556667",
+                "/local/domain/5/vm": "/vm/5", "/vm/5/xend/last_shutdown_reason": "?",
+            ])
+        let store = XenStoreConnection(stream: mine)
+        #expect(try store.shutdownReason(xend: 3) == .reboot)
+        for domain in [4, 5, 6] { #expect(try store.shutdownReason(xend: domain) == nil) }
         mine.shutdown()
         #expect(thread.join(timeout: 120_000))
     }
