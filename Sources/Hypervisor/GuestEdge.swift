@@ -19,8 +19,6 @@ final class GuestEdge: @unchecked Sendable {
         let metadata: Listener?
         /// Guarded by the edge's lock.
         var forwards: [PortForward]
-        /// Of the edge's thread alone.
-        var relays: [Process] = []
 
         var current: GuestLink {
             var current = link
@@ -37,10 +35,18 @@ final class GuestEdge: @unchecked Sendable {
         }
     }
 
+    /// A process that carries one connection of a guest to its metadata service.
+    private struct Relay {
+        let place: Place
+        let process: Process
+    }
+
     // `lock` guards the table and the thread; `rulesLock` is held while rules are put in force, and taken first.
     private let lock = Lock()
     private let rulesLock = Lock()
     private var places: [String: Place] = [:]
+    /// Link-local addresses of the guests whose links are being made.
+    private var reserved: [String: UInt32] = [:]
     private var thread: Thread?
     private var isStopping = false
     /// When the thread gives the kernel the rules of all links again.
@@ -80,11 +86,15 @@ final class GuestEdge: @unchecked Sendable {
         let address = lock.withLock { () -> UInt32? in
             var taken: [UInt32] = []
             for (other, place) in places where other != id { taken.append(place.link.address) }
-            return GuestLink.address(like: host, taken: taken)
+            for (other, address) in reserved where other != id { taken.append(address) }
+            let address = GuestLink.address(like: host, taken: taken)
+            reserved[id] = address
+            return address
         }
         guard let address else {
             throw HypervisorError(.insufficientResources, "\(id): all link-local addresses of this host are taken")
         }
+        defer { lock.withLock { reserved[id] = nil } }
         let link = GuestLink(
             hostAddress: host, address: address, hardwareAddress: mac, metadataCommand: network.metadataCommand,
             forwards: network.forwards.filter { forward in Self.isPossible(forward) })
@@ -337,6 +347,7 @@ final class GuestEdge: @unchecked Sendable {
 
     private func run() {
         var told: String?
+        var relays: [Relay] = []
         while !lock.withLock({ isStopping }) {
             // Those of adopted guests are there still.
             let isDue = lock.withLock { () -> Bool in
@@ -365,9 +376,10 @@ final class GuestEdge: @unchecked Sendable {
             }
             for index in all.indices {
                 if items[1 + 2 * index].isReadable { answer(all[index]) }
-                if items[2 + 2 * index].isReadable { relay(all[index]) }
-                all[index].relays.removeAll { process in !process.isRunning }
+                if items[2 + 2 * index].isReadable { relay(all[index], &relays) }
             }
+            // Also those of links that are gone.
+            relays.removeAll { relay in !relay.process.isRunning }
         }
     }
 
@@ -407,16 +419,19 @@ final class GuestEdge: @unchecked Sendable {
     }
 
     /// A connection of a guest to its metadata service: a process carries it, as QEMU starts one.
-    private func relay(_ place: Place) {
+    private func relay(_ place: Place, _ relays: inout [Relay]) {
         guard let listener = place.metadata, let program = place.link.metadataCommand.first else { return }
         do throws(PosixError) {
-            guard let connection = try listener.accept(timeout: 0), place.relays.count < Self.mostRelays else { return }
+            guard let connection = try listener.accept(timeout: 0) else { return }
+            var count = 0
+            for relay in relays where relay.place === place { count += 1 }
+            guard count < Self.mostRelays else { return }
             var options = Process.Options()
             options.input = .descriptor(connection.descriptor)
             options.output = .descriptor(connection.descriptor)
             options.newSession = true
-            place.relays.append(
-                try Process.start(program, Array(place.link.metadataCommand.dropFirst()), options))
+            let process = try Process.start(program, Array(place.link.metadataCommand.dropFirst()), options)
+            relays.append(Relay(place: place, process: process))
         } catch {
             if error.errno != PosixError.invalid {
                 Output.error("a guest's metadata request is not served: \(error.description)")

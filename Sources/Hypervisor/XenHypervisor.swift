@@ -99,7 +99,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         probeLock.lock()
         defer { probeLock.unlock() }
         if let facts { return facts }
-        let (found, host) = try ask()
+        let (found, host, _) = try ask()
         self.host = host
         // Before the first start of this process.
         if sweepsBridges { edge.sweep() }
@@ -109,10 +109,14 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// What `probe` finds out, for one who only looks: nothing is tidied up that a node controller beside may use.
     ///
+    /// - Returns: the facts, and whether the control domain has an amount of memory of its own ("dom0_mem").
     /// - Throws: `unavailable` if the toolstack does not answer.
-    public func examine() throws(HypervisorError) -> HypervisorFacts { try ask().facts }
+    public func examine() throws(HypervisorError) -> (facts: HypervisorFacts, isMemoryFixed: Bool) {
+        let (found, _, info) = try ask()
+        return (found, Self.isMemoryFixed(info))
+    }
 
-    private func ask() throws(HypervisorError) -> (facts: HypervisorFacts, host: XenHost) {
+    private func ask() throws(HypervisorError) -> (facts: HypervisorFacts, host: XenHost, info: [String: String]) {
         let info = try toolstack.info()
         guard let capabilities = info["xen_caps"] else {
             throw HypervisorError(
@@ -128,7 +132,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
             guestArchitectures: host.architectures, boots: host.boots,
             guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains()))
-        return (found, host)
+        return (found, host, info)
     }
 
     /// Commands that the USER mode's network needs and this host lacks.
@@ -152,9 +156,13 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         guard let total = info["total_memory"].flatMap({ text in Int64(text) }),
             let own = domains.first(where: { domain in domain.id == 0 })?.memoryMiB
         else { return nil }
-        let isFixed = info["xen_commandline"].map { line in QEMUHypervisor.contains(line, "dom0_mem=") } ?? true
         // Xen itself and the domains' page tables need some.
-        return max(0, total - (isFixed ? own : controlDomainMemory) - 128)
+        return max(0, total - (isMemoryFixed(info) ? own : controlDomainMemory) - 128)
+    }
+
+    /// Toolstacks that do not show Xen's command line are of times in which there was no other way.
+    private static func isMemoryFixed(_ info: [String: String]) -> Bool {
+        info["xen_commandline"].map { line in QEMUHypervisor.contains(line, "dom0_mem=") } ?? true
     }
 
     // MARK: Start

@@ -161,11 +161,18 @@ struct XenToolstack: Sendable {
         _ = try command(arguments, timeout: max(1, min(queryTimeout, patience)))
     }
 
-    /// Takes a domain's power away and its remains. A domain that is not there is no error.
+    /// Takes a domain's power away and its remains. A domain that is not there is no error, nor one that dies already.
     func destroy(_ domain: Int) throws(HypervisorError) {
         let arguments = ["destroy", String(domain)]
         let result = try command(arguments, timeout: createTimeout)
         guard !result.timedOut else { throw hanging(arguments) }
+        // The commands fail for either, too.
+        guard !result.isSuccess,
+            try domains().contains(where: { other in other.id == domain && other.state != .dying })
+        else { return }
+        throw HypervisorError(
+            .unavailable,
+            "\(family.rawValue) destroy \(domain) failed (\(result.explanation)), and the domain is there still")
     }
 
     private func run(_ arguments: [String]) throws(HypervisorError) -> Command.Result {

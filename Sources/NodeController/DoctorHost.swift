@@ -67,10 +67,18 @@ extension NodeDoctor {
             let programs = QEMUPrograms(directory: configuration.qemuDirectory)
             let hypervisor = try XenHypervisor(programs: programs)
             defer { hypervisor.detach() }
-            let facts = try hypervisor.examine()
+            let (facts, isMemoryFixed) = try hypervisor.examine()
             // Images are disks of Xen's guests, too.
             try programs.imageTool()
             report.ok("hypervisor", "guests run in Xen: \(facts.acceleratorReason).")
+            if !isMemoryFixed {
+                report.warn(
+                    "memory",
+                    "this system, Xen's control domain, has no fixed memory: guests take from it as they come.",
+                    cure: "Add dom0_mem=2048M,max:2048M to Xen's command line (Debian: GRUB_CMDLINE_XEN in "
+                        + "/etc/default/grub, then update-grub; RHEL, CentOS: the xen.gz line of grub.conf), and restart "
+                        + "the host.")
+            }
         } catch {
             report.fail(
                 "hypervisor", "guests would run in Xen, since \(why), but \(error.message).",

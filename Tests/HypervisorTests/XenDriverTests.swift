@@ -44,7 +44,7 @@ import Testing
         }
 
         /// Makes the script behave in some way: "hang-create", "hang-list", "refuse-pv", "no-memory",
-        /// "no-xenstore", "restarts" (every guest wants to be started again).
+        /// "no-xenstore", "refuse-destroy", "restarts" (every guest wants to be started again).
         func set(_ behaviour: String, _ isOn: Bool = true) throws {
             let path = directory + "/" + behaviour
             if isOn {
@@ -136,6 +136,7 @@ import Testing
                 echo create >> creations
                 ;;
             destroy)
+                [ -e refuse-destroy ] && { echo "libxl: error: cannot destroy it" >&2; exit 1; }
                 rm -f "domains/$2"
                 : > "domains/.$2"
                 ;;
@@ -203,6 +204,20 @@ import Testing
             try xen.driver.reboot(handle, graceMilliseconds: 0)
             #expect(eventually { xen.events.end(of: handle) != nil })
             #expect(xen.events.end(of: handle)?.message.contains("could not be started again") == true)
+            #expect(try xen.domains.isEmpty)
+        }
+    }
+
+    @Test func `a guest is not over while Xen does not let its domain go`() throws {
+        try FakeXen.with { xen in
+            _ = try xen.driver.probe()
+            let handle = try xen.driver.start(xen.definition)
+            try xen.set("refuse-destroy")
+            let refusal = failure { _ = try xen.driver.stop(handle, graceMilliseconds: 0) }
+            #expect(refusal?.message.contains("the domain is there still") == true)
+            #expect(try xen.driver.status(handle).state == .running)
+            try xen.set("refuse-destroy", false)
+            #expect(try xen.driver.stop(handle, graceMilliseconds: 0).cause == .killed)
             #expect(try xen.domains.isEmpty)
         }
     }

@@ -15,8 +15,8 @@ SUITE = "bookworm"
 # A shell of the control domain listens here.
 SHELL_PORT = 2300
 PACKAGES = [
-    "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "linux-image-amd64",
-    "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
+    "xen-utils-4.17", "xen-hypervisor-4.17-amd64", "xenstore-utils", "qemu-system-xen", "qemu-utils", "grub-xen-host",
+    "linux-image-amd64", "iproute2", "iptables", "kmod", "procps", "socat", "util-linux", "busybox-static"]
 # Most of what is in them, and never looked at.
 NOT_NEEDED = ["./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/qemu-system-xen/*.dtb",
               "./lib/modules/*/kernel/sound/*", *(f"./lib/modules/*/kernel/drivers/{name}/*" for name in (

@@ -90,8 +90,10 @@ def life(trial):
     cloud, host = trial.cloud, trial.host
     cloud.make_key()
     cloud.port_22(True)
+    call(cloud.front.mallee, "type", "set", "disks", "--cores", "1", "--memory", "128", "--disk", "2", "--ephemeral", "1",
+         "--swap", "64", "--credentials", cloud.front.path("/var/lib/mallee/cloud/eucarc"), timeout=300)
     data = "#!/bin/sh\necho user-data-has-run\n"
-    first = cloud.aws("run-instances", "--image-id", trial.image, "--instance-type", "m1.small", "--key-name", "mine",
+    first = cloud.aws("run-instances", "--image-id", trial.image, "--instance-type", "disks", "--key-name", "mine",
                       "--user-data", data)["Instances"][0]["InstanceId"]
     address = cloud.wait_state(first, "running")["PublicIpAddress"]
     say("an instance runs")
@@ -104,6 +106,11 @@ def life(trial):
     inside = wait_for("ssh", lambda: (lambda d: d if d.returncode == 0 else None)(
         cloud.ssh("metadata user-data; metadata meta-data/instance-id; metadata meta-data/public-ipv4", SSH_PORT)), 600, 1)
     assert data in inside.stdout and first in inside.stdout and address in inside.stdout, inside
+    said = cloud.ssh("cd /sys/block; cat xvda/size xvdb/size xvdc/size; cd /dev; for disk in ephemeral0 swap; do "
+                     "metadata meta-data/block-device-mapping/$disk; echo; done; swapon xvdc && grep -c xvdc /proc/swaps; "
+                     "echo written > xvdb; sync; head -c 7 xvdb", SSH_PORT).stdout.split()
+    assert said == [str(2 << 21), str(1 << 21), str(64 << 11), "xvdb", "xvdc", "1", "written"], said
+    say("its root, an empty disk and swap space have their sizes, are written to, and are named by the metadata")
     assert cloud.ssh(f"ping -c 1 -w 10 {OUTSIDE}", SSH_PORT).returncode == 0, "the outside"
     closed = cloud.ssh(f"nc -w 3 169.254.0.2 {NODE_PORT} < /dev/null && echo open", SSH_PORT)
     assert "open" not in closed.stdout, "the host is open to its guests"
@@ -405,7 +412,7 @@ def small_guest(path):
 
 
 def disks(trial):
-    """An image that boots from its own disk; without virtualization extensions by pygrub."""
+    """An image that boots from its own disk; without virtualization extensions by pygrub, or by GRUB in the guest."""
     cloud, host = trial.cloud, trial.host
     disk = os.path.join(trial.work, "bootable")
     shutil.copy(f"{trial.work}/root.ext4", disk)
@@ -418,16 +425,26 @@ def disks(trial):
     call("debugfs", "-w", "-f", "/dev/stdin", disk, input="".join(line + "\n" for line in (
         "mkdir /boot", "mkdir /boot/grub", f"write {trial.demo}/vmlinuz /boot/vmlinuz",
         f"write {trial.demo}/initrd.gz /boot/initrd.gz", f"write {menu} /boot/grub/grub.cfg")))
-    made = cloud.run(import_disk(trial, "bootable", disk))
-    cloud.wait_state(made, "running")
-    wait_for("the guest is ready", lambda: f"ready, instance {made}" in cloud.console(made), 600, 1)
-    assert cloud.instances(made)[0]["VirtualizationType"] == "paravirtual"
-    cloud.ec2.reboot_instances(InstanceIds=[made])
-    wait_for("it boots again", lambda: cloud.console(made).count("mallee-demo: ready") > 1, 600, 1)
-    cloud.ec2.terminate_instances(InstanceIds=[made])
-    cloud.wait_state(made, "terminated")
-    trial.nothing_is_left()
-    say("an image with a boot loader of its own was started, rebooted and terminated")
+    image = import_disk(trial, "bootable", disk)
+
+    def started(way):
+        made = cloud.run(image)
+        cloud.wait_state(made, "running")
+        wait_for("the guest is ready", lambda: f"ready, instance {made}" in cloud.console(made), 600, 1)
+        assert cloud.instances(made)[0]["VirtualizationType"] == "paravirtual"
+        cloud.ec2.reboot_instances(InstanceIds=[made])
+        wait_for("it boots again", lambda: cloud.console(made).count("mallee-demo: ready") > 1, 600, 1)
+        cloud.ec2.terminate_instances(InstanceIds=[made])
+        cloud.wait_state(made, "terminated")
+        trial.nothing_is_left()
+        say(f"an image with a boot loader of its own was started, rebooted and terminated: {way}")
+    started("pygrub")
+    pygrub = "/usr/lib/xen-4.17/bin/pygrub"
+    host.ask(f"mv {pygrub} {pygrub}.away")
+    trial.kill_node()
+    wait_for("it is back", cloud.node_is_up, 600, 1)
+    started("pvgrub")
+    host.ask(f"mv {pygrub}.away {pygrub}")
 
 
 def hardware(trial):
