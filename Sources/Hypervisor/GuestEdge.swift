@@ -59,7 +59,7 @@ final class GuestEdge: @unchecked Sendable {
     private static let idlePause: Milliseconds = 5_000
     private static let reopenPause: Milliseconds = 2_000
     /// Somebody may reload the host's firewall, and the rules are gone.
-    private static let rulesPause: Milliseconds = 60_000
+    private static let rulesPause: Milliseconds = 15_000
     /// Connections to the metadata service of one guest at a time.
     private static let mostRelays = 32
     /// Where the link of a guest is kept.
@@ -71,7 +71,7 @@ final class GuestEdge: @unchecked Sendable {
 
     // MARK: Links
 
-    /// Makes the link of a guest that is about to start.
+    /// Makes the link of a guest that is about to start, with its forwards.
     ///
     /// - Returns: the bridge to attach it to.
     func open(
@@ -106,6 +106,11 @@ final class GuestEdge: @unchecked Sendable {
         } catch {
             close(id, directory)
             throw HypervisorError(error, "making the network of \(id)")
+        }
+        // Before there is a guest: without them it would reach this host and other guests.
+        if let failure = putRulesInForce() {
+            close(id, directory)
+            throw HypervisorError(.startFailed, "\(id): the rules of its network cannot be put in force: \(failure)")
         }
         return link.bridge
     }
@@ -258,12 +263,18 @@ final class GuestEdge: @unchecked Sendable {
         } catch {
             failure = error.description
         }
+        return Self.results(forwards, failure: failure)
+    }
+
+    /// What became of these forwards.
+    ///
+    /// - Parameter failure: why none is in force.
+    static func results(_ forwards: [PortForward], failure: String?) -> [PortForwardResult] {
         var results: [PortForwardResult] = []
         for forward in forwards {
             results.append(
                 PortForwardResult(
-                    forward: forward,
-                    failure: Self.isPossible(forward) ? failure : "a port is a number from 1 to 65535"))
+                    forward: forward, failure: isPossible(forward) ? failure : "a port is a number from 1 to 65535"))
         }
         return results
     }

@@ -139,12 +139,14 @@ public struct HypervisorFacts: Sendable, Equatable {
     public var program: String
     /// Memory in MiB that guests may have in all; nil if it is this system's own, less what the system needs.
     public var guestMemoryMiB: Int64?
+    /// The host's processors; nil if they are those that this system has.
+    public var processors: Int?
 
     /// Creates the facts.
     public init(
         hypervisor: String, version: String, accelerator: String, acceleratorReason: String,
         guestArchitectures: [GuestArchitecture], boots: [GuestBoot] = [.kernel, .disk], program: String = "",
-        guestMemoryMiB: Int64? = nil
+        guestMemoryMiB: Int64? = nil, processors: Int? = nil
     ) {
         self.hypervisor = hypervisor
         self.version = version
@@ -154,5 +156,6 @@ public struct HypervisorFacts: Sendable, Equatable {
         self.boots = boots
         self.program = program
         self.guestMemoryMiB = guestMemoryMiB
+        self.processors = processors
     }
 }

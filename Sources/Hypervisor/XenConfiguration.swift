@@ -34,6 +34,8 @@ struct XenConfiguration {
     let bootLoader: String
     /// What the toolstack calls to attach the guest's interface; nil for Xen's own.
     var interfaceScript: String?
+    /// Whether disks are described by keywords: xl's since Xen 4.2, whose earlier ones read xm's way (xl-disk-configuration(5)).
+    var describesDisksByKeywords = true
     /// What xm of Xen 3.0 does not start a guest with firmware without: paths of Xen's firmware and of its QEMU. Later
     /// ones find them by themselves, and take them still.
     var firmware: String?
@@ -164,19 +166,18 @@ struct XenConfiguration {
 
     private func disk(_ disk: GuestDisk, _ index: Int) throws(HypervisorError) -> String {
         let device = try device(index)
-        switch family {
-        case .xl, .xenlight:
+        if family != .xm, describesDisksByKeywords {
             // By QEMU, whatever the format: files behind loop devices are few, and need scripts. "target" comes last, since
             // it takes the rest of the line.
             let way = "access=" + (disk.readOnly ? "ro" : "rw")
             return "backendtype=qdisk,format=\(disk.format.rawValue),vdev=\(device),\(way),target=\(disk.path)"
-        case .xm:
-            let prefix = disk.format == .qcow2 ? "tap:qcow2:" : "file:"
-            guard !disk.path.utf8.contains(UInt8(ascii: ",")) else {
-                throw HypervisorError(.invalidDefinition, "\(disk.path) has a comma, which xm does not understand")
-            }
-            return "\(prefix)\(disk.path),\(device),\(disk.readOnly ? "r" : "w")"
         }
+        let prefix = disk.format == .qcow2 ? "tap:qcow2:" : "file:"
+        guard !disk.path.utf8.contains(UInt8(ascii: ",")) else {
+            throw HypervisorError(
+                .invalidDefinition, "\(disk.path) has a comma, which \(family.rawValue) does not understand")
+        }
+        return "\(prefix)\(disk.path),\(device),\(disk.readOnly ? "r" : "w")"
     }
 
     /// Command lines are written for QEMU's devices; Xen's have other names.

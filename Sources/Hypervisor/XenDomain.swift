@@ -44,6 +44,12 @@ struct XenDomain: Sendable, Equatable {
     /// Its memory in MiB.
     var memoryMiB: Int64
 
+    /// The one of this UUID. What is left of a domain that died may be listed beside the one that was made in its place.
+    static func find(_ uuid: String, in domains: [XenDomain]) -> XenDomain? {
+        domains.first { domain in domain.uuid == uuid && domain.state != .dying }
+            ?? domains.first { domain in domain.uuid == uuid }
+    }
+
     // MARK: xl
 
     /// Reads `xl list -v`:
@@ -62,7 +68,8 @@ struct XenDomain: Sendable, Equatable {
                 continue
             }
             let words = line.split(whereSeparator: { character in character == " " || character == "\t" })
-            guard let at = words.firstIndex(where: { word in isUUID(word) }), at >= 6, at + 1 < words.count,
+            // The last, since a name may look like one.
+            guard let at = words.lastIndex(where: { word in isUUID(word) }), at >= 6, at + 1 < words.count,
                 let id = Int(String(words[at - 5])), let memory = Int64(String(words[at - 4]))
             else { throw strange("xl list -v", line) }
             let name = words[..<(at - 5)].joined(separator: " ")

@@ -4,7 +4,8 @@
 //                  domain shut down: poweroff, crash; gone; stop
 //     running ───────────────────────────────────────────────────▶ ended
 //      │   ▲                (remains are destroyed, console is read)
-//      └───┘ domain shut down: reboot, or `reboot` (destroyed and created again)
+//      └───┘ domain shut down: reboot, or `reboot` (destroyed and created again, also by a later node controller; tried for a
+//            while if that fails)
 import JSON
 import Posix
 
@@ -45,6 +46,8 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     var domain: Int?
     /// How often it may restart itself.
     var restarts = RestartLimit()
+    /// How often in a row its domain could not be made again.
+    var failedRestarts = 0
 
     // `consoleLock` guards the console; it may be taken while holding none of the other locks.
     let consoleLock = Lock()
@@ -68,6 +71,12 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     }
 
     func release() { lock.withLock { isBusy = false } }
+
+    /// Whether its domain could not be made again, and is tried later; with the lock held.
+    func isWaiting(_ now: Milliseconds) -> Bool {
+        guard failedRestarts > 0, case .rebooting(let until) = intent else { return false }
+        return now < until
+    }
 
     var end: GuestEnd? {
         if case .ended(let end) = phase { return end }
@@ -152,12 +161,14 @@ struct XenFiles: Sendable {
     var uuid: String { directory + "/xen.uuid" }
     /// What attaches its interface to its bridge.
     var interface: String { directory + "/xen.vif" }
+    /// Is there while its domain is destroyed and made again.
+    var again: String { directory + "/xen.again" }
     /// Why the guest ended, once it has.
     var end: String { directory + "/guest.end" }
     /// What the guest wrote.
     var console: GuestConsole { GuestConsole(directory: directory) }
     /// All of them, but for what `GuestEdge` keeps there.
-    var all: [String] { [configuration, libraryConfiguration, uuid, interface, end] + console.paths }
+    var all: [String] { [configuration, libraryConfiguration, uuid, interface, again, end] + console.paths }
 }
 
 /// What a Xen guest's handle holds besides driver and id.

@@ -69,7 +69,7 @@ extension XenHypervisor {
         }
         defer { guest.release() }
         guest.drain()
-        if let domain = try toolstack.domains().first(where: { domain in domain.uuid == guest.uuid }) {
+        if let domain = try toolstack.domain(guest.uuid) {
             try toolstack.destroy(domain.id)
             if try toolstack.domains().contains(where: { domain in domain.uuid == guest.uuid && domain.state != .dying }
             ) {
@@ -84,7 +84,8 @@ extension XenHypervisor {
     }
 
     private func number(of guest: XenGuest) throws(HypervisorError) -> Int? {
-        try toolstack.domains().first { domain in domain.uuid == guest.uuid && domain.state == .alive }?.id
+        guard let domain = try toolstack.domain(guest.uuid), domain.state == .alive else { return nil }
+        return domain.id
     }
 
     // MARK: The list of domains
@@ -99,22 +100,23 @@ extension XenHypervisor {
             guest.lock.lock()
             if case .rebooting(let until) = guest.intent, now >= until, !guest.isBusy { isDue = true }
             // Whoever makes a domain again tells the watcher when it is there.
-            if guest.domain == nil, !guest.isBusy { isDue = true }
+            if guest.domain == nil, !guest.isBusy, !guest.isWaiting(now) { isDue = true }
             guest.lock.unlock()
         }
         guard isDue else { return }
         // Guests that somebody works on at this moment are left out: the list may be from before or after that.
-        let idle = guests.filter { guest in guest.lock.withLock { !guest.isBusy } }
+        let idle = guests.filter { guest in guest.lock.withLock { !guest.isBusy && !guest.isWaiting(now) } }
         let domains: [XenDomain]
         do throws(HypervisorError) {
             domains = try toolstack.domains()
         } catch {
-            // Nothing is known, so nothing is concluded.
-            Output.error("Xen's domains cannot be listed: \(error.message)")
-            return
+            // Nothing is known, so nothing is concluded. The health check says how long that lasts.
+            if listTrouble != error.message { Output.error("Xen's domains cannot be listed: \(error.message)") }
+            return listTrouble = error.message
         }
+        listTrouble = nil
         for guest in idle {
-            guard let domain = domains.first(where: { domain in domain.uuid == guest.uuid }) else {
+            guard let domain = XenDomain.find(guest.uuid, in: domains) else {
                 begin(guest) { self.vanished(guest) }
                 continue
             }
@@ -158,20 +160,17 @@ extension XenHypervisor {
         }
         guest.drain()
         var end = GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside or died")
-        let intent = guest.lock.withLock { guest.intent }
-        // xend destroys a domain that was asked to end and did not: after 30 s (Xen 3.0, 3.1), later after 5 min.
-        if toolstack.family == .xm, intent != .none {
-            if intent == .stopping {
-                end = GuestEnd(cause: .killed, message: "its power was taken away")
-            } else {
-                do throws(HypervisorError) {
-                    return try restart(guest)
-                } catch {
-                    Output.error("\(guest.handle.id): \(error.message)")
-                    // As long as a domain of its may be there, the next look goes on.
-                    guard removeRemains(guest) else { return }
-                    end.message = "it could not be started again: \(error.message)"
-                }
+        // xend destroys a domain that was asked to end and did not: after 30 s (Xen 3.0, 3.1), later after 5 min. With any
+        // toolstack, a restart that did not come to its end leaves none.
+        switch guest.lock.withLock({ guest.intent }) {
+        case .none: break
+        case .stopping: end = GuestEnd(cause: .killed, message: "its power was taken away")
+        case .rebooting:
+            do throws(HypervisorError) {
+                try mark(guest)
+                return try restart(guest)
+            } catch {
+                return tryAgain(guest, error)
             }
         }
         conclude(guest, end)
@@ -184,7 +183,10 @@ extension XenHypervisor {
         var end = GuestEnd(cause: .guestPowerOff, message: "the guest powered itself off")
         switch domain.lacksReason ? shutdown(of: domain) : domain.state {
         case .alive: break
-        case .dying: end = GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside")
+        case .dying:
+            // It is made again when it is gone.
+            if case .rebooting = intent, !reboots { return }
+            end = GuestEnd(cause: .hypervisorDied, message: "its Xen domain was destroyed from outside")
         case .shutDown(let reason):
             switch reason {
             case .powerOff:
@@ -198,6 +200,7 @@ extension XenHypervisor {
                 }
             case .suspend: end.message = "the guest was suspended from outside, which cannot be undone here"
             case .crash, .watchdog:
+                if case .rebooting = intent { again = true }
                 end = GuestEnd(
                     cause: .crashed,
                     message: reason == .crash
@@ -210,19 +213,13 @@ extension XenHypervisor {
         }
         collectConsole(guest, domain)
         do throws(HypervisorError) {
+            if again { try mark(guest) }
             if domain.state != .dying { try toolstack.destroy(domain.id) }
             if again { return try restart(guest) }
         } catch {
-            // Remains of a domain are taken away at the next look; a restart that failed is an end.
-            Output.error("\(guest.handle.id): \(error.message)")
-            guard again else { return }
-            guard removeRemains(guest) else {
-                // It is not over while a domain of its may be there: the next look goes on.
-                return guest.lock.withLock {
-                    if guest.intent != .stopping { guest.intent = .rebooting(until: Clock.monotonic) }
-                }
-            }
-            end = GuestEnd(cause: .hypervisorDied, message: "it could not be started again: \(error.message)")
+            if again { return tryAgain(guest, error) }
+            // Remains of a domain are taken away at the next look.
+            return Output.error("\(guest.handle.id): \(error.message)")
         }
         if end.cause == .crashed { tell(GuestEvent(handle: guest.handle, kind: .panicked)) }
         conclude(guest, end)
@@ -231,9 +228,7 @@ extension XenHypervisor {
     /// Whether no domain of the guest is left, such as one that a killed creation left half made.
     private func removeRemains(_ guest: XenGuest) -> Bool {
         do throws(HypervisorError) {
-            if let domain = try toolstack.domains().first(where: { domain in domain.uuid == guest.uuid }) {
-                try toolstack.destroy(domain.id)
-            }
+            if let domain = try toolstack.domain(guest.uuid) { try toolstack.destroy(domain.id) }
             return try !toolstack.domains().contains { domain in domain.uuid == guest.uuid && domain.state != .dying }
         } catch {
             Output.error("\(guest.handle.id): \(error.message)")
@@ -258,10 +253,44 @@ extension XenHypervisor {
         return domain.state
     }
 
+    /// From now on a later node controller knows that the guest is not over without a domain.
+    private func mark(_ guest: XenGuest) throws(HypervisorError) {
+        do throws(PosixError) {
+            try FileSystem.write(guest.files.again, text: "", permissions: 0o600)
+        } catch {
+            throw HypervisorError(error, "restarting \(guest.handle.id)")
+        }
+    }
+
+    /// What keeps a domain from being made again may be over soon, such as tools that hang or a want of memory; its disks
+    /// would be lost with it.
+    private func tryAgain(_ guest: XenGuest, _ error: HypervisorError) {
+        Output.error("\(guest.handle.id) is not started again yet: \(error.message)")
+        let isLast = guest.lock.withLock { () -> Bool in
+            guest.failedRestarts += 1
+            return guest.failedRestarts >= restartTries && guest.intent != .stopping
+        }
+        // It is not over while a domain of its may be there.
+        if isLast, removeRemains(guest) {
+            return conclude(
+                guest,
+                GuestEnd(cause: .hypervisorDied, message: "it could not be started again: \(error.message)"))
+        }
+        guest.lock.withLock {
+            if guest.intent != .stopping { guest.intent = .rebooting(until: Clock.monotonic + restartPause) }
+        }
+    }
+
     private func restart(_ guest: XenGuest) throws(HypervisorError) {
         guest.lock.withLock { guest.domain = nil }
         try toolstack.create(guest.files, id: guest.handle.id)
+        do throws(PosixError) {
+            try FileSystem.remove(guest.files.again, ifPresent: true)
+        } catch {
+            Output.error("\(guest.handle.id): \(error.description)")
+        }
         guest.lock.withLock {
+            guest.failedRestarts = 0
             guest.restarts.started(at: Clock.monotonic)
             if case .rebooting = guest.intent {
                 guest.intent = .none
@@ -344,11 +373,20 @@ extension XenHypervisor {
         _ guest: XenGuest, _ domain: Int, _ read: (String) throws(PosixError) -> String?
     ) throws(PosixError) -> Bool {
         for place in Self.terminals(of: domain) {
-            guard let path = try read(place), path.hasPrefix("/dev/") else { continue }
+            // Old Xen lets guests write there, so it must not name anything else.
+            guard let path = try read(place), Self.isTerminal(path) else { continue }
             try guest.openTerminal(path, of: domain)
             return true
         }
         return false
+    }
+
+    /// Whether this is a pseudo-terminal's path.
+    static func isTerminal(_ path: String) -> Bool {
+        let prefix = "/dev/pts/"
+        let number = path.utf8.dropFirst(prefix.utf8.count)
+        return path.hasPrefix(prefix) && !number.isEmpty && number.count <= 9
+            && number.allSatisfy { byte in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
     }
 
     private func tellUnreadable(_ guest: XenGuest, _ error: PosixError) {

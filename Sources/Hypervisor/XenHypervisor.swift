@@ -31,6 +31,13 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     let edge: GuestEdge
 
     private let sweepsBridges: Bool
+    /// How often, and after which pauses, a domain that cannot be made again is tried; a minute in all.
+    var restartTries = 12
+    var restartPause: Milliseconds = 5_000
+    /// How long restarts under way may hold up the end of this process.
+    private static let restartPatience: Milliseconds = 10_000
+    /// Why the domains could not be listed; of the watcher's thread alone.
+    var listTrouble: String?
 
     /// Whether this is the control domain of a Xen host.
     public static func isControlDomain() -> Bool {
@@ -112,11 +119,11 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     /// - Returns: the facts, and whether the control domain has an amount of memory of its own ("dom0_mem").
     /// - Throws: `unavailable` if the toolstack does not answer.
     public func examine() throws(HypervisorError) -> (facts: HypervisorFacts, isMemoryFixed: Bool) {
-        let (found, _, info) = try ask()
-        return (found, Self.isMemoryFixed(info))
+        let (facts, _, isMemoryFixed) = try ask()
+        return (facts, isMemoryFixed)
     }
 
-    private func ask() throws(HypervisorError) -> (facts: HypervisorFacts, host: XenHost, info: [String: String]) {
+    private func ask() throws(HypervisorError) -> (facts: HypervisorFacts, host: XenHost, isMemoryFixed: Bool) {
         let info = try toolstack.info()
         guard let capabilities = info["xen_caps"] else {
             throw HypervisorError(
@@ -127,12 +134,15 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             version = "\(info["xen_major"] ?? "?").\(info["xen_minor"] ?? "?")\(info["xen_extra"] ?? "")"
         }
         let host = XenHost(info: info, capabilities: capabilities, family: toolstack.family)
+        let memory = Self.guestMemory(info, domains: try toolstack.domains())
         let found = HypervisorFacts(
             hypervisor: name, version: version, accelerator: "xen",
             acceleratorReason: "this is the control domain of Xen \(version), \(toolstackReason)",
             guestArchitectures: host.architectures, boots: host.boots,
-            guestMemoryMiB: Self.guestMemory(info, domains: try toolstack.domains()))
-        return (found, host, info)
+            guestMemoryMiB: memory?.amount,
+            // The control domain may have fewer.
+            processors: info["nr_cpus"].flatMap { text in Int(text) })
+        return (found, host, memory?.isFixed ?? true)
     }
 
     /// Commands that the USER mode's network needs and this host lacks.
@@ -151,18 +161,16 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// The host's memory without what its own system has, in MiB; nil if Xen does not say. Without "dom0_mem" on Xen's
     /// command line the control domain begins with nearly all of it, and gives it to guests as they come (xl.conf(5),
-    /// autoballoon), so what it has at a moment says nothing.
-    static func guestMemory(_ info: [String: String], domains: [XenDomain]) -> Int64? {
+    /// autoballoon), so what it has at a moment says nothing. Old toolstacks do not show that line: a control domain that
+    /// has most of the memory is taken to give it.
+    static func guestMemory(_ info: [String: String], domains: [XenDomain]) -> (amount: Int64, isFixed: Bool)? {
         guard let total = info["total_memory"].flatMap({ text in Int64(text) }),
             let own = domains.first(where: { domain in domain.id == 0 })?.memoryMiB
         else { return nil }
+        let isFixed =
+            info["xen_commandline"].map { line in QEMUHypervisor.contains(line, "dom0_mem=") } ?? (own <= total / 2)
         // Xen itself and the domains' page tables need some.
-        return max(0, total - (isMemoryFixed(info) ? own : controlDomainMemory) - 128)
-    }
-
-    /// Toolstacks that do not show Xen's command line are of times in which there was no other way.
-    private static func isMemoryFixed(_ info: [String: String]) -> Bool {
-        info["xen_commandline"].map { line in QEMUHypervisor.contains(line, "dom0_mem=") } ?? true
+        return (max(0, total - (isFixed ? own : controlDomainMemory) - 128), isFixed)
     }
 
     // MARK: Start
@@ -194,8 +202,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
             edge.close(definition.id, definition.directory)
             throw error
         }
-        if case .user(let network) = definition.network, !network.forwards.isEmpty {
-            let results = edge.setForwards(definition.id, network.forwards)
+        if case .user(let network) = definition.network {
+            let results = GuestEdge.results(network.forwards, failure: nil)
             guest.lock.withLock { guest.forwards = results }
         }
         guest.lock.withLock { guest.restarts.started(at: Clock.monotonic) }
@@ -217,8 +225,8 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
                 try toolstack.create(files, id: definition.id)
                 return guest
             } catch {
-                abandon(guest)
-                guard error.code == .invalidKernel else { throw explained(error, definition) }
+                // While a domain may be there, its UUID has to stay on disk.
+                guard abandon(guest), error.code == .invalidKernel else { throw explained(error, definition) }
                 // Why the best machine does not take it says more than why another does not.
                 if refusal == nil { refusal = error }
             }
@@ -259,6 +267,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         var configuration = XenConfiguration(
             definition: definition, uuid: uuid, family: toolstack.family, machine: machine,
             bootLoader: host.bootLoader(machine, definition.architecture))
+        configuration.describesDisksByKeywords = host.version >= (4, 2)
         configuration.firmware = host.firmware
         configuration.deviceModel = host.deviceModel
         // Firmware's devices have a second interface, which Xen's own script knows; xm was not tried.
@@ -304,19 +313,21 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// Removes what a failed start may have left, as if it had never been. If the toolstack does not let it, the UUID
     /// stays on disk, by which `find` gets at it later.
-    private func abandon(_ guest: XenGuest) {
+    ///
+    /// - Returns: whether nothing is left.
+    private func abandon(_ guest: XenGuest) -> Bool {
         do throws(HypervisorError) {
-            if let domain = try toolstack.domains().first(where: { domain in domain.uuid == guest.uuid }) {
-                try toolstack.destroy(domain.id)
-            }
+            if let domain = try toolstack.domain(guest.uuid) { try toolstack.destroy(domain.id) }
             do throws(PosixError) {
                 try FileSystem.remove(guest.files.uuid, ifPresent: true)
             } catch {
                 throw HypervisorError(error, "removing a file")
             }
+            return true
         } catch {
             // The start's own error is what the caller needs; this one is for who looks after the host.
             Output.error("\(guest.handle.id): what is left of its domain could not be removed yet: \(error.message)")
+            return false
         }
     }
 
@@ -343,10 +354,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         } catch {
             throw HypervisorError(error, "looking for \(id)")
         }
-        guard XenDomain.isUUID(uuid[...]),
-            let domain = try toolstack.domains().first(where: { domain in
-                domain.uuid == uuid && domain.state != .dying
-            })
+        guard XenDomain.isUUID(uuid[...]), let domain = try toolstack.domain(uuid), domain.state != .dying
         else { return nil }
         // The toolstack lets a domain run as the last step of making it: this one was left half made.
         if domain.isPaused {
@@ -367,7 +375,16 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         }
         let files = XenFiles(directory: detail.directory)
         let guest = XenGuest(handle: handle, detail, files)
-        let domain = try toolstack.domains().first { domain in domain.uuid == detail.uuid }
+        let domain = try toolstack.domain(detail.uuid)
+        if try isBeingRestarted(guest, detail, domain) {
+            // Somebody was killed at it: the next look goes on.
+            guest.intent = .rebooting(until: Clock.monotonic)
+            guest.domain = domain?.id
+            edge.reopen(handle.id, directory: detail.directory)
+            for forward in edge.forwards(handle.id) ?? [] { guest.forwards.append(PortForwardResult(forward: forward)) }
+            register(guest)
+            return status(of: guest)
+        }
         guard let domain else {
             edge.close(handle.id, detail.directory)
             guard let end = GuestEnd.read(files.end) ?? lostEnd(detail) else { return nil }
@@ -383,6 +400,23 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         settle(guest, domain)
         guest.lock.withLock { guest.isSilent = false }
         return status(of: guest)
+    }
+
+    /// Whether its domain was to be made again, on this boot of the host, and is not made yet.
+    private func isBeingRestarted(
+        _ guest: XenGuest, _ detail: XenHandleDetail, _ domain: XenDomain?
+    ) throws(HypervisorError) -> Bool {
+        do throws(PosixError) {
+            guard FileSystem.exists(guest.files.again), !FileSystem.exists(guest.files.end),
+                try Self.boot() == detail.boot
+            else { return false }
+            // The toolstack lets a domain run as the last step of making it.
+            guard let domain, domain.state == .alive, !domain.isPaused else { return true }
+            try FileSystem.remove(guest.files.again, ifPresent: true)
+            return false
+        } catch {
+            throw HypervisorError(error, "looking for \(guest.handle.id)")
+        }
     }
 
     /// What a vanished domain left: nil if the host was rebooted since or the directory is gone.
@@ -447,6 +481,11 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
     public func detach() {
         guard table.detach() else { return }
         watcher.stop()
+        // A restart that is cut off is begun anew by the next node controller; one that gets to its end is quicker.
+        let deadline = Deadline(after: Self.restartPatience)
+        while !deadline.isPast, allGuests().contains(where: { guest in guest.lock.withLock { guest.isBusy } }) {
+            Thread.sleep(20)
+        }
         edge.stop()
         table.clear()
         watcher.onChange = { _ in }

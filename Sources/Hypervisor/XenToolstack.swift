@@ -117,6 +117,9 @@ struct XenToolstack: Sendable {
         }
     }
 
+    /// The domain of this UUID; nil if there is none.
+    func domain(_ uuid: String) throws(HypervisorError) -> XenDomain? { XenDomain.find(uuid, in: try domains()) }
+
     /// What `info` says: "xen_caps" and the like.
     func info() throws(HypervisorError) -> [String: String] {
         var facts: [String: String] = [:]

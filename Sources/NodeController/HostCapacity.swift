@@ -12,11 +12,13 @@ public enum HostCapacity {
     /// - Parameters:
     ///   - cacheBytes: what the image cache may take of the disk.
     ///   - guestMemoryMiB: memory that the hypervisor has for guests; nil for this system's own, less its needs.
+    ///   - processors: those that the hypervisor has; nil for this system's.
     public static func resources(
-        _ configuration: NodeConfiguration, stateDirectory: String, cacheBytes: Int64, guestMemoryMiB: Int64? = nil
+        _ configuration: NodeConfiguration, stateDirectory: String, cacheBytes: Int64, guestMemoryMiB: Int64? = nil,
+        processors: Int? = nil
     ) throws(PosixError) -> NodeResources {
         var cores = Int64(configuration.maxCores)
-        if cores == 0 { cores = Int64(Host.processors) }
+        if cores == 0 { cores = Int64(processors ?? Host.processors) }
         var memory = Int64(configuration.maxMemoryMiB)
         if memory == 0 {
             if let guestMemoryMiB {

@@ -233,8 +233,8 @@ extension NodeController {
         }
         metadata?.stop()
         do throws(HypervisorError) {
-            var guest = handle
-            if guest == nil { guest = try leftover(of: instance) }
+            // A start that nobody lived to record comes after the recorded one.
+            let guest = try leftover(of: instance) ?? handle
             // One that was not taken over yet is not known to the driver, though it may run.
             if let handle = guest, try hypervisor.adopt(handle) != nil {
                 _ = try hypervisor.stop(handle, graceMilliseconds: 0)

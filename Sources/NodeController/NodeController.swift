@@ -141,7 +141,7 @@ public final class NodeController: @unchecked Sendable {
         lock.withLock { network = loaded.network }
         // Keeps this object alive until `stop`.
         hypervisor.setEventHandler { event in self.handle(event) }
-        var resumed: [(Instance, Bool?)] = []
+        var resumed: [(instance: Instance, alive: Bool?, generation: Int64)] = []
         for record in loaded.records {
             let instance = Instance(
                 spec: record.spec, correlation: record.correlation ?? "",
@@ -150,27 +150,31 @@ public final class NodeController: @unchecked Sendable {
                     reason: record.reason),
                 handle: record.handle.flatMap { GuestHandle(text: $0) },
                 credentials: loaded.credentials[record.spec.instanceId])
-            resumed.append((instance, adopt(instance)))
+            resumed.append((instance, adopt(instance), record.generation))
             removeCopy(instance)
             if instance.machine.holdsResources { images?.hold(artifacts: artifacts(of: record.spec), by: instance.id) }
         }
-        records.removeOrphans(keeping: loaded.records, adopted: resumed.compactMap { $1 ?? true ? $0.id : nil }) {
-            message in
+        let adopted = resumed.compactMap { $0.alive ?? true ? $0.instance.id : nil }
+        records.removeOrphans(keeping: loaded.records, adopted: adopted) { message in
             environment.log.warning(message, context())
         }
         lock.withLock {
-            for (instance, _) in resumed {
+            for (instance, _, _) in resumed {
                 instances[instance.id] = instance
                 if instance.machine.holdsResources { used = used + NodeResources(of: instance.spec) }
             }
         }
-        for (instance, alive) in resumed {
+        for (instance, alive, generation) in resumed {
             if instance.machine.phase != .terminated { openMetadata(instance) }
-            if let alive {
-                send(.resume(guestAlive: alive), to: instance)
-            } else {
-                resumeLater(instance, generation: instance.machine.generation)
+            guard let alive else {
+                resumeLater(instance, generation: generation)
+                continue
             }
+            // An end that was told before the instance was known would be lost.
+            let end = alive ? end(of: instance) : nil
+            guard instance.lock.withLock({ instance.machine.generation == generation }) else { continue }
+            send(.resume(guestAlive: alive), to: instance)
+            if let end { send(.guestEnded(StepFailure.reason(of: end)), to: instance) }
         }
         environment.workers.submit { self.probe() }
     }
@@ -257,14 +261,24 @@ public final class NodeController: @unchecked Sendable {
         }
     }
 
+    /// Why the guest of an instance that was taken over has ended; nil if it runs.
+    private func end(of instance: Instance) -> GuestEnd? {
+        guard let handle = instance.lock.withLock({ instance.handle }) else { return nil }
+        do throws(HypervisorError) {
+            if case .ended(let end) = try hypervisor.status(handle).state { return end }
+        } catch {}  // It was taken over a moment ago; somebody has ended the instance since.
+        return nil
+    }
+
     /// Whether the guest runs; nil if the hypervisor does not say.
     private func adopt(_ instance: Instance) -> Bool? {
         do throws(HypervisorError) {
-            if instance.handle == nil, instance.machine.phase.isStart || instance.machine.phase == .copying,
-                let directory = records.directory(of: instance.id)
+            if instance.machine.phase.isStart || instance.machine.phase == .copying,
+                let directory = records.directory(of: instance.id),
+                let found = try hypervisor.find(id: instance.id, directory: directory)
             {
-                // The process may have been killed between the start and the record of it.
-                instance.handle = try hypervisor.find(id: instance.id, directory: directory)
+                // The process may have been killed between the start and the record of it, which then has an earlier start.
+                instance.handle = found
             }
             guard let handle = instance.handle, let status = try hypervisor.adopt(handle) else { return false }
             instance.forwards = status.forwards.compactMap { $0.failure == nil ? $0.forward : nil }

@@ -54,6 +54,7 @@ public struct Command: Sendable {
         // This thread waits for it; when this process is killed nobody is left who wants its answer.
         options.dieWithParent = true
         options.inherited = inherited
+        try abandoned.reap(executable)
         let process = try Process.start(executable, arguments, options)
         try childInput.close()
         try childOutput.close()
@@ -68,13 +69,44 @@ public struct Command: Sendable {
             if timedOut { try process.signalGroup(Signals.kill) }
         } catch {
             try process.signalGroup(Signals.kill)
-            _ = try process.wait()
+            if try process.wait(timeout: killTimeout) == nil { abandoned.add(process) }
             throw error
         }
-        let status = try process.wait() ?? .unknown
+        var status = try process.wait(timeout: killTimeout)
+        if status == nil { abandoned.add(process) }
         return Result(
-            status: status, output: exchange.output.bytes, error: exchange.error.bytes, timedOut: timedOut,
+            status: status ?? .unknown, output: exchange.output.bytes, error: exchange.error.bytes, timedOut: timedOut,
             truncated: exchange.output.truncated || exchange.error.truncated)
+    }
+
+    /// What waits within the kernel, such as for a driver in trouble, does not end when it is killed.
+    private static let killTimeout: Milliseconds = 5_000
+    private static let abandoned = Abandoned()
+
+    /// Killed programs that have not ended yet.
+    private final class Abandoned: @unchecked Sendable {
+        // `lock` guards the list.
+        private let lock = Lock()
+        private var processes: [Process] = []
+        /// So many would hold more of the host's memory than any trouble is worth.
+        private static let most = 32
+
+        func add(_ process: Process) { lock.withLock { processes.append(process) } }
+
+        /// Takes leave of those that have ended.
+        ///
+        /// - Throws: EAGAIN while too many have not.
+        func reap(_ executable: String) throws(PosixError) {
+            let count = lock.withLock { () -> Int in
+                processes.removeAll { process in !process.isRunning }
+                return processes.count
+            }
+            guard count < Self.most else {
+                throw PosixError(
+                    errno: PosixError.tryAgain, operation: "run",
+                    detail: "\(executable): the kernel does not let \(count) programs end that were killed")
+            }
+        }
     }
 
     /// One of the child's two outputs.

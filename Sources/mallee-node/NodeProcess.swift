@@ -275,14 +275,14 @@ final class NodeProcess: @unchecked Sendable {
         }
         let hypervisor = try driver(directory)
         guard let records, let client else { throw Failure(description: "the state directory is not open") }
-        let guestMemory = try guestMemory(hypervisor)
+        let facts = try hypervisorFacts(hypervisor)
         var capacity = NodeResources.none
         var relay = ""
         try NodeProcess.posix { () throws(PosixError) in
             let cacheBytes = try HostCapacity.cacheBytes(configuration, stateDirectory: directory)
             capacity = try HostCapacity.resources(
                 configuration, stateDirectory: directory, cacheBytes: cacheBytes,
-                guestMemoryMiB: guestMemory)
+                guestMemoryMiB: facts?.guestMemoryMiB, processors: facts?.processors)
             images = try ImageCache(
                 directory: FileSystem.join(directory, "cache"), limitBytes: cacheBytes, reserveBytes: 64 << 20,
                 images: hypervisor.diskImages, downloader: ArtifactDownloader(client: client), log: log)
@@ -311,13 +311,14 @@ final class NodeProcess: @unchecked Sendable {
         }
     }
 
-    /// Xen's memory is not this system's. Whoever started this process tries again if Xen does not say how much it has.
-    private func guestMemory(_ hypervisor: any Hypervisor) throws(Failure) -> Int64? {
+    /// Xen's memory and processors are not this system's. Whoever started this process tries again if Xen does not say what
+    /// it has.
+    private func hypervisorFacts(_ hypervisor: any Hypervisor) throws(Failure) -> HypervisorFacts? {
         guard hypervisor is XenHypervisor else { return nil }
         let deadline = Deadline(after: 30_000)
         while true {
             do throws(HypervisorError) {
-                return try hypervisor.probe().guestMemoryMiB
+                return try hypervisor.probe()
             } catch {
                 log.error("the hypervisor does not answer: \(error.message)")
                 if deadline.isPast { throw Failure(description: error.message) }

@@ -60,6 +60,7 @@ static int info(libxl_ctx *ctx) {
     printf("xen_version : %d.%d%s\nxen_caps : %s\nlibrary : %s\n", version->xen_version_major,
            version->xen_version_minor, version->xen_version_extra, version->capabilities, library);
     if (version->commandline) printf("xen_commandline : %s\n", version->commandline);
+    printf("nr_cpus : %u\n", physical.nr_cpus);
     printf("total_memory : %llu\nfree_memory : %llu\n", (unsigned long long)(physical.total_pages * per_page >> 20),
            (unsigned long long)(physical.free_pages * per_page >> 20));
     libxl_physinfo_dispose(&physical);

@@ -67,6 +67,30 @@ import Testing
             }
         }
 
+        /// Domains are destroyed from outside.
+        func destroyAll() throws {
+            for name in try FileSystem.list(directory + "/domains") where !name.hasPrefix(".") {
+                try FileSystem.remove(directory + "/domains/" + name)
+            }
+        }
+
+        /// Every domain is half made.
+        func hold() throws {
+            for name in try FileSystem.list(directory + "/domains") where !name.hasPrefix(".") {
+                let path = directory + "/domains/" + name
+                let uuid = try FileSystem.readText(path, limit: 1000).split(separator: " ")[0]
+                try FileSystem.write(path, text: "\(uuid) --p--- -\n")
+            }
+        }
+
+        /// Every domain has a dying one of the same UUID, listed before it.
+        func addDyingTwins() throws {
+            for name in try FileSystem.list(directory + "/domains") where !name.hasPrefix(".") {
+                let uuid = try FileSystem.readText(directory + "/domains/" + name, limit: 1000).split(separator: " ")[0]
+                try FileSystem.write(directory + "/domains/01", text: "\(uuid) -----d -\n")
+            }
+        }
+
         var definition: GuestDefinition {
             GuestDefinition(
                 id: "i-1", name: "i-1", directory: directory + "/i-1", cores: 1, memoryMiB: 256, architecture: .x86_64,
@@ -197,14 +221,69 @@ import Testing
         }
     }
 
-    @Test func `a restart whose creation hangs leaves no domain behind`() throws {
+    @Test func `a restart whose creation hangs is tried again, and leaves no domain behind`() throws {
         try FakeXen.with((60_000, 3_000)) { xen in
             let handle = try xen.driver.start(xen.definition)
+            try xen.set("hang-create")
+            try xen.driver.reboot(handle, graceMilliseconds: 0)
+            // Once it has begun, it fails.
+            #expect(try eventually { try xen.domains.values.contains("--p---") })
+            try xen.set("hang-create", false)
+            #expect(eventually { xen.events.resets(of: handle) == 1 })
+            #expect(try xen.driver.status(handle).state == .running)
+            #expect(try Array(xen.domains.values) == ["-b----"])
+            (xen.driver.restartTries, xen.driver.restartPause) = (2, 100)
             try xen.set("hang-create")
             try xen.driver.reboot(handle, graceMilliseconds: 0)
             #expect(eventually { xen.events.end(of: handle) != nil })
             #expect(xen.events.end(of: handle)?.message.contains("could not be started again") == true)
             #expect(try xen.domains.isEmpty)
+        }
+    }
+
+    @Test func `a restart that somebody was killed at is gone on with`() throws {
+        for isHalfMade in [false, true] {
+            try FakeXen.with { xen in
+                let handle = try xen.driver.start(xen.definition)
+                // As it leaves things between the destruction and the end of the creation.
+                xen.driver.detach()
+                let mark = xen.definition.directory + "/xen.again"
+                try FileSystem.write(mark, text: "")
+                if isHalfMade { try xen.hold() } else { try xen.destroyAll() }
+                try xen.restart()
+                #expect(try xen.driver.adopt(handle)?.state == .running)
+                #expect(eventually { xen.events.resets(of: handle) == 1 })
+                #expect(try Array(xen.domains.values) == ["-b----"])
+                #expect(!FileSystem.exists(mark))
+            }
+        }
+    }
+
+    @Test func `a restart that was done already is not done again`() throws {
+        try FakeXen.with { xen in
+            let handle = try xen.driver.start(xen.definition)
+            xen.driver.detach()
+            let mark = xen.definition.directory + "/xen.again"
+            try FileSystem.write(mark, text: "")
+            try xen.restart()
+            #expect(try xen.driver.adopt(handle)?.state == .running)
+            #expect(!FileSystem.exists(mark))
+            try xen.destroyAll()
+            #expect(eventually { xen.events.end(of: handle) != nil })
+            #expect(xen.events.resets(of: handle) == 0)
+        }
+    }
+
+    @Test func `what is left of a dead domain does not hide the one in its place`() throws {
+        try FakeXen.with { xen in
+            let handle = try xen.driver.start(xen.definition)
+            try xen.addDyingTwins()
+            try xen.driver.reboot(handle, graceMilliseconds: 0)
+            #expect(eventually { xen.events.resets(of: handle) == 1 })
+            Thread.sleep(1_500)
+            #expect(xen.events.end(of: handle) == nil)
+            #expect(try xen.driver.stop(handle, graceMilliseconds: 0).cause == .killed)
+            #expect(try Set(xen.domains.values) == ["-----d"])
         }
     }
 

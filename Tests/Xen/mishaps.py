@@ -1,5 +1,6 @@
 """What goes wrong: images that cannot run, domains changed behind our back, hosts in trouble or switched off."""
 
+import base64
 import os
 
 import botocore.exceptions
@@ -9,15 +10,25 @@ from trial import say, small_guest
 
 
 def behind(trial):
-    """Domains renamed, paused and destroyed by hand, and domains of others."""
+    """Domains renamed, paused and destroyed by hand, and one of somebody else, whose name looks like a UUID."""
     cloud, host = trial.cloud, trial.host
+    with open(small_guest(os.path.join(trial.work, "foreign")), "rb") as file:
+        program = base64.b64encode(file.read()).decode()
+    name = "00000000-1111-2222-3333-444444444444"
+    host.ask(f"echo {program} | base64 -d > /root/foreign; printf '%s\\n' 'name = \"{name}\"' 'kernel = \"/root/foreign\"' "
+             "'memory = 8' 'extra = \"idles\"' > /root/foreign.cfg; xl create -q -e /root/foreign.cfg")
+    foreign = host.ask(f"xl domid {name}").strip()
+    assert foreign.isdigit(), foreign
     second = cloud.run(trial.image)
     cloud.wait_state(second, "running")
-    host.ask(f"xl rename {second} other-name; xl pause other-name; sleep 3; xl list")
-    assert cloud.instances(second)[0]["State"]["Name"] == "running", "a new name does not matter"
+    host.ask(f"xl rename {second} other-name; xl pause other-name")
+    trial.kill_node()
+    wait_for("it is back", cloud.node_is_up, 600, 1)
+    assert cloud.instances(second)[0]["State"]["Name"] == "running", "neither a new name nor a pause matters"
     host.ask("xl unpause other-name; xl destroy other-name")
     reason = cloud.reason(second)
     assert "destroyed from outside" in reason, reason
+    assert host.ask(f"xl domid {name}; xl destroy {name}").strip() == foreign, "a domain of somebody else was touched"
     trial.nothing_is_left()
     say(f"renamed, paused, destroyed by hand: {reason}")
 

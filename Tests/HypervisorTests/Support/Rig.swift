@@ -195,6 +195,9 @@ final class EventLog: @unchecked Sendable {
         return nil
     }
 
+    /// How often the guest began anew.
+    func resets(of handle: GuestHandle) -> Int { count(handle) { kind in kind == .reset } }
+
     func count(_ handle: GuestHandle, where matches: (GuestEvent.Kind) -> Bool) -> Int {
         all.count { event in event.handle == handle && matches(event.kind) }
     }
