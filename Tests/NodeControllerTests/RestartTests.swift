@@ -148,6 +148,34 @@ struct RestartTests {
         #expect(node.node.report(spec.instanceId)?.generation ?? 0 > record.generation)
     }
 
+    /// The record knows of an earlier start, as if the process had been killed between a later one and its record.
+    @Test(arguments: [InstanceMachine.Phase.waking, .restarting, .shuttingDown])
+    func `a start that was recorded before another is not the one that counts`(phase: InstanceMachine.Phase) throws {
+        let host = try TestHost()
+        let id = Fixture.id(1)
+        var node = try host.boot()
+        _ = try node.client.run(Fixture.spec(id))
+        node.waitFor(.running, id)
+        node.stop()
+        let records = try FileRecords(directory: host.directory.file("state"))
+        var record = try #require(try records.load().records.first)
+        let outdated = GuestHandle(driver: "simulated", id: id, detail: "boot 0 user")
+        #expect(record.handle != nil && record.handle != outdated.text)
+        (record.phase, record.handle) = (phase, outdated.text)
+        try records.save(record)
+        records.close()
+        node = try host.boot()
+        defer { node.stop() }
+        let driver = SimulatedHypervisor(host: host.simulated)
+        if phase == .shuttingDown {
+            node.waitFor(.terminated, id)
+            #expect(try driver.find(id: id, directory: "/") == nil, "it runs on without its disks")
+        } else {
+            node.waitFor(.running, id)
+            #expect(try driver.find(id: id, directory: "/") != nil)
+        }
+    }
+
     @Test(arguments: [InstanceMachine.Phase.accepted, .fetching, .building, .starting, .shuttingDown, .parked, .waking])
     func `what was under way goes on after a restart`(phase: InstanceMachine.Phase) throws {
         let host = try TestHost()
