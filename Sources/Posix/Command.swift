@@ -72,7 +72,7 @@ public struct Command: Sendable {
             if try process.wait(timeout: killTimeout) == nil { abandoned.add(process) }
             throw error
         }
-        var status = try process.wait(timeout: killTimeout)
+        let status = try process.wait(timeout: killTimeout)
         if status == nil { abandoned.add(process) }
         return Result(
             status: status ?? .unknown, output: exchange.output.bytes, error: exchange.error.bytes, timedOut: timedOut,
