@@ -22,7 +22,7 @@ roll)
         zlib1g-dev"
     ;;
 xen)
-    packages="debootstrap binutils cpio gcc iproute2 libxen-dev openssh-client util-linux e2fsprogs qemu-system-x86"
+    packages="debootstrap binutils cpio gcc iproute2 libxen-dev lz4 openssh-client util-linux e2fsprogs qemu-system-x86"
     ;;
 bench)
     packages="wrk curl nginx-light"

@@ -103,7 +103,8 @@ struct XenHost: Sendable {
             return found
         }
         // A disk made for any machine has a boot sector; one with a kernel for Xen and GRUB's configuration is needed for
-        // the others. pygrub first: GRUB has been seen to wait for ever for a disk that QEMU serves (2.06, Xen 4.17).
+        // the others. pygrub first: it leaves the kernel to Xen's builder, which unpacks more kinds than GRUB does (2.06:
+        // neither LZ4 nor zstd, the kinds of today's distributions).
         if isHardware(architecture) { found.append(.hardware) }
         if isParavirtual(architecture) {
             if pygrub != nil { found.append(.bootLoader) }
