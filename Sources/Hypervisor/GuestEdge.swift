@@ -51,6 +51,8 @@ final class GuestEdge: @unchecked Sendable {
     private var isStopping = false
     /// When the thread gives the kernel the rules of all links again.
     private var rulesDue: Milliseconds = 0
+    /// When it is looked again whether the kernel's chains call Mallee's; with `rulesLock` held.
+    private var jumpsDue: Milliseconds = 0
     private let wakeReading: File
     private let wakeWriting: File
 
@@ -60,6 +62,7 @@ final class GuestEdge: @unchecked Sendable {
     private static let reopenPause: Milliseconds = 2_000
     /// Somebody may reload the host's firewall, and the rules are gone.
     private static let rulesPause: Milliseconds = 15_000
+    private static let jumpsPause: Milliseconds = 10_000
     /// Connections to the metadata service of one guest at a time.
     private static let mostRelays = 32
     /// Where the link of a guest is kept.
@@ -301,6 +304,7 @@ final class GuestEdge: @unchecked Sendable {
                 result = try Command.run(restore, ["--noflush"], input: text, timeout: Self.commandTimeout)
             }
             guard result.isSuccess else { return "iptables-restore: \(result.explanation)" }
+            guard Clock.monotonic >= jumpsDue else { return nil }
             let iptables = Self.program("iptables")
             for (table, chain, target) in GuestLink.jumps {
                 let rule = [chain, "-j", target]
@@ -311,6 +315,7 @@ final class GuestEdge: @unchecked Sendable {
                     iptables, ["-t", table, "-I"] + rule, timeout: Self.commandTimeout)
                 guard added.isSuccess else { return "iptables -I \(chain): \(added.explanation)" }
             }
+            jumpsDue = Clock.monotonic + Self.jumpsPause
             return nil
         } catch {
             return error.isNotFound

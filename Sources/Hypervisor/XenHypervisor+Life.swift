@@ -166,8 +166,8 @@ extension XenHypervisor {
         case .none: break
         case .stopping: end = GuestEnd(cause: .killed, message: "its power was taken away")
         case .rebooting:
+            mark(guest)
             do throws(HypervisorError) {
-                try mark(guest)
                 return try restart(guest)
             } catch {
                 return tryAgain(guest, error)
@@ -212,8 +212,8 @@ extension XenHypervisor {
             end = GuestEnd(cause: .stopped, message: "the guest shut down when asked to")
         }
         collectConsole(guest, domain)
+        if again { mark(guest) }
         do throws(HypervisorError) {
-            if again { try mark(guest) }
             if domain.state != .dying { try toolstack.destroy(domain.id) }
             if again { return try restart(guest) }
         } catch {
@@ -253,12 +253,13 @@ extension XenHypervisor {
         return domain.state
     }
 
-    /// From now on a later node controller knows that the guest is not over without a domain.
-    private func mark(_ guest: XenGuest) throws(HypervisorError) {
+    /// From now on a later node controller knows that the guest is not over without a domain. On a full disk it would not:
+    /// that is less than to end the guest for it.
+    private func mark(_ guest: XenGuest) {
         do throws(PosixError) {
             try FileSystem.write(guest.files.again, text: "", permissions: 0o600)
         } catch {
-            throw HypervisorError(error, "restarting \(guest.handle.id)")
+            Output.error("\(guest.handle.id): \(error.description)")
         }
     }
 
