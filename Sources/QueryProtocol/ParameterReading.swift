@@ -145,17 +145,11 @@ extension Parameters {
     /// - Parameter absent: types of resources of which the action makes none here, so that their tags go nowhere.
     package func tagSpecifications(for resource: String, absent: Set<String> = []) throws(CloudError) -> [Tag] {
         var tags: [Tag] = []
-        var types: Set<String> = []
         for entry in structures("TagSpecification") {
             guard let type = entry.text("ResourceType") else {
                 throw .invalidValue(
                     parameter: entry.name("ResourceType"), value: "",
                     reason: "Tag specification resource type must have a value")
-            }
-            guard types.insert(type).inserted else {
-                throw .invalidValue(
-                    parameter: entry.name("ResourceType"), value: Self.shortened(type),
-                    reason: "The same resource type may not be specified more than once in tag specifications")
             }
             if absent.contains(type) { continue }
             guard type == resource else {

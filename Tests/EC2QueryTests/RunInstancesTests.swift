@@ -145,18 +145,6 @@ import Testing
         #expect(await run(specification("teapot")).code == "InvalidParameterValue")
     }
 
-    @Test func `tags of a kind of resource are specified once`() async {
-        let twice = (1...2).flatMap { number in
-            [
-                ("TagSpecification.\(number).ResourceType", "instance"),
-                ("TagSpecification.\(number).Tag.1.Key", "key\(number)"),
-            ]
-        }
-        let answer = await run(twice)
-        #expect(answer.code == "InvalidParameterValue")
-        #expect(answer.message?.contains("may not be specified more than once") == true)
-    }
-
     @Test func `a zone may be given by name or id`() async {
         _ = await run([("Placement.AvailabilityZoneId", "use1-az1")])
         let request = await cloud.backend.runRequest
