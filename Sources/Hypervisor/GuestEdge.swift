@@ -51,8 +51,8 @@ final class GuestEdge: @unchecked Sendable {
     private var isStopping = false
     /// When the thread gives the kernel the rules of all links again.
     private var rulesDue: Milliseconds = 0
-    /// When it is looked again whether the kernel's chains call Mallee's; with `rulesLock` held.
-    private var jumpsDue: Milliseconds = 0
+    /// When it was seen last that the kernel's chains call Mallee's; with `rulesLock` held.
+    private var jumpsSeen: Milliseconds = -1_000_000
     private let wakeReading: File
     private let wakeWriting: File
 
@@ -62,7 +62,6 @@ final class GuestEdge: @unchecked Sendable {
     private static let reopenPause: Milliseconds = 2_000
     /// Somebody may reload the host's firewall, and the rules are gone.
     private static let rulesPause: Milliseconds = 15_000
-    private static let jumpsPause: Milliseconds = 10_000
     /// Connections to the metadata service of one guest at a time.
     private static let mostRelays = 32
     /// Where the link of a guest is kept.
@@ -111,7 +110,7 @@ final class GuestEdge: @unchecked Sendable {
             throw HypervisorError(error, "making the network of \(id)")
         }
         // Before there is a guest: without them it would reach this host and other guests.
-        if let failure = putRulesInForce() {
+        if let failure = putRulesInForce(jumpsSeenWithin: 1_000) {
             close(id, directory)
             throw HypervisorError(.startFailed, "\(id): the rules of its network cannot be put in force: \(failure)")
         }
@@ -286,7 +285,9 @@ final class GuestEdge: @unchecked Sendable {
     func forwards(_ id: String) -> [PortForward]? { lock.withLock { places[id]?.forwards } }
 
     /// Gives the kernel the rules of all links; returns why that did not work.
-    private func putRulesInForce() -> String? {
+    ///
+    /// - Parameter jumpsSeenWithin: the time in milliseconds after which it is looked again whether its chains call Mallee's.
+    private func putRulesInForce(jumpsSeenWithin limit: Milliseconds = 10_000) -> String? {
         rulesLock.lock()
         defer { rulesLock.unlock() }
         let links = lock.withLock { () -> [GuestLink] in
@@ -295,31 +296,37 @@ final class GuestEdge: @unchecked Sendable {
             return links
         }
         do throws(PosixError) {
-            let text = Array(GuestLink.rules(links).utf8)
-            let restore = Self.program("iptables-restore")
-            var result = try Command.run(restore, ["--noflush"], input: text, timeout: Self.commandTimeout)
-            // 4: another program is at the tables.
-            for _ in 0..<10 where result.status == .exited(4) {
-                Thread.sleep(200)
-                result = try Command.run(restore, ["--noflush"], input: text, timeout: Self.commandTimeout)
-            }
+            let result = try tables("iptables-restore", ["--noflush"], input: GuestLink.rules(links))
             guard result.isSuccess else { return "iptables-restore: \(result.explanation)" }
-            guard Clock.monotonic >= jumpsDue else { return nil }
-            let iptables = Self.program("iptables")
+            guard Clock.monotonic >= jumpsSeen + limit else { return nil }
             for (table, chain, target) in GuestLink.jumps {
                 let rule = [chain, "-j", target]
-                let there = try Command.run(
-                    iptables, ["-t", table, "-C"] + rule, timeout: Self.commandTimeout)
+                let there = try tables("iptables", ["-t", table, "-C"] + rule)
                 if there.isSuccess { continue }
-                let added = try Command.run(
-                    iptables, ["-t", table, "-I"] + rule, timeout: Self.commandTimeout)
+                // 1: there is no such rule.
+                guard there.status == .exited(1) else { return "iptables -C \(chain): \(there.explanation)" }
+                let added = try tables("iptables", ["-t", table, "-I"] + rule)
                 guard added.isSuccess else { return "iptables -I \(chain): \(added.explanation)" }
             }
-            jumpsDue = Clock.monotonic + Self.jumpsPause
+            jumpsSeen = Clock.monotonic
             return nil
         } catch {
             return error.isNotFound
                 ? "iptables is not there; install the package iptables" : error.description
+        }
+    }
+
+    /// Runs a program of iptables, again for a while if another program is at the tables, which it says by 4.
+    private func tables(
+        _ name: String, _ arguments: [String], input: String = ""
+    ) throws(PosixError) -> Command.Result {
+        var tries = 0
+        while true {
+            let result = try Command.run(
+                Self.program(name), arguments, input: Array(input.utf8), timeout: Self.commandTimeout)
+            tries += 1
+            guard result.status == .exited(4), tries <= 10 else { return result }
+            Thread.sleep(200)
         }
     }
 

@@ -78,6 +78,9 @@ final class GuestTable<Guest: TabledGuest>: @unchecked Sendable {
         return guest
     }
 
+    /// The guest of this id; nil if none is known.
+    func known(_ id: String) -> Guest? { lock.withLock { guests[id] } }
+
     /// What a handle that is to be adopted means.
     enum Adoption {
         /// It is known.

@@ -17,20 +17,23 @@ extension XenHypervisor {
     public func reboot(_ handle: GuestHandle, graceMilliseconds: Int64) throws(HypervisorError) {
         let guest = try guest(handle)
         let wish = XenGuest.Intent.rebooting(until: Clock.monotonic + max(0, graceMilliseconds))
-        let runs = guest.lock.withLock { () -> Bool in
-            guard guest.phase == .running, guest.intent != .stopping else { return false }
-            guest.intent = wish
-            return true
+        let before = guest.lock.withLock { () -> XenGuest.Intent? in
+            guard guest.phase == .running, guest.intent != .stopping else { return nil }
+            let before = guest.intent
+            if guest.failedRestarts == 0 { guest.intent = wish }
+            return before
         }
-        guard runs else { throw HypervisorError(.ended, "\(handle.id) has ended, or is being ended") }
+        guard let before else { throw HypervisorError(.ended, "\(handle.id) has ended, or is being ended") }
+        // One whose domain is to be made again gets what was asked for anyway.
+        guard guest.lock.withLock({ guest.failedRestarts == 0 }) else { return }
         if graceMilliseconds > 0 {
             do throws(HypervisorError) {
                 if let domain = try number(of: guest) {
                     try toolstack.ask(domain, toReboot: true, patience: graceMilliseconds)
                 }
             } catch {
-                // Who asked is told that nothing comes of it, so nothing may.
-                guest.lock.withLock { if guest.intent == wish { guest.intent = .none } }
+                // Who asked is told that nothing comes of it, so nothing may. A restart that was under way before goes on.
+                guest.lock.withLock { if guest.intent == wish { guest.intent = before } }
                 throw error
             }
         }
@@ -257,7 +260,8 @@ extension XenHypervisor {
     /// that is less than to end the guest for it.
     private func mark(_ guest: XenGuest) {
         do throws(PosixError) {
-            try FileSystem.write(guest.files.again, text: "", permissions: 0o600)
+            try FileSystem.write(
+                guest.files.again, text: Self.mark(uuid: guest.uuid, boot: try Self.boot()), permissions: 0o600)
         } catch {
             Output.error("\(guest.handle.id): \(error.description)")
         }
@@ -305,6 +309,11 @@ extension XenHypervisor {
     private func conclude(_ guest: XenGuest, _ end: GuestEnd) {
         do throws(PosixError) {
             if FileSystem.isDirectory(guest.files.directory) { try end.write(to: guest.files.end) }
+        } catch {
+            Output.error("\(guest.handle.id): \(error.description)")
+        }
+        do throws(PosixError) {
+            try FileSystem.remove(guest.files.again, ifPresent: true)
         } catch {
             Output.error("\(guest.handle.id): \(error.description)")
         }

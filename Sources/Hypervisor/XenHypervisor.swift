@@ -307,7 +307,10 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         return text
     }
 
-    private static func boot() throws(PosixError) -> String {
+    /// What `XenFiles.again` holds while the domain of this UUID is made again on this boot of the host.
+    static func mark(uuid: String, boot: String) -> String { uuid + "\n" + boot + "\n" }
+
+    static func boot() throws(PosixError) -> String {
         String(try FileSystem.readText("/proc/sys/kernel/random/boot_id", limit: 256).prefix(36))
     }
 
@@ -354,15 +357,23 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         } catch {
             throw HypervisorError(error, "looking for \(id)")
         }
-        guard XenDomain.isUUID(uuid[...]), let domain = try toolstack.domain(uuid), domain.state != .dying
-        else { return nil }
+        // Somebody of this process may just be at its domain.
+        if let known = table.known(id), known.uuid == uuid {
+            return known.lock.withLock { known.end == nil } ? known.handle : nil
+        }
+        guard XenDomain.isUUID(uuid[...]) else { return nil }
+        let domain = try toolstack.domain(uuid)
+        let detail = XenHandleDetail(uuid: uuid, directory: directory, boot: boot, machine: machine)
+        let handle = GuestHandle(driver: Self.driverName, id: id, detail: detail.text)
+        // `adopt` goes on with it.
+        if try isBeingRestarted(id, files, detail, domain) { return handle }
+        guard let domain, domain.state != .dying else { return nil }
         // The toolstack lets a domain run as the last step of making it: this one was left half made.
         if domain.isPaused {
             try toolstack.destroy(domain.id)
             return nil
         }
-        let detail = XenHandleDetail(uuid: uuid, directory: directory, boot: boot, machine: machine)
-        return GuestHandle(driver: Self.driverName, id: id, detail: detail.text)
+        return handle
     }
 
     /// See `Hypervisor.adopt`.
@@ -376,7 +387,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         let files = XenFiles(directory: detail.directory)
         let guest = XenGuest(handle: handle, detail, files)
         let domain = try toolstack.domain(detail.uuid)
-        if try isBeingRestarted(guest, detail, domain) {
+        if try isBeingRestarted(handle.id, files, detail, domain) {
             // Somebody was killed at it: the next look goes on.
             guest.intent = .rebooting(until: Clock.monotonic)
             guest.domain = domain?.id
@@ -404,18 +415,19 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
 
     /// Whether its domain was to be made again, on this boot of the host, and is not made yet.
     private func isBeingRestarted(
-        _ guest: XenGuest, _ detail: XenHandleDetail, _ domain: XenDomain?
+        _ id: String, _ files: XenFiles, _ detail: XenHandleDetail, _ domain: XenDomain?
     ) throws(HypervisorError) -> Bool {
         do throws(PosixError) {
-            guard FileSystem.exists(guest.files.again), !FileSystem.exists(guest.files.end),
-                try Self.boot() == detail.boot
+            guard FileSystem.exists(files.again), !FileSystem.exists(files.end),
+                try FileSystem.readText(files.again, limit: 256)
+                    == Self.mark(uuid: detail.uuid, boot: try Self.boot())
             else { return false }
             // The toolstack lets a domain run as the last step of making it.
             guard let domain, domain.state == .alive, !domain.isPaused else { return true }
-            try FileSystem.remove(guest.files.again, ifPresent: true)
+            try FileSystem.remove(files.again, ifPresent: true)
             return false
         } catch {
-            throw HypervisorError(error, "looking for \(guest.handle.id)")
+            throw HypervisorError(error, "looking for \(id)")
         }
     }
 

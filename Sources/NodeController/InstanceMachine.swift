@@ -127,7 +127,7 @@ public struct InstanceMachine: Sendable {
     public private(set) var stateChangedAt: Int64
     /// Why the instance is in its state, where there is something to say.
     public private(set) var reason: Contract.StateReason?
-    /// Whether a step or clean-up has been asked for and not yet come back.
+    /// Whether a step or clean-up has been asked for and not yet come back; not so from a record until `resume`.
     public private(set) var isBusy: Bool
 
     /// A newly accepted instance.
@@ -246,9 +246,10 @@ public struct InstanceMachine: Sendable {
         case .shuttingDown where !isBusy:
             return step(to: .shuttingDown, .cleanUp, now)
         case .starting, .restarting, .waking:
-            // The start itself may still be in flight: it will notice, or the clean-up follows its end.
             reason = why
-            return move(to: .shuttingDown, .cancelStep, now)
+            // The start itself may still be in flight: it will notice, or the clean-up follows its end.
+            return isBusy
+                ? move(to: .shuttingDown, .cancelStep, now) : step(to: .shuttingDown, .cleanUp, now)
         default:
             return .none
         }
@@ -258,7 +259,9 @@ public struct InstanceMachine: Sendable {
         switch phase {
         case .accepted, .fetching, .building, .starting, .copying, .restarting, .waking:
             reason = .userShutdown
-            return move(to: .shuttingDown, .cancelStep, now)
+            // Nothing is under way before `resume`.
+            return isBusy
+                ? move(to: .shuttingDown, .cancelStep, now) : step(to: .shuttingDown, .cleanUp, now)
         case .running:
             reason = .userShutdown
             if force { return step(to: .shuttingDown, .cleanUp, now) }

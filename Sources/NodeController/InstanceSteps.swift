@@ -100,18 +100,7 @@ extension NodeController {
             openMetadata(instance)
             logGaps(of: plannedForwards(instance.spec).plan, instance)
             let definition = try definition(of: instance)
-            let handle: GuestHandle
-            do throws(HypervisorError) {
-                handle = try hypervisor.start(definition)
-            } catch {
-                switch error.code {
-                // It may be the host's trouble, not this guest's.
-                case .timedOut, .unavailable, .notInstalled:
-                    if hypervisor.healthCheckPause != nil { environment.workers.submit { self.checkHealth() } }
-                default: break
-                }
-                throw StepFailure(error)
-            }
+            let handle = try launch(definition, instance)
             instance.lock.withLock {
                 instance.handle = handle
                 if case .user(let user) = definition.network { instance.wantedForwards = user.forwards }
@@ -124,6 +113,28 @@ extension NodeController {
         } catch {
             if phase != .starting, triesAgain(instance, error) { return }
             send(.stepFailed(error.reason), to: instance)
+        }
+    }
+
+    /// Starts the guest, or takes over one that runs already: an earlier try may have been given up before it got there.
+    private func launch(_ definition: GuestDefinition, _ instance: Instance) throws(StepFailure) -> GuestHandle {
+        do throws(HypervisorError) {
+            do throws(HypervisorError) {
+                return try hypervisor.start(definition)
+            } catch {
+                guard error.code == .alreadyRunning, let running = try leftover(of: instance),
+                    try hypervisor.status(running).state == .running
+                else { throw error }
+                return running
+            }
+        } catch {
+            switch error.code {
+            // It may be the host's trouble, not this guest's.
+            case .timedOut, .unavailable, .notInstalled:
+                if hypervisor.healthCheckPause != nil { environment.workers.submit { self.checkHealth() } }
+            default: break
+            }
+            throw StepFailure(error)
         }
     }
 

@@ -273,7 +273,8 @@ public final class NodeController: @unchecked Sendable {
     /// Whether the guest runs; nil if the hypervisor does not say.
     private func adopt(_ instance: Instance) -> Bool? {
         do throws(HypervisorError) {
-            if instance.machine.phase.isStart || instance.machine.phase == .copying,
+            let phase = instance.machine.phase
+            if phase.isStart || phase == .copying || phase == .parked,
                 let directory = records.directory(of: instance.id),
                 let found = try hypervisor.find(id: instance.id, directory: directory)
             {

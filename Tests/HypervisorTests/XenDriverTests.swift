@@ -44,7 +44,7 @@ import Testing
         }
 
         /// Makes the script behave in some way: "hang-create", "hang-list", "refuse-pv", "no-memory",
-        /// "no-xenstore", "refuse-destroy", "restarts" (every guest wants to be started again).
+        /// "no-xenstore", "refuse-create", "refuse-destroy", "restarts" (every guest wants to be started again).
         func set(_ behaviour: String, _ isOn: Bool = true) throws {
             let path = directory + "/" + behaviour
             if isOn {
@@ -59,12 +59,22 @@ import Testing
             get throws {
                 var found: [String: String] = [:]
                 for name in try FileSystem.list(directory + "/domains") where !name.hasPrefix(".") {
-                    let words = try FileSystem.readText(directory + "/domains/" + name, limit: 1000)
-                        .split(separator: " ")
+                    // One may be destroyed just now.
+                    let path = directory + "/domains/" + name
+                    guard let text = try? FileSystem.readText(path, limit: 1000) else { continue }
+                    let words = text.split(separator: " ")
                     found[String(words[0])] = String(words[1])
                 }
                 return found
             }
+        }
+
+        /// Marks its guest's domain as one that is being made again; returns the mark's path.
+        func markRestart() throws -> String {
+            let path = definition.directory + "/xen.again"
+            let uuid = try #require(try domains.keys.first)
+            try FileSystem.write(path, text: XenHypervisor.mark(uuid: uuid, boot: try XenHypervisor.boot()))
+            return path
         }
 
         /// Domains are destroyed from outside.
@@ -148,6 +158,7 @@ import Testing
                     echo "xc: error: panic: xc_dom_core.c:691: xc_dom_find_loader: no loader found: Invalid kernel" >&2
                     exit 3
                 fi
+                [ -e refuse-create ] && { echo "libxl: error: not now" >&2; exit 3; }
                 [ -e no-memory ] && { echo "libxl: error: something -3" >&2; exit 3; }
                 number=1
                 while [ -e "domains/$number" ] || [ -e "domains/.$number" ]; do number=$((number + 1)); done
@@ -247,10 +258,12 @@ import Testing
                 let handle = try xen.driver.start(xen.definition)
                 // As it leaves things between the destruction and the end of the creation.
                 xen.driver.detach()
-                let mark = xen.definition.directory + "/xen.again"
-                try FileSystem.write(mark, text: "")
+                let mark = try xen.markRestart()
                 if isHalfMade { try xen.hold() } else { try xen.destroyAll() }
                 try xen.restart()
+                // Also by one who has no handle, who must not destroy what is half made.
+                #expect(try xen.driver.find(id: "i-1", directory: xen.definition.directory) == handle)
+                #expect(try xen.domains.count == (isHalfMade ? 1 : 0))
                 #expect(try xen.driver.adopt(handle)?.state == .running)
                 #expect(eventually { xen.events.resets(of: handle) == 1 })
                 #expect(try Array(xen.domains.values) == ["-b----"])
@@ -263,14 +276,46 @@ import Testing
         try FakeXen.with { xen in
             let handle = try xen.driver.start(xen.definition)
             xen.driver.detach()
-            let mark = xen.definition.directory + "/xen.again"
-            try FileSystem.write(mark, text: "")
+            let mark = try xen.markRestart()
             try xen.restart()
             #expect(try xen.driver.adopt(handle)?.state == .running)
             #expect(!FileSystem.exists(mark))
             try xen.destroyAll()
             #expect(eventually { xen.events.end(of: handle) != nil })
             #expect(xen.events.resets(of: handle) == 0)
+        }
+    }
+
+    @Test func `the mark of another domain or of another boot means nothing`() throws {
+        try FakeXen.with { xen in
+            let handle = try xen.driver.start(xen.definition)
+            xen.driver.detach()
+            let mark = try xen.markRestart()
+            let text = try FileSystem.readText(mark, limit: 200)
+            try FileSystem.write(mark, text: String(text.reversed()))
+            try xen.destroyAll()
+            try xen.restart()
+            #expect(try xen.driver.find(id: "i-1", directory: xen.definition.directory) == nil)
+            #expect(try xen.driver.adopt(handle)?.state != .running)
+        }
+    }
+
+    @Test func `a reboot that is refused does not undo a restart that is under way`() throws {
+        try FakeXen.with((2_000, 60_000)) { xen in
+            while failure({ _ = try xen.driver.probe() }) != nil {}
+            var handle: GuestHandle?
+            while handle == nil { handle = try? xen.driver.start(xen.definition) }
+            let guest = try #require(handle)
+            try xen.set("refuse-create")
+            try xen.driver.reboot(guest, graceMilliseconds: 0)
+            #expect(try eventually { try xen.domains.isEmpty })
+            // It waits for its next try; whoever asks now gets what is on its way.
+            try xen.set("hang-list")
+            _ = failure { try xen.driver.reboot(guest, graceMilliseconds: 60_000) }
+            try xen.set("refuse-create", false)
+            try xen.set("hang-list", false)
+            #expect(eventually { xen.events.resets(of: guest) >= 1 })
+            #expect(xen.events.end(of: guest) == nil)
         }
     }
 

@@ -181,6 +181,14 @@ import Testing
                 "disk = [ \"tap:qcow2:/s/i-1/root.qcow2,xvda,w\", \"file:/s/i-1/swap.img,xvdb,r\" ]"))
     }
 
+    @Test func `xl of Xen 4-1 gets xm's words for disks`() throws {
+        var configuration = XenConfiguration(
+            definition: definition(), uuid: "c0ffee00-1111-4222-8333-444455556666", family: .xl, machine: .paravirtual,
+            bootLoader: "")
+        configuration.describesDisksByKeywords = false
+        #expect(try configuration.text().contains("\"tap:qcow2:/s/i-1/root.qcow2,xvda,w\""))
+    }
+
     @Test func `xm is told where firmware and QEMU are, and xl is not`() throws {
         var definition = definition()
         (definition.kernel, definition.ramdisk, definition.kernelArguments) = (nil, nil, nil)

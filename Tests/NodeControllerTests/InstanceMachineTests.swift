@@ -121,6 +121,21 @@ struct InstanceMachineTests {
         #expect(machine.reason == why)
     }
 
+    /// The hypervisor has not said yet whether the guest runs, so no step is under way that would end in a clean-up.
+    @Test(arguments: [InstanceMachine.Phase.starting, .restarting, .waking, .copying])
+    func `what ends before it is gone on with is cleaned up at once`(phase: InstanceMachine.Phase) {
+        func recorded() -> InstanceMachine {
+            InstanceMachine(phase: phase, generation: 7, stateChangedAt: 1, reason: nil)
+        }
+        var machine = recorded()
+        #expect(machine.handle(.terminate(force: false), now: 9) == .cleanUp)
+        #expect(machine.handle(.cleanedUp, now: 10) == .bury)
+        guard phase != .copying else { return }
+        machine = recorded()
+        #expect(machine.handle(.guestEnded(why), now: 9) == .cleanUp)
+        #expect(machine.reason == why)
+    }
+
     @Test func `events in a terminated instance change nothing`() {
         var machine = machine(through: [.stepFailed(why), .cleanedUp])
         let generation = machine.generation
