@@ -253,6 +253,19 @@ class Cloud:
         return left
 
 
+def contents(cloud):
+    """Walrus' files of contents. While it runs it has some empty ones for the next, and removes others."""
+    found = []
+    for directory, _, names in os.walk(os.path.join(cloud.state, "walrus", "data")):
+        for path in (os.path.join(directory, name) for name in names):
+            try:
+                if os.path.getsize(path):
+                    found.append(path)
+            except FileNotFoundError:
+                pass
+    return found
+
+
 def room(ec2, needed, instance_type="m1.small"):
     """Waits until the cloud has so many slots: nodes register a moment after the cloud answers."""
     def free():

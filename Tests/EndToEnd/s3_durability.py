@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import Cloud, main, wait_for
+from harness import Cloud, contents, main, wait_for
 
 ROUNDS = int(os.environ.get("MALLEE_KILL_ROUNDS", "5"))
 UPLOAD_MIB = int(os.environ.get("MALLEE_UPLOAD_MIB", "512"))
@@ -246,7 +246,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(binaries, venv):
                   f"{', index lost' if loses_index else ''}", flush=True)
         # What unfinished uploads and writes left is collected, and nothing else.
         uploads = count_uploads(keys)
-        files = sum(1 for _ in contents(os.path.join(cloud.state, "walrus")))
+        files = len(contents(cloud))
         whole = sum(1 for w in workers if w.held is not None and len(w.held) > INLINE + 1)
         assert whole <= files <= WORKERS + uploads, (whole, files, uploads)
     except Exception:
@@ -254,14 +254,6 @@ def test_kill_9_loses_nothing_that_was_acknowledged(binaries, venv):
         raise
     finally:
         cloud.remove()
-
-
-def contents(walrus):
-    """Its files; a store that runs has some empty ones for the next contents."""
-    for directory, _, names in os.walk(os.path.join(walrus, "data")):
-        for name in names:
-            if os.path.getsize(os.path.join(directory, name)):
-                yield os.path.join(directory, name)
 
 
 def test_a_damaged_index_is_made_anew(binaries, venv):
@@ -297,7 +289,7 @@ def test_a_damaged_index_is_made_anew(binaries, venv):
         made = tool("rebuild")
         assert made.returncode == 0 and "made anew" in made.stdout, made
         # A damaged content is found, and named.
-        data = next(contents(walrus))
+        data = contents(cloud)[0]
         with open(data, "r+b") as file:
             file.write(b"\0")
         found = tool("check", "--contents")

@@ -20,7 +20,7 @@ import botocore.config
 import botocore.exceptions
 import requests
 
-from harness import Cloud, free_ports, main, wait_for
+from harness import Cloud, contents, free_ports, main, wait_for
 
 KEY, SECRET = "WALRUSKEY", "a-secret-of-the-store"
 
@@ -185,14 +185,6 @@ def check(s3, expected, cloud):
     assert requests.get(url, timeout=30).status_code == 200, "the bucket's policy went astray"
 
 
-def files_of(cloud):
-    """Contents; a store that runs has some empty files for the next ones."""
-    found = []
-    for directory, _, names in os.walk(os.path.join(cloud.state, "walrus", "data")):
-        found += [os.path.join(directory, name) for name in names]
-    return [path for path in found if os.path.getsize(path)]
-
-
 class Traffic:
     """Reads and writes beside a move; every answer is compared."""
 
@@ -244,14 +236,14 @@ def buckets_move_there_and_back_while_they_are_used(binaries, venv):
         cloud.start()
         s3 = s3_of(cloud)
         expected = fill(s3)
-        assert files_of(cloud)
+        assert contents(cloud)
         traffic = Traffic(s3)
         mallee(cloud, "migrate", "--to", "s3", "plain")
         assert "plain\t" in mallee(cloud, "places")
         assert mallee(cloud, "migrate", "--to", "s3", "no-such-bucket", fails=True)
         mallee(cloud, "migrate", "--to", "s3", "--all")
         check(s3, expected, cloud)
-        wait_for("no file is left here", lambda: not files_of(cloud), 60)
+        wait_for("no file is left here", lambda: not contents(cloud), 60)
         mallee(cloud, "migrate", "--to", "files", "--all")
         check(s3, expected, cloud)
         traffic.end()
@@ -264,7 +256,7 @@ def buckets_move_there_and_back_while_they_are_used(binaries, venv):
         s3.put_object(Bucket="plain", Key="new", Body=body(90, 7_000_000))
         assert hashlib.sha256(s3.get_object(Bucket="plain", Key="new")["Body"].read()).digest() == \
             hashlib.sha256(body(90, 7_000_000)).digest()
-        assert not files_of(cloud)
+        assert not contents(cloud)
     except Exception:
         print(cloud.logs())
         raise
@@ -293,7 +285,7 @@ def kill_9_in_the_middle_of_a_move_loses_nothing(binaries, venv):
             check(s3, expected, cloud)
         mallee(cloud, "migrate", "--to", "s3", "--all")
         check(s3, expected, cloud)
-        assert not files_of(cloud)
+        assert not contents(cloud)
     except Exception:
         print(cloud.logs())
         raise
@@ -311,7 +303,7 @@ def a_store_that_is_away_is_said_and_comes_back(binaries, venv):
         s3 = s3_of(cloud)
         s3.create_bucket(Bucket="there")
         s3.put_object(Bucket="there", Key="key", Body=body(1, 100_000))
-        assert not files_of(cloud)
+        assert not contents(cloud)
         store.stop()
         for call in (lambda: s3.get_object(Bucket="there", Key="key")["Body"].read(),
                      lambda: s3.put_object(Bucket="there", Key="other", Body=body(2, 100_000))):
@@ -326,7 +318,7 @@ def a_store_that_is_away_is_said_and_comes_back(binaries, venv):
         # What the index knows is answered, and a cloud starts without the store.
         assert s3.head_object(Bucket="there", Key="key")["ContentLength"] == 100_000
         assert [o["Key"] for o in s3.list_objects_v2(Bucket="there")["Contents"]] == ["key"]
-        assert not files_of(cloud)
+        assert not contents(cloud)
         cloud.stop()
         cloud.start()
         s3 = s3_of(cloud)
