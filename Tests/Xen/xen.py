@@ -20,9 +20,10 @@ from instances import handover, life, ten, toolstack
 from machine import Host, call, system_tree
 from machines import disks, hardware
 from mishaps import behind, broken, power, restarts, stopped, trouble
+from networks import bridged
 from trial import NODE_PORT, OUTSIDE, SSH_PORT, Trial, say
 
-STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, broken, restarts, trouble, power, disks)}
+STEPS = {step.__name__: step for step in (life, ten, toolstack, behind, broken, restarts, trouble, power, disks, bridged)}
 # Not run by themselves: what is in the others in another order, and what wants a host with extensions.
 MORE_STEPS = {"handover": handover, "stopped": stopped, "contract": contract, "hardware": hardware}
 WITH_EXTENSIONS = {"hardware"}
