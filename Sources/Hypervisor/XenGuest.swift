@@ -53,6 +53,7 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     let consoleLock = Lock()
     private var terminal: File?
     private var terminalDomain: Int?
+    private var isConsoleOver = false
 
     init(handle: GuestHandle, _ detail: XenHandleDetail, _ files: XenFiles) {
         self.handle = handle
@@ -95,10 +96,21 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     func openTerminal(_ path: String, of domain: Int) throws(PosixError) {
         consoleLock.lock()
         defer { consoleLock.unlock() }
+        // The next terminal of this name is somebody else's.
+        guard !isConsoleOver else { return }
         drainHoldingLock()
         terminal = try File(path, [.read, .nonBlocking])
         terminalDomain = domain
         drainHoldingLock()
+    }
+
+    /// Keeps what the guest has written, and reads no more: there is no domain of it.
+    func closeConsole() {
+        consoleLock.lock()
+        defer { consoleLock.unlock() }
+        drainHoldingLock()
+        terminal = nil
+        isConsoleOver = true
     }
 
     /// Keeps what the guest has written until now.
@@ -128,16 +140,17 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     /// xenconsoled passes on what it has at once.
     private static let silence: Milliseconds = 100
     private static let drainTimeout: Milliseconds = 3_000
+    private static let readsAtOnce = 64
 
     private func drainHoldingLock() {
         guard let terminal else { return }
         do throws(PosixError) {
-            while true {
+            // A guest that writes without end must not keep others from being read.
+            for _ in 0..<Self.readsAtOnce {
                 let bytes = try terminal.read(16_384)
-                if bytes.isEmpty { break }
+                guard !bytes.isEmpty else { return self.terminal = nil }
                 try files.console.append(bytes)
             }
-            self.terminal = nil
         } catch {
             if error.errno == PosixError.tryAgain { return }
             // EIO: the other side is gone, which is how a terminal ends.

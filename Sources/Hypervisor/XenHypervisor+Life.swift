@@ -71,8 +71,8 @@ extension XenHypervisor {
             }
         }
         defer { guest.release() }
-        guest.drain()
         if let domain = try toolstack.domain(guest.uuid) {
+            collectConsole(guest, domain)
             try toolstack.destroy(domain.id)
             if try toolstack.domains().contains(where: { domain in domain.uuid == guest.uuid && domain.state != .dying }
             ) {
@@ -286,9 +286,22 @@ extension XenHypervisor {
         }
     }
 
+    /// Makes the guest's domain, which runs then.
+    func make(_ guest: XenGuest) throws(HypervisorError) {
+        // QEMU forgets what is written to a serial port that nobody reads. xenconsoled keeps what paravirtual guests write.
+        let waits = guest.machine == "xen-hvm" && toolstack.family != .xm
+        try toolstack.create(guest.files, id: guest.handle.id, paused: waits)
+        guard waits else { return }
+        guard let domain = try toolstack.domain(guest.uuid) else {
+            throw HypervisorError(.startFailed, "\(guest.handle.id): its Xen domain was gone as soon as it was made")
+        }
+        openConsole(guest, domain.id)
+        try toolstack.unpause(domain.id)
+    }
+
     private func restart(_ guest: XenGuest) throws(HypervisorError) {
         guest.lock.withLock { guest.domain = nil }
-        try toolstack.create(guest.files, id: guest.handle.id)
+        try make(guest)
         do throws(PosixError) {
             try FileSystem.remove(guest.files.again, ifPresent: true)
         } catch {
@@ -318,6 +331,7 @@ extension XenHypervisor {
             Output.error("\(guest.handle.id): \(error.description)")
         }
         edge.close(guest.handle.id, guest.files.directory)
+        guest.closeConsole()
         guest.lock.lock()
         guest.phase = .ended(end)
         guest.forwards = []
@@ -360,20 +374,24 @@ extension XenHypervisor {
     private func collectConsole(_ guest: XenGuest, _ domain: XenDomain) {
         // xenconsoled lets go of a domain that is being destroyed.
         guard domain.state != .dying else { return guest.drain() }
+        openConsole(guest, domain.id)
+        guest.drainToEnd()
+    }
+
+    /// Opens the console, if it is not open, outside of the watcher's thread; waits until Xen has one for this domain.
+    private func openConsole(_ guest: XenGuest, _ domain: Int) {
+        guard guest.lacksTerminal(of: domain) else { return }
         do throws(PosixError) {
-            if guest.lacksTerminal(of: domain.id) {
-                // The watcher's connection is its thread's.
-                let store = try XenStoreConnection.open()
-                let deadline = Deadline(after: Self.consoleTimeout)
-                func isOpen() throws(PosixError) -> Bool {
-                    try openConsole(guest, domain.id) { place throws(PosixError) in try store.read(place) }
-                }
-                while try !isOpen(), !deadline.isPast { Thread.sleep(20) }
+            // The watcher's connection is its thread's.
+            let store = try XenStoreConnection.open()
+            let deadline = Deadline(after: Self.consoleTimeout)
+            func isOpen() throws(PosixError) -> Bool {
+                try openConsole(guest, domain) { place throws(PosixError) in try store.read(place) }
             }
+            while try !isOpen(), !deadline.isPast { Thread.sleep(20) }
         } catch {
             tellUnreadable(guest, error)
         }
-        guest.drainToEnd()
     }
 
     /// Whether xenstore said where the console is.

@@ -222,7 +222,7 @@ public final class XenHypervisor: Hypervisor, @unchecked Sendable {
         for machine in try host.machines(for: definition) {
             let guest = try prepare(definition, files, machine, host, isOnEdge: isOnEdge)
             do throws(HypervisorError) {
-                try toolstack.create(files, id: definition.id)
+                try make(guest)
                 return guest
             } catch {
                 // While a domain may be there, its UUID has to stay on disk.

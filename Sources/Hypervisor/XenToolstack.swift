@@ -133,14 +133,17 @@ struct XenToolstack: Sendable {
 
     // MARK: Orders
 
-    /// Creates a domain from its configuration; returns when it runs. No process of the toolstack stays behind to
-    /// decide about its end: the driver does.
-    func create(_ files: XenFiles, id: String) throws(HypervisorError) {
-        let arguments: [String]
+    /// Creates a domain from its configuration; returns when it runs, or could. No process of the toolstack stays behind
+    /// to decide about its end: the driver does.
+    ///
+    /// - Parameter paused: it runs only after `unpause`.
+    func create(_ files: XenFiles, id: String, paused: Bool = false) throws(HypervisorError) {
+        var arguments = ["create"]
+        if paused { arguments.append("-p") }
         switch family {
-        case .xl: arguments = ["create", "-q", "-e", files.configuration]
-        case .xm: arguments = ["create", "-q", files.configuration]
-        case .xenlight: arguments = ["create", files.libraryConfiguration]
+        case .xl: arguments += ["-q", "-e", files.configuration]
+        case .xm: arguments += ["-q", files.configuration]
+        case .xenlight: arguments.append(files.libraryConfiguration)
         }
         creation.lock()
         defer { creation.unlock() }
@@ -153,6 +156,9 @@ struct XenToolstack: Sendable {
         }
         guard result.isSuccess else { throw Self.failure(of: result, id: id, family) }
     }
+
+    /// Lets a domain run that was created paused.
+    func unpause(_ domain: Int) throws(HypervisorError) { _ = try run(["unpause", String(domain)]) }
 
     /// Asks a domain to power down (`reboot` false) or to restart. libxenlight writes the request at once, and then waits
     /// up to a minute for the guest to take it. A guest that does not listen is no error.

@@ -2,7 +2,8 @@
 //
 //   mallee-xl info                    what `xl info` says, and the library's own version
 //   mallee-xl list -v                 what `xl list -v` says
-//   mallee-xl create CONFIGURATION    a libxl_domain_config as JSON; the domain runs when this ends with 0
+//   mallee-xl create [-p] FILE        a libxl_domain_config as JSON; the domain runs, or with -p is paused, when this ends with 0
+//   mallee-xl unpause ID
 //   mallee-xl shutdown|reboot [-F] ID
 //   mallee-xl destroy ID
 //
@@ -128,7 +129,7 @@ static int free_memory(libxl_ctx *ctx, libxl_domain_config *configuration) {
     return code ? code : ERROR_NOMEM;
 }
 
-static int create(libxl_ctx *ctx, const char *path) {
+static int create(libxl_ctx *ctx, const char *path, bool paused) {
     char *text = content(path);
     if (!text) return 1;
     libxl_domain_config configuration;
@@ -145,7 +146,7 @@ static int create(libxl_ctx *ctx, const char *path) {
         what = "creating the domain";
         code = libxl_domain_create_new(ctx, &configuration, &domain, NULL, NULL);
     }
-    if (!code) {
+    if (!code && !paused) {
         what = "letting the domain run";
         code = libxl_domain_unpause(ctx, domain, NULL);
     }
@@ -172,6 +173,8 @@ static int order(libxl_ctx *ctx, const char *what, const char *text) {
     int code;
     if (!strcmp(what, "destroy")) {
         code = libxl_domain_destroy(ctx, domain, NULL);
+    } else if (!strcmp(what, "unpause")) {
+        code = libxl_domain_unpause(ctx, domain, NULL);
     } else if (!strcmp(what, "reboot")) {
         code = libxl_domain_reboot(ctx, domain, NULL);
         // A guest without Xen's drivers has no reboot button, only that of power.
@@ -186,14 +189,17 @@ static int order(libxl_ctx *ctx, const char *what, const char *text) {
 static int run(libxl_ctx *ctx, int count, char **words) {
     if (count == 1 && !strcmp(words[0], "info")) return info(ctx);
     if (count == 2 && !strcmp(words[0], "list") && !strcmp(words[1], "-v")) return list(ctx);
-    if (count == 2 && !strcmp(words[0], "create")) return create(ctx, words[1]);
+    if (count == 2 && !strcmp(words[0], "create")) return create(ctx, words[1], false);
+    if (count == 3 && !strcmp(words[0], "create") && !strcmp(words[1], "-p")) return create(ctx, words[2], true);
+    if (count == 2 && !strcmp(words[0], "unpause")) return order(ctx, words[0], words[1]);
     if (count == 3 && !strcmp(words[1], "-F")) {
         words[1] = words[2];
         count = 2;
     }
     if (count == 2 && (!strcmp(words[0], "destroy") || !strcmp(words[0], "shutdown") || !strcmp(words[0], "reboot")))
         return order(ctx, words[0], words[1]);
-    fprintf(stderr, "usage: mallee-xl info | list -v | create FILE | shutdown [-F] ID | reboot [-F] ID | destroy ID\n");
+    fprintf(stderr, "usage: mallee-xl info | list -v | create [-p] FILE | unpause ID | shutdown [-F] ID | reboot [-F] ID | "
+                    "destroy ID\n");
     return 2;
 }
 

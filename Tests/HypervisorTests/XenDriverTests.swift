@@ -44,7 +44,7 @@ import Testing
         }
 
         /// Makes the script behave in some way: "hang-create", "hang-list", "refuse-pv", "no-memory",
-        /// "no-xenstore", "refuse-create", "refuse-destroy", "restarts" (every guest wants to be started again).
+        /// "no-xenstore", "refuse-create", "refuse-unpause", "refuse-destroy", "restarts" (every guest wants to be started again).
         func set(_ behaviour: String, _ isOn: Bool = true) throws {
             let path = directory + "/" + behaviour
             if isOn {
@@ -167,8 +167,15 @@ import Testing
                     echo "$uuid --p--- -" > domains/.new && mv domains/.new "domains/$number"
                     exec sleep 1000
                 fi
-                echo "$uuid -b---- -" > domains/.new && mv domains/.new "domains/$number"
-                echo create >> creations
+                state=-b----
+                [ "$2" = -p ] && state=--p---
+                echo "$uuid $state -" > domains/.new && mv domains/.new "domains/$number"
+                echo "create${2#-q}" >> creations
+                ;;
+            unpause)
+                [ -e refuse-unpause ] && { echo "libxl: error: cannot unpause it" >&2; exit 1; }
+                read -r uuid state reason < "domains/$2"
+                echo "$uuid -b---- -" > domains/.new && mv domains/.new "domains/$2"
                 ;;
             destroy)
                 [ -e refuse-destroy ] && { echo "libxl: error: cannot destroy it" >&2; exit 1; }
@@ -426,6 +433,30 @@ import Testing
             let handle = try xen.driver.start(xen.definition)
             #expect(try xen.driver.status(handle).machine == "xen-pvh")
             #expect(try xen.domains.count == 1)
+            _ = try xen.driver.stop(handle, graceMilliseconds: 0)
+        }
+    }
+
+    @Test func `firmware runs when its console is open`() throws {
+        try FakeXen.with { xen in
+            var definition = xen.definition
+            definition.kernel = nil
+            try xen.set("refuse-unpause")
+            #expect(failure { _ = try xen.driver.start(definition) }?.message.contains("cannot unpause it") == true)
+            #expect(try xen.domains.isEmpty)
+            try xen.set("refuse-unpause", false)
+            let handle = try xen.driver.start(definition)
+            #expect(try xen.driver.status(handle).machine == "xen-hvm")
+            #expect(try Array(xen.domains.values) == ["-b----"])
+            try xen.set("refuse-unpause")
+            xen.driver.restartPause = 100
+            try xen.driver.reboot(handle, graceMilliseconds: 0)
+            #expect(try eventually { try xen.domains.values.contains("--p---") })
+            try xen.set("refuse-unpause", false)
+            #expect(eventually { xen.events.resets(of: handle) == 1 })
+            #expect(try Array(xen.domains.values) == ["-b----"])
+            let creations = try FileSystem.readText(xen.directory + "/creations", limit: 1000)
+            #expect(creations.split(separator: "\n").allSatisfy { line in line == "create-p" })
             _ = try xen.driver.stop(handle, graceMilliseconds: 0)
         }
     }
