@@ -53,6 +53,8 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     let consoleLock = Lock()
     private var terminal: File?
     private var terminalDomain: Int?
+    private var terminalPlace: String?
+    private var endedPlace: String?
     private var isConsoleOver = false
 
     init(handle: GuestHandle, _ detail: XenHandleDetail, _ files: XenFiles) {
@@ -92,8 +94,16 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     /// Whether the console of this domain is not read yet.
     func lacksTerminal(of domain: Int) -> Bool { consoleLock.withLock { terminal == nil || terminalDomain != domain } }
 
+    /// Whether the terminal that xenstore names at this place is over. That of a serial port is over with its QEMU, which
+    /// its domain may outlive, and the next one of its name is another guest's. xenconsoled, started again, makes new ones.
+    func hasEnded(_ place: String) -> Bool {
+        consoleLock.withLock { endedPlace == place } && place.contains("/serial/")
+    }
+
     /// Reads this domain's console from now on. xenconsoled keeps what came before, up to 1 MiB.
-    func openTerminal(_ path: String, of domain: Int) throws(PosixError) {
+    ///
+    /// - Parameter place: where xenstore names it.
+    func openTerminal(_ path: String, at place: String, of domain: Int) throws(PosixError) {
         consoleLock.lock()
         defer { consoleLock.unlock() }
         // The next terminal of this name is somebody else's.
@@ -101,6 +111,7 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
         drainHoldingLock()
         terminal = try File(path, [.read, .nonBlocking])
         terminalDomain = domain
+        terminalPlace = place
         drainHoldingLock()
     }
 
@@ -142,19 +153,24 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     private static let drainTimeout: Milliseconds = 3_000
     private static let readsAtOnce = 64
 
+    private func endTerminal() {
+        terminal = nil
+        endedPlace = terminalPlace
+    }
+
     private func drainHoldingLock() {
         guard let terminal else { return }
         do throws(PosixError) {
             // A guest that writes without end must not keep others from being read.
             for _ in 0..<Self.readsAtOnce {
                 let bytes = try terminal.read(16_384)
-                guard !bytes.isEmpty else { return self.terminal = nil }
+                guard !bytes.isEmpty else { return endTerminal() }
                 try files.console.append(bytes)
             }
         } catch {
             if error.errno == PosixError.tryAgain { return }
             // EIO: the other side is gone, which is how a terminal ends.
-            self.terminal = nil
+            endTerminal()
             if error.errno != PosixError.inputOutput {
                 Output.error("\(handle.id): console output is lost: \(error.description)")
             }

@@ -8,6 +8,11 @@ extension XenHypervisor {
     private static let busyTimeout: Milliseconds = 180_000
     /// xenconsoled hears of a new domain within moments, on a busy host within seconds.
     private static let consoleTimeout: Milliseconds = 10_000
+    /// The same where whoever asked waits for the end of the guest.
+    private static let lastConsoleTimeout: Milliseconds = 1_000
+    /// A QEMU that nobody reads from looks each second whether somebody does now, and forgets what is written meanwhile
+    /// (char-pty.c); some versions look at each write, too.
+    private static let serialPause: Milliseconds = 1_100
     /// xend is told of an end by the same watch as this driver.
     private static let reasonTimeout: Milliseconds = 5_000
 
@@ -72,7 +77,7 @@ extension XenHypervisor {
         }
         defer { guest.release() }
         if let domain = try toolstack.domain(guest.uuid) {
-            collectConsole(guest, domain)
+            collectConsole(guest, domain, timeout: Self.lastConsoleTimeout)
             try toolstack.destroy(domain.id)
             if try toolstack.domains().contains(where: { domain in domain.uuid == guest.uuid && domain.state != .dying }
             ) {
@@ -296,6 +301,7 @@ extension XenHypervisor {
             throw HypervisorError(.startFailed, "\(guest.handle.id): its Xen domain was gone as soon as it was made")
         }
         openConsole(guest, domain.id)
+        Thread.sleep(Self.serialPause)
         try toolstack.unpause(domain.id)
     }
 
@@ -371,24 +377,33 @@ extension XenHypervisor {
 
     /// Keeps what a domain has written that is about to be destroyed. Whoever ended within a moment of its start did so
     /// before the watcher opened its console; xenconsoled has kept it all, and may not have passed on the last of it yet.
-    private func collectConsole(_ guest: XenGuest, _ domain: XenDomain) {
+    private func collectConsole(
+        _ guest: XenGuest, _ domain: XenDomain, timeout: Milliseconds = XenHypervisor.consoleTimeout
+    ) {
         // xenconsoled lets go of a domain that is being destroyed.
         guard domain.state != .dying else { return guest.drain() }
-        openConsole(guest, domain.id)
+        openConsole(guest, domain.id, timeout: timeout)
         guest.drainToEnd()
     }
 
     /// Opens the console, if it is not open, outside of the watcher's thread; waits until Xen has one for this domain.
-    private func openConsole(_ guest: XenGuest, _ domain: Int) {
+    private func openConsole(_ guest: XenGuest, _ domain: Int, timeout: Milliseconds = XenHypervisor.consoleTimeout) {
         guard guest.lacksTerminal(of: domain) else { return }
         do throws(PosixError) {
             // The watcher's connection is its thread's.
             let store = try XenStoreConnection.open()
-            let deadline = Deadline(after: Self.consoleTimeout)
+            let deadline = Deadline(after: timeout)
             func isOpen() throws(PosixError) -> Bool {
                 try openConsole(guest, domain) { place throws(PosixError) in try store.read(place) }
             }
-            while try !isOpen(), !deadline.isPast { Thread.sleep(20) }
+            while try !isOpen() {
+                guard !deadline.isPast else {
+                    return Output.error(
+                        "\(guest.handle.id): its console is not read yet: Xen names none for domain \(domain); see whether "
+                            + "xenconsoled runs")
+                }
+                Thread.sleep(20)
+            }
         } catch {
             tellUnreadable(guest, error)
         }
@@ -400,10 +415,10 @@ extension XenHypervisor {
     private func openConsole(
         _ guest: XenGuest, _ domain: Int, _ read: (String) throws(PosixError) -> String?
     ) throws(PosixError) -> Bool {
-        for place in Self.terminals(of: domain) {
+        for place in Self.terminals(of: domain) where !guest.hasEnded(place) {
             // Old Xen lets guests write there, so it must not name anything else.
             guard let path = try read(place), Self.isTerminal(path) else { continue }
-            try guest.openTerminal(path, of: domain)
+            try guest.openTerminal(path, at: place, of: domain)
             return true
         }
         return false

@@ -437,7 +437,7 @@ import Testing
         }
     }
 
-    @Test func `firmware runs when its console is open`() throws {
+    @Test func `a guest with firmware is created paused and let run, or goes`() throws {
         try FakeXen.with { xen in
             var definition = xen.definition
             definition.kernel = nil
