@@ -97,7 +97,7 @@ final class XenGuest: TabledGuest, @unchecked Sendable {
     /// Whether the terminal that xenstore names at this place is over. That of a serial port is over with its QEMU, which
     /// its domain may outlive, and the next one of its name is another guest's. xenconsoled, started again, makes new ones.
     func hasEnded(_ place: String) -> Bool {
-        consoleLock.withLock { endedPlace == place } && place.contains("/serial/")
+        consoleLock.withLock { endedPlace == place } && place.hasSuffix("/serial/0/tty")
     }
 
     /// Reads this domain's console from now on. xenconsoled keeps what came before, up to 1 MiB.
