@@ -191,12 +191,12 @@ static int run(libxl_ctx *ctx, int count, char **words) {
     if (count == 2 && !strcmp(words[0], "list") && !strcmp(words[1], "-v")) return list(ctx);
     if (count == 2 && !strcmp(words[0], "create")) return create(ctx, words[1], false);
     if (count == 3 && !strcmp(words[0], "create") && !strcmp(words[1], "-p")) return create(ctx, words[2], true);
-    if (count == 2 && !strcmp(words[0], "unpause")) return order(ctx, words[0], words[1]);
     if (count == 3 && !strcmp(words[1], "-F")) {
         words[1] = words[2];
         count = 2;
     }
-    if (count == 2 && (!strcmp(words[0], "destroy") || !strcmp(words[0], "shutdown") || !strcmp(words[0], "reboot")))
+    if (count == 2 && (!strcmp(words[0], "unpause") || !strcmp(words[0], "destroy") || !strcmp(words[0], "shutdown")
+                       || !strcmp(words[0], "reboot")))
         return order(ctx, words[0], words[1]);
     fprintf(stderr, "usage: mallee-xl info | list -v | create [-p] FILE | unpause ID | shutdown [-F] ID | reboot [-F] ID | "
                     "destroy ID\n");

@@ -117,7 +117,6 @@ def many(trial, amid):
 def ten(trial):
     """The node controller is killed amid ten starts."""
     cloud = trial.cloud
-
     identifiers, states = many(trial, trial.kill_node)
     cloud.ec2.terminate_instances(InstanceIds=identifiers)
     wait_for("all are terminated", lambda: set(states()) == {"terminated"}, 600, 1)
